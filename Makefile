@@ -1,0 +1,45 @@
+# What a developer, a trial or CI starts. `make run` and `make test` need Debian 12 with python3-venv and make,
+# and a package index. See .ci/run for what a change must pass.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+
+.PHONY: run setup test lint bench prove prove-short clean
+
+run: .venv/.stamp
+	$(BIN)/posswitch demo
+
+setup: .venv/.stamp
+
+.venv/.stamp: requirements/all.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/all.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+# A file's tests stay on one worker: they may share a journal or a port.
+test: .venv/.stamp
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
+
+lint: .venv/.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.stamp
+	for topic in codec crypto engine journal switch; do $(BIN)/posswitch bench $$topic || exit 1; done
+
+prove: .venv/.stamp
+	$(BIN)/python -m pytest -m slow
+	mkdir -p build
+	$(BIN)/posswitch demo --seconds 600 --kills 60 --no-console --report build/prove.json
+	$(BIN)/python .ci/check_report.py build/prove.json --kills 60 --purchases-min 100000
+
+prove-short: .venv/.stamp
+	mkdir -p build
+	$(BIN)/posswitch demo --seconds 30 --kills 5 --no-console --report build/prove-short.json
+	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 5 --purchases-min 5000
+
+clean:
+	rm -rf .venv build src/*.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

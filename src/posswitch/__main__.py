@@ -1,0 +1,5 @@
+"""`python -m posswitch`: the program."""
+
+from posswitch.cli.main import main
+
+main()

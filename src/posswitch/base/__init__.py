@@ -1,0 +1,1 @@
+"""The words every level shares: amounts, cards, codes, moments, bounds, errors."""

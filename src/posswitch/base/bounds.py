@@ -1,0 +1,57 @@
+"""Every cap and timer of the product, and the relations that must hold between them."""
+
+from itertools import pairwise
+
+import msgspec
+
+from posswitch.base.errors import ConfigError
+
+FRAME_BYTES_MAX = 4096  # the longest frame either side may send
+FRAME_SECONDS_MAX = 5.0  # from a frame's first byte to its last
+FIRST_BYTE_SECONDS_MAX = 15.0  # from accept to the first byte
+IDLE_SECONDS_MAX = 300.0  # a silent terminal connection is closed
+BAD_FRAMES_MAX = 3  # unreadable frames before a terminal connection is closed
+CONNECTIONS_MAX = 4096
+WRITE_BYTES_MAX = 1 << 20  # unsent bytes before a peer counts as gone
+BATCH_EVENTS_MAX = 256  # one transaction
+QUEUE_EVENTS_MAX = 8192  # waiting for a transaction; beyond it requests are refused 96
+OPEN_PER_BANK_MAX = 4096  # forwarded and unanswered
+LANE_ITEMS_MAX = 20_000  # reversals a bank may owe before it gets no new sale
+LANE_SENDING_MAX = 32  # reversals in flight to one bank
+LINKS_PER_BANK_MAX = 16
+SNAPSHOT_EVERY = 50_000
+PLANS_MAX = 1024  # compiled bitmaps a dialect remembers
+KEY_CONTEXTS_MAX = 4096  # opened keys the software HSM remembers
+
+
+class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Seconds each party waits; every one leaves the next a margin (messages flow inwards, answers out)."""
+
+    bank: float = 25.0  # what the bank promises
+    centre: float = 30.0  # when the centre gives up and reverses
+    terminal: float = 60.0  # what terminals are known to wait
+    reversal: float = 20.0  # an unanswered reversal is repeated after this, growing
+    reversal_max: float = 60.0  # the longest pause between repeats
+    reversal_hours: float = 24.0  # then the reversal gets an owner
+    flight_max: float = 120.0  # the longest way of a request; "original unknown" counts after it
+    connect: float = 5.0
+    echo: float = 30.0  # idle time before a link is tested; two misses end it
+    drain: float = 10.0  # a graceful stop waits this long for open payments
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError when a wait is not shorter than the one outside it."""
+        chain = [("bank", self.bank), ("centre", self.centre), ("terminal", self.terminal)]
+        for (inner, short), (outer, long) in pairwise(chain):
+            if not 0 < short < long:
+                raise ConfigError(
+                    f"timers: {inner} ({short} s) must be positive and shorter than {outer} ({long} s), "
+                    f"or {outer}s give up on payments that are still approved; raise {outer} or lower {inner}"
+                )
+        if self.flight_max < self.terminal:
+            raise ConfigError("timers: flight_max must be at least the terminal's wait")
+        if not 0 < self.reversal <= self.reversal_max:
+            raise ConfigError("timers: reversal must be positive and at most reversal_max")
+
+
+assert LANE_SENDING_MAX <= OPEN_PER_BANK_MAX <= LANE_ITEMS_MAX
+assert BATCH_EVENTS_MAX <= QUEUE_EVENTS_MAX

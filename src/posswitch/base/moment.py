@@ -1,0 +1,40 @@
+"""Time is integer nanoseconds since the epoch; messages carry Beijing time."""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+_BEIJING = timedelta(hours=8)
+
+
+class Stamp(NamedTuple):
+    """One second as the fields of ISO 8583 write it."""
+
+    f7: str  # MMDDhhmmss
+    time: str  # hhmmss, field 12
+    date: str  # MMDD, fields 13 and 15
+    day: str  # YYYYMMDD, business dates and counters
+    yymm: str  # to compare with field 14
+    year_digit: str
+    day_of_year: str
+
+
+@lru_cache(maxsize=64)
+def _stamp(second: int) -> Stamp:
+    at = datetime.fromtimestamp(second, UTC) + _BEIJING
+    return Stamp(
+        at.strftime("%m%d%H%M%S"),
+        at.strftime("%H%M%S"),
+        at.strftime("%m%d"),
+        at.strftime("%Y%m%d"),
+        at.strftime("%y%m"),
+        str(at.year % 10),
+        f"{at.timetuple().tm_yday:03d}",
+    )
+
+
+def stamp(at_ns: int) -> Stamp:
+    """The Beijing wall clock at `at_ns`, to the second."""
+    return _stamp(at_ns // NS_PER_S)

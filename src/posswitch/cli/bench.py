@@ -1,0 +1,32 @@
+"""bench: measured figures, with units."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from posswitch.sim.bench_codec import run as bench_codec
+from posswitch.sim.bench_switch import run as bench_switch
+
+
+class Subject(StrEnum):
+    """What can be measured."""
+
+    codec = "codec"
+    switch = "switch"
+
+
+def bench(
+    subject: Annotated[Subject, typer.Argument(help="What to measure.")],
+    quick: Annotated[bool, typer.Option(help="Fewer and shorter runs.")] = False,
+    seed: Annotated[int, typer.Option(help="Draws the traffic.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Measure a part on this machine."""
+    figures = bench_codec(quick) if subject is Subject.codec else bench_switch(quick, seed)
+    if as_json:
+        print(json.dumps(figures, ensure_ascii=False))
+        return
+    for name, value in figures.items():
+        print(f"{name:<24} {value}")

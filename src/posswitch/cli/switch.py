@@ -1,0 +1,88 @@
+"""run, node, demo, verify: a switch, from the command line."""
+
+import asyncio
+import json
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posswitch.base.errors import ConfigError
+from posswitch.edge.node import verify_journal
+from posswitch.edge.supervisor import Supervisor
+from posswitch.settings.config import Config, load_config
+from posswitch.sim.city import CONFIG_NAME
+from posswitch.sim.demo import DemoOptions, run_demo
+
+ConfigFile = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.")]
+
+
+def run(config: ConfigFile) -> None:
+    """Run a switch: a supervisor with the node as its child; Ctrl-C or SIGTERM drains and stops it."""
+    settings = load_config(config)
+
+    async def serve() -> None:
+        supervisor = Supervisor(config)
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        await supervisor.start()
+        print(f"posswitch: listening on {supervisor.listen}, data in {settings.data}", flush=True)
+        waits = [asyncio.create_task(stopped.wait()), asyncio.create_task(supervisor.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await supervisor.stop()
+
+    asyncio.run(serve())
+
+
+def demo(
+    seconds: Annotated[int | None, typer.Option(min=1, help="How long; without it until Ctrl-C.")] = None,
+    tps: Annotated[int, typer.Option(min=1, help="Sales a second to aim at.")] = 300,
+    kills: Annotated[int, typer.Option(min=0, help="kill -9 the node so many times.")] = 0,
+    seed: Annotated[int, typer.Option(help="Draws cards, faults and manners.")] = 1,
+    data: Annotated[Path | None, typer.Option(help="A new or empty folder for everything it leaves.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The switch's port for terminals; 0: any.")] = 0,
+    report: Annotated[Path | None, typer.Option(help="Write the count as JSON.")] = None,
+    console: Annotated[bool, typer.Option(help="Show the screen (a live line for now).")] = True,
+) -> None:
+    """Run a small city against the switch, with faults, and count money by the peers' own books."""
+    folder = data or Path("demo-data") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    options = DemoOptions(
+        seconds=seconds, tps=tps, kills=kills, seed=seed, data=folder, port=port, live=console
+    )
+    counted = asyncio.run(run_demo(options))
+    text = json.dumps(counted, ensure_ascii=False, indent=2)
+    if report is not None:
+        report.write_text(text + "\n", encoding="utf-8")
+    print(text)
+    wrong = any(counted[key] for key in ("lost", "duplicated", "unknown")) or counted["verify"] != "ok"
+    raise typer.Exit(1 if wrong else 0)
+
+
+def verify(
+    config: Annotated[Path | None, typer.Option("-c", "--config", help="The configuration file.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The folder of a demo.")] = None,
+) -> None:
+    """Check a journal to the last record, also beside a running switch: exit 1 names what is damaged."""
+    findings = verify_journal(_settings(config, data))
+    for finding in findings:
+        print(finding)
+    if findings:
+        raise typer.Exit(1)
+    print("ok")
+
+
+def _settings(config: Path | None, data: Path | None) -> Config:
+    if (config is None) == (data is None):
+        raise ConfigError("give either -c FILE or --data DIR")
+    return load_config(config or _beside(data or Path()))
+
+
+def _beside(data: Path) -> Path:
+    """The configuration of a folder: in it, or beside it when it is the journal's own folder."""
+    for folder in (data, data.resolve().parent):
+        if (folder / CONFIG_NAME).exists():
+            return folder / CONFIG_NAME
+    raise ConfigError(f"{data}: no {CONFIG_NAME} in it or beside it; give -c FILE")

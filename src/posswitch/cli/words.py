@@ -1,0 +1,57 @@
+"""decode and explain: bytes and codes in words."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posswitch.base.codes import explain_text, lookup
+from posswitch.base.errors import CodecError
+from posswitch.codec import decode_json, load_dialect
+
+
+class Lang(StrEnum):
+    """The languages of what users read."""
+
+    zh = "zh"
+    en = "en"
+
+
+def decode(
+    text: Annotated[str, typer.Argument(metavar="HEX", help="One frame without its length prefix.")],
+    dialect: Annotated[str, typer.Option(help="pos, cups, iso87a, iso87b, or a dialect file.")] = "pos",
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    reveal: Annotated[bool, typer.Option(help="Show card data (test data only).")] = False,
+) -> None:
+    """Print a message field by field, masked."""
+    spoken = load_dialect(dialect)
+    try:
+        decoded = decode_json(spoken, text, reveal)
+    except CodecError as error:
+        if as_json:
+            print(json.dumps({"error": error.reason, "field": error.field, "offset": error.offset}))
+        else:
+            typer.echo(f"posswitch: {Path(dialect).name}: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        print(json.dumps(decoded, ensure_ascii=False))
+        return
+    names = {str(number): names for number, names in spoken.names().items()}
+    print(f"MTI {decoded['mti']}")
+    for field, value in decoded["fields"].items():
+        name_zh, name_en = names[field]
+        print(f"{field:>3}  {value:<40}  {name_zh} · {name_en}")
+
+
+def explain(
+    code: Annotated[str, typer.Argument(help="A response code, for example 96.")],
+    lang: Annotated[Lang | None, typer.Option(help="Only this language.")] = None,
+) -> None:
+    """Say what a response code means and what cashier and operator do."""
+    if lookup(code.strip().upper()) is None:
+        typer.echo(f"posswitch: no code {code!r} in the table; an unknown code counts as a decline", err=True)
+        raise typer.Exit(2)
+    languages = [lang] if lang else list(Lang)
+    print("\n\n".join(explain_text(code, language.value) for language in languages))

@@ -1,0 +1,28 @@
+"""Bytes to values and back: ISO 8583 messages in any dialect, frames, headers, TLV, masked views."""
+
+from posswitch.codec.describe import decode_json, describe
+from posswitch.codec.dialect import Dialect
+from posswitch.codec.frame import PREFIXES, Framer, framed
+from posswitch.codec.header import CupsHeader, cups_header, read_cups_header, swap_tpdu
+from posswitch.codec.message import Message
+from posswitch.codec.profile import BUILT_IN, load_dialect
+from posswitch.codec.tlv import pack_tlv, unpack_tlv, walk_tlv
+
+__all__ = [
+    "BUILT_IN",
+    "PREFIXES",
+    "CupsHeader",
+    "Dialect",
+    "Framer",
+    "Message",
+    "cups_header",
+    "decode_json",
+    "describe",
+    "framed",
+    "load_dialect",
+    "pack_tlv",
+    "read_cups_header",
+    "swap_tpdu",
+    "unpack_tlv",
+    "walk_tlv",
+]

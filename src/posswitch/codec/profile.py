@@ -1,0 +1,229 @@
+"""Dialect files: a built-in to start from, the choices of one network, and its odd fields."""
+
+import json
+import re
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
+
+from posswitch.base.errors import ConfigError
+from posswitch.codec.column import Column, Fixed, Variable
+from posswitch.codec.dialect import Dialect
+from posswitch.codec.encoding import BINARIES, TEXTS, encoding
+from posswitch.codec.prefix import PREFIXES, prefix_bytes
+
+# name -> column of fields.tsv
+BUILT_IN = {"pos": "pos", "cups": "cups", "iso87a": "iso87", "iso87b": "iso87"}
+_HOME = Path(__file__).parent
+_FIELD_NUMBERS = range(2, 129)
+_KINDS = {"n": "n", "z": "z", "x+n": "x+n", "b": "b", "bin": "b"} | dict.fromkeys(
+    ("a", "an", "ans", "anp", "as", "ns", "s"), "text"
+)
+_Side = Literal["left", "right"]
+_Text = Literal["ascii", "latin-1", "gb18030", "gbk", "utf-8", "ebcdic", "cp037", "cp500"]
+_Length = Literal["ascii", "bcd", "ebcdic", "binary"]
+_Digits = Literal["ascii", "bcd", "ebcdic"]
+_Width = Literal["raw", "hex-ascii"]
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of `fields`: fixed by `length` or variable by `prefix` and `max`; the rest as in the base."""
+
+    length: int | None = None
+    encoding: _Text | _Width | Literal["bcd"] | None = None
+    prefix: str | None = None  # LL, LLL …; or how and in how many bytes: "bcd 2", "binary 1", "ebcdic 3"
+    max: int | None = None
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A dialect file as it is written."""
+
+    base: str = "iso87a"
+    mti: _Digits = "ascii"
+    bitmap: Literal["binary", "hex-ascii"] = "hex-ascii"
+    bitmap_fixed_128: bool = False
+    length_indicator: _Length = "ascii"
+    numeric: _Digits = "ascii"
+    text: _Text = "latin-1"
+    binary_fields: _Width = "hex-ascii"
+    length_prefix_bytes: int = 0  # what the transport puts before a payload; not the codec's business
+    header_bytes: int = 0
+    odd_LLnumeric_pad: _Side = "right"
+    odd_fixed_numeric_pad: _Side = "left"
+    left_aligned_fixed: list[int] = []
+    field_overrides: dict[str, tuple[str, str, int]] = {}  # number -> class, fixed or LL…, max
+    custom: dict[str, str] = {}  # number -> words: "ascii 6", "length 1 byte binary, ebcdic"
+    fields: dict[str, Row] = {}
+
+
+class Spec(NamedTuple):
+    """One field before it is compiled."""
+
+    kind: str  # n, z, x+n, b or text
+    shape: str  # fixed, LL…, or a prefix as in Row
+    units_max: int
+    encoding: str = ""  # empty = the dialect's
+
+
+def load_dialect(name_or_path: str) -> Dialect:
+    """A built-in dialect by name, or one from a TOML or JSON file; ConfigError with file, place, remedy."""
+    if name_or_path in BUILT_IN:
+        return _built_in(name_or_path)
+    path = Path(name_or_path)
+    try:
+        text = path.read_text("utf-8")
+        settings = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(
+            f"dialect {name_or_path}: {error.strerror}; name a file or one of {', '.join(BUILT_IN)}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"dialect {name_or_path}: not TOML or JSON in UTF-8: {error}") from None
+    try:
+        return _compiled(path.stem, *_layered(settings))
+    except ConfigError as error:
+        raise ConfigError(f"dialect {name_or_path}: {error}") from None
+
+
+@lru_cache(maxsize=len(BUILT_IN))
+def _built_in(name: str) -> Dialect:
+    return _compiled(name, *_layered({"base": name}))
+
+
+@lru_cache(maxsize=len(BUILT_IN))
+def _home_settings(name: str) -> dict[str, Any]:
+    return tomllib.loads((_HOME / "dialects" / f"{name}.toml").read_text("utf-8"))
+
+
+def _layered(settings: dict[str, Any]) -> tuple[Profile, dict[int, Spec]]:
+    """The file over its base: the settings in force and every field."""
+    base = settings.get("base", "iso87a")
+    if base not in BUILT_IN:
+        raise ConfigError(f"base: must be one of {', '.join(BUILT_IN)}")
+    try:
+        profile = msgspec.convert({**_home_settings(base), **settings}, Profile)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{error}; the keys are {', '.join(Profile.__struct_fields__)}") from None
+    specs = _column_of_table(BUILT_IN[base])
+    for key, (kind, shape, units_max) in profile.field_overrides.items():
+        if kind not in _KINDS:
+            raise ConfigError(f"field_overrides.{key}: class {kind}; use one of {', '.join(_KINDS)}")
+        specs[_number(key, "field_overrides")] = Spec(_KINDS[kind], shape.removesuffix("VAR"), units_max)
+    rows = [("custom", key, _row_in_words(key, words)) for key, words in profile.custom.items()]
+    rows += [("fields", key, row) for key, row in profile.fields.items()]
+    for section, key, row in rows:
+        number = _number(key, section)
+        specs[number] = _amended(specs.get(number), row, f"{section}.{key}")
+    return profile, specs
+
+
+def _column_of_table(column: str) -> dict[int, Spec]:
+    lines = (_HOME / "fields.tsv").read_text("utf-8").splitlines()
+    index = lines[0].split("\t").index(column)
+    specs: dict[int, Spec] = {}
+    for cells in (line.split("\t") for line in lines[1:]):
+        if cells[index] != "-":
+            kind, shape, units_max = cells[index].split(" ")
+            specs[int(cells[0])] = Spec(_KINDS[kind], shape, int(units_max))
+    return specs
+
+
+def _number(key: str, section: str) -> int:
+    if key.isascii() and key.isdecimal() and int(key) in _FIELD_NUMBERS and int(key) != 65:
+        return int(key)
+    raise ConfigError(f"{section}.{key}: not a field number from 2 to 128 (65 is a bitmap)")
+
+
+def _amended(old: Spec | None, row: Row, place: str) -> Spec:
+    """What `row` says over what was there."""
+    if row.length is not None and (row.prefix is not None or row.max is not None):
+        raise ConfigError(f"{place}: give either length, or prefix and max")
+    shape = "fixed" if row.length is not None else row.prefix or (old.shape if old else "")
+    units_max = row.length or row.max or (old.units_max if old else 0)
+    if not shape or not units_max:
+        raise ConfigError(f"{place}: a field the base does not have needs length, or prefix and max")
+    if row.encoding is None:
+        return Spec(old.kind if old else "text", shape, units_max, old.encoding if old else "")
+    return Spec(_kind_in(row.encoding, old.kind if old else "text"), shape, units_max, row.encoding)
+
+
+def _kind_in(name: str, kind: str) -> str:
+    """The class that `kind` becomes in an encoding that cannot write it."""
+    if name in BINARIES:
+        return "b"
+    if name == "bcd":
+        return kind if kind in ("z", "x+n") else "n"
+    return "text" if kind == "b" else kind
+
+
+_WORDS = re.compile(
+    r"(?P<letters>L+) (?P<variable>\S+)"
+    r"|(?P<fixed>\S+) (?P<length>\d+)"
+    r"|length (?P<size>\d+) (?:bytes? )?(?P<indicator>[a-z]+)(?: digits?)?, (?P<behind>\S+)"
+)
+
+
+def _row_in_words(key: str, words: str) -> Row:
+    found = _WORDS.fullmatch(words) or _WORDS.fullmatch(words.lower())
+    if not found:
+        raise ConfigError(f'custom.{key}: say "LL ascii", "ascii 6" or "length 2 bytes bcd, ascii"')
+    part = found.groupdict()
+    prefix = part["letters"] or (f"{part['indicator']} {part['size']}" if part["size"] else None)
+    try:
+        return msgspec.convert(
+            {
+                "encoding": part["variable"] or part["fixed"] or part["behind"],
+                "prefix": prefix,
+                "length": int(part["length"]) if part["length"] else None,
+            },
+            Row,
+        )
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"custom.{key}: {error}") from None
+
+
+def _compiled(name: str, profile: Profile, specs: dict[int, Spec]) -> Dialect:
+    if not 0 <= profile.header_bytes <= 256:
+        raise ConfigError("header_bytes: must be 0 to 256")
+    columns = {number: _column(number, specs[number], profile) for number in sorted(specs)}
+    mti = encoding("n", profile.mti, "left")
+    return Dialect(
+        name,
+        columns,
+        mti=mti,
+        bitmap=profile.bitmap,
+        wide_always=profile.bitmap_fixed_128,
+        header_bytes=profile.header_bytes,
+    )
+
+
+def _column(number: int, spec: Spec, profile: Profile) -> Column:
+    if spec.units_max < 1:
+        raise ConfigError(f"field {number}: the length must be positive")
+    name = spec.encoding or {"b": profile.binary_fields, "text": profile.text}.get(spec.kind, profile.numeric)
+    if spec.shape == "fixed":
+        pad = "right" if number in profile.left_aligned_fixed else profile.odd_fixed_numeric_pad
+        return Fixed(number, encoding(spec.kind, name, pad), spec.units_max)
+    kind, size = _prefix(number, spec.shape, profile.length_indicator)
+    return Variable(number, encoding(spec.kind, name, profile.odd_LLnumeric_pad), spec.units_max, kind, size)
+
+
+def _prefix(number: int, shape: str, indicator: str) -> tuple[str, int]:
+    """Kind and bytes of a length prefix."""
+    if re.fullmatch("L{1,6}", shape):
+        return indicator, prefix_bytes(indicator, len(shape))
+    kind, _, size = shape.partition(" ")
+    if kind in PREFIXES and re.fullmatch("[1-6]", size):
+        return kind, int(size)
+    known = ", ".join(PREFIXES)
+    raise ConfigError(
+        f"field {number}: {shape!r} is no length; use fixed, LL, LLL or one of {known} and 1 to 6"
+    )
+
+
+assert {*get_args(_Text)} == {*TEXTS}
+assert {*get_args(_Width)} == {*BINARIES}
+assert {*get_args(_Length)} == {*PREFIXES}

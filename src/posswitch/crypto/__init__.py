@@ -1,0 +1,1 @@
+"""Keys, MACs and PIN blocks: bytes in, bytes out; entropy is an argument, clear keys stay in `hsm`."""

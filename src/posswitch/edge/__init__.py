@@ -1,0 +1,1 @@
+"""The outside world: sockets, secrets under way, the loop."""

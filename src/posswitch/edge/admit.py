@@ -1,0 +1,237 @@
+"""From a payload to an event: look the terminal up, verify the MAC, seal the secrets, name the kind."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, Pan, Track2, luhn_ok
+from posswitch.base.errors import CodecError
+from posswitch.codec import Message, load_dialect, read_cups_header
+from posswitch.crypto.hsm import Hsm, Usage
+from posswitch.crypto.mab import interbank_text
+from posswitch.edge.sealed import Reply, Ticket, Tickets
+from posswitch.engine.events import (
+    AnswerArrived,
+    AnswerSpoiled,
+    Event,
+    RequestArrived,
+    ReversalArrived,
+    TerminalSignedOn,
+)
+from posswitch.engine.state import Session
+from posswitch.scheme.interbank import mac_text
+from posswitch.scheme.kinds import (
+    ECHO,
+    REVERSAL,
+    SALE,
+    SIGN_ON,
+    batch_of,
+    kind_from_terminal,
+    missing_field,
+    text,
+)
+from posswitch.settings.config import Config
+
+POS, CUPS = load_dialect("pos"), load_dialect("cups")
+MAC_BYTES = 8  # field 64 is the last of a POS message
+
+
+class Direct(msgspec.Struct, frozen=True):
+    """A request that ends at the edge: its DE39, and the terminal's MAC key when it is known to fit."""
+
+    code: str
+    message: Message
+    tak: bytes = b""
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """Bytes nobody can be answered for; counted with the reason."""
+
+    why: str
+
+
+class Admission:
+    """What the edge knows when it meets a payload; it reads sessions and never changes them."""
+
+    def __init__(
+        self,
+        config: Config,
+        hsm: Hsm,
+        sessions: Mapping[str, Session],
+        tickets: Tickets,
+        tick_ns: Callable[[], int],
+    ) -> None:
+        self._config = config
+        self._hsm = hsm
+        self._sessions = sessions
+        self._tickets = tickets
+        self._tick_ns = tick_ns
+        self._bank_of = config.bank_of
+
+    # From terminals
+
+    def from_terminal(self, payload: bytes, reply: Reply) -> Event | Direct | Dropped:
+        """A terminal's payload as an event, a direct answer, or a reason why nobody is answered."""
+        try:
+            message = POS.unpack(payload)
+        except CodecError:
+            return Dropped("undecodable")
+        fields = message.fields
+        terminal = text(message, 41)
+        row = self._config.terminals.get(terminal)
+        kind = kind_from_terminal(message)
+        if row is None:
+            return Direct("97", message)
+        if kind is SIGN_ON:
+            return self._sign_on(message, terminal, row.tmk, reply)
+        if kind is ECHO:
+            return Direct("00", message)
+        session = self._sessions.get(terminal)
+        if session is None:
+            return Direct("77", message)
+        mac = fields.get(64)
+        data = payload[POS.header_bytes : -MAC_BYTES]
+        if not isinstance(mac, bytes) or not self._hsm.cup_mac_ok(session.tak, data, mac):
+            return Direct("A0", message)
+        if kind is None:
+            return Direct("40", message, session.tak)
+        if missing_field(kind, message) is not None:
+            return Direct("30", message, session.tak)
+        if text(message, 42) != row.merchant:
+            return Direct("03", message, session.tak)
+        if kind is REVERSAL:
+            return self._reversal(message, reply)
+        assert kind is SALE
+        if batch_of(message) != session.batch:
+            return Direct("77", message, session.tak)
+        return self._sale(message, session, reply)
+
+    def refuse(self, payload: bytes, code: str) -> Direct | None:
+        """The direct answer `code` to a readable payload, MACed when the terminal has a key."""
+        try:
+            message = POS.unpack(payload)
+        except CodecError:
+            return None
+        session = self._sessions.get(text(message, 41))
+        return Direct(code, message, session.tak if session and 64 in message.fields else b"")
+
+    def _sign_on(self, message: Message, terminal: str, tmk: bytes, reply: Reply) -> Event | Direct:
+        if missing_field(SIGN_ON, message) is not None:
+            return Direct("30", message)
+        if text(message, 42) != self._config.terminals[terminal].merchant:
+            return Direct("03", message)
+        return TerminalSignedOn(
+            self._seal(Ticket(reply, message.header, None, None, b"")),
+            terminal,
+            text(message, 11),
+            self._hsm.new_key(Usage.TPK),
+            self._hsm.new_key(Usage.TAK),
+            self._config.version,
+        )
+
+    def _sale(self, message: Message, session: Session, reply: Reply) -> Event | Direct:
+        fields = message.fields
+        track2 = Track2(text(message, 35))
+        pan = text(message, 2) or track2.pan
+        if track2 and track2.pan != pan:
+            return Direct("30", message, session.tak)
+        if not PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX:
+            return Direct("14", message, session.tak)
+        box, fingerprint = self._hsm.seal_pan(pan)
+        pin_block = fields.get(52, b"")
+        assert isinstance(pin_block, bytes)
+        ticket = self._seal(Ticket(reply, message.header, Pan(pan), track2 if track2 else None, pin_block))
+        terminal, batch, stan = text(message, 41), session.batch, text(message, 11)
+        merchant = text(message, 42)
+        return RequestArrived(
+            ticket,
+            SALE.name,
+            self._key(terminal, batch, stan),
+            terminal,
+            merchant,
+            batch,
+            stan,
+            int(text(message, 4)),
+            text(message, 49),
+            text(message, 3),
+            text(message, 22),
+            text(message, 25),
+            text(message, 14) or track2.expiry,
+            box,
+            fingerprint,
+            len(pan),
+            pan[-4:],
+            luhn_ok(pan),
+            self._bank_of(pan),
+            self._config.merchants[merchant].mcc,
+            text(message, 60),
+            bool(pin_block),
+            self._config.version,
+        )
+
+    def _reversal(self, message: Message, reply: Reply) -> Event:
+        pan = text(message, 2)
+        terminal, batch, stan = text(message, 41), batch_of(message), text(message, 11)
+        return ReversalArrived(
+            self._seal(Ticket(reply, message.header, Pan(pan) if pan else None, None, b"")),
+            self._key(terminal, batch, stan),
+            terminal,
+            text(message, 42),
+            batch,
+            stan,
+            int(text(message, 4)),
+            self._print(pan),
+            text(message, 39),
+            text(message, 60),
+        )
+
+    def _print(self, pan: str) -> bytes:
+        """The keyed fingerprint; empty for an absent number, one that fits nothing for what is no PAN."""
+        if PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX:
+            return self._hsm.fingerprint(pan)
+        return b"?" if pan else b""
+
+    def _seal(self, ticket: Ticket) -> int:
+        return self._tickets.seal(ticket, self._tick_ns())
+
+    def _key(self, terminal: str, batch: str, stan: str) -> str:
+        """What makes a repeat: acquirer, terminal, batch, STAN, MTI class (a reversal carries its sale's)."""
+        return f"{self._config.acquirer}|{terminal}|{batch}|{stan}|2"
+
+    # From banks
+
+    def from_bank(self, bank: str, message: Message) -> Event | Dropped:
+        """A bank's answer with its MAC verified, or what is wrong with it."""
+        stan, f7 = text(message, 11), text(message, 7)
+        if not stan:
+            return Dropped("answer-without-stan")
+        mac = message.fields.get(128)
+        zak = self._config.banks[bank].zak
+        covered = interbank_text(mac_text(message))
+        if not isinstance(mac, bytes) or not self._hsm.zone_mac_ok(zak, covered, mac):
+            return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")
+        pan = text(message, 2)
+        return AnswerArrived(
+            bank,
+            message.mti,
+            int(stan),
+            f7,
+            text(message, 39),
+            text(message, 38),
+            text(message, 37),
+            int(text(message, 4) or 0),
+            text(message, 41),
+            text(message, 42),
+            self._print(pan),
+            text(message, 15),
+        )
+
+    @staticmethod
+    def read_bank(payload: bytes) -> Message | Dropped:
+        """A bank's payload as a message; a non-zero reject code means that it came back unread."""
+        try:
+            if read_cups_header(payload).reject_code != "00000":
+                return Dropped("rejected-by-network")
+            return CUPS.unpack(payload)
+        except CodecError:
+            return Dropped("undecodable-answer")

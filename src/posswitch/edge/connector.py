@@ -1,0 +1,158 @@
+"""The links to one bank: kept open, signed on, tested when idle, chosen at sending."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from posswitch.base.bounds import Timers
+from posswitch.base.moment import NS_PER_S
+from posswitch.base.registry import Address, Bank
+from posswitch.codec import Message
+from posswitch.edge.wire import Wire
+from posswitch.scheme.kinds import ECHO_CODE, SIGN_ON_CODE, text
+
+_ECHO_MISSES_MAX = 2
+_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Back(Protocol):
+    """Who makes and takes what goes over a link."""
+
+    def from_bank(self, bank: str, payload: bytes, link: "Link") -> None:
+        """Takes one payload of a bank."""
+
+    def management(self, bank: str, code: str) -> bytes:
+        """An 0820 to send over a link."""
+
+
+class Link(Wire):
+    """One connection to a bank; it serves after its sign-on was accepted."""
+
+    def __init__(self, links: "Links", tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
+        super().__init__("ascii4", tick_ns, dirty)
+        self._links = links
+        self.serving = False
+        self.echoes_missed = 0
+        self.tested_ns = self.opened_ns
+        self.gone = asyncio.Event()
+
+    def opened(self) -> None:
+        """Signs on."""
+        self.send(self._links.back.management(self._links.bank.id, SIGN_ON_CODE))
+        self.flush()
+
+    def received(self, payload: bytes) -> None:
+        """Keep-alives are ignored, all else is handed on."""
+        if payload:
+            self._links.back.from_bank(self._links.bank.id, payload, self)
+
+    def managed(self, message: Message) -> None:
+        """The bank answered an 0820."""
+        self.echoes_missed = 0
+        if text(message, 70) == SIGN_ON_CODE and text(message, 39) == "00":
+            self.serving = True
+
+    def test(self, tick_ns: int, idle_ns: int) -> str:
+        """Echo when idle; two unanswered ones end the link. Returns why it was ended, or empty."""
+        if tick_ns - max(self.heard_ns, self.tested_ns) < idle_ns:
+            return ""
+        if self.echoes_missed >= _ECHO_MISSES_MAX or not self.serving:
+            self.cut()
+            return "link-silent"
+        self.echoes_missed += 1
+        self.tested_ns = tick_ns
+        self.send(self._links.back.management(self._links.bank.id, ECHO_CODE))
+        return ""
+
+    def closed(self) -> None:
+        """No longer serving."""
+        self.serving = False
+        self.gone.set()
+
+
+class Links:
+    """All links of one bank."""
+
+    def __init__(
+        self, bank: Bank, back: Back, timers: Timers, tick_ns: Callable[[], int], dirty: dict[Wire, None]
+    ) -> None:
+        self.bank = bank
+        self.back = back
+        self.counts: Counter[str] = Counter()
+        self._timers = timers
+        self._tick_ns = tick_ns
+        self._dirty = dirty
+        self._links: list[Link | None] = [None] * len(bank.links)
+        self._turn = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        return f"<links {self.bank.id} {self.serving()}/{len(self._links)}>"
+
+    def start(self) -> None:
+        """Begins to connect, each link by itself."""
+        self._tasks = [
+            asyncio.create_task(self._keep(index, address), name=f"link {self.bank.id}/{index}")
+            for index, address in enumerate(self.bank.links)
+        ]
+
+    def serving(self) -> int:
+        """How many links can be sent over now."""
+        return sum(link is not None and link.serving and link.alive for link in self._links)
+
+    def ready(self) -> bool:
+        """Whether any link can be sent over now."""
+        return any(link is not None and link.serving and link.alive for link in self._links)
+
+    def send(self, payload: bytes) -> bool:
+        """Sends over the next serving link; False when there is none and nothing was written."""
+        links = self._links
+        for _ in links:
+            self._turn = (self._turn + 1) % len(links)
+            link = links[self._turn]
+            if link is not None and link.serving and link.send(payload):
+                return True
+        return False
+
+    def sweep(self, tick_ns: int) -> None:
+        """Tests idle links."""
+        idle_ns = int(self._timers.echo * NS_PER_S)
+        for link in self._links:
+            if link is not None:
+                why = link.test(tick_ns, idle_ns)
+                if why:
+                    self.counts[why] += 1
+
+    async def stop(self) -> None:
+        """Closes every link."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for link in self._links:
+            if link is not None:
+                link.close()
+
+    async def _keep(self, index: int, address: Address) -> None:
+        """Connects, waits until the link is gone, pauses, connects again; the pause grows until it served."""
+        loop = asyncio.get_running_loop()
+        tries = 0
+        while True:
+            try:
+                _, link = await asyncio.wait_for(
+                    loop.create_connection(
+                        lambda: Link(self, self._tick_ns, self._dirty), address.host, address.port
+                    ),
+                    self._timers.connect,
+                )
+            except (OSError, TimeoutError):
+                self.counts["link-refused"] += 1
+            else:
+                self._links[index] = link
+                await link.gone.wait()
+                self._links[index] = None
+                self.counts["link-lost"] += 1
+                if link.heard_ns:
+                    tries = 0
+            await asyncio.sleep(_BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
+            tries += 1

@@ -1,0 +1,66 @@
+"""The front door: connections of terminals, short or long, one or many terminals behind each."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from posswitch.base.bounds import BAD_FRAMES_MAX
+from posswitch.base.registry import Address
+from posswitch.edge.gate import Gate
+from posswitch.edge.sealed import Reply
+from posswitch.edge.wire import Wire
+
+
+class Front(Protocol):
+    """Who takes what terminals send; False says that the payload was not a message."""
+
+    def from_terminal(self, payload: bytes, reply: Reply) -> bool:
+        """Takes one payload."""
+
+
+class TerminalWire(Wire):
+    """One terminal connection."""
+
+    def __init__(self, front: Front, gate: Gate, tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
+        super().__init__("bin2", tick_ns, dirty)
+        self._front = front
+        self._gate = gate
+        self._bad = 0
+
+    def opened(self) -> None:
+        """Passes the gate or is cut."""
+        if not self._gate.enter(self):
+            self.cut()
+
+    def received(self, payload: bytes) -> None:
+        """Hands the payload on; too many that nobody can read end the connection."""
+        if self._front.from_terminal(payload, self):
+            return
+        self._bad += 1
+        if self._bad >= BAD_FRAMES_MAX:
+            self._gate.counts["gate-bad-frames"] += 1
+            self.cut()
+
+    def closed(self) -> None:
+        """Leaves the gate."""
+        self._gate.leave(self)
+
+
+class Listener:
+    """The listening socket."""
+
+    def __init__(self, front: Front, gate: Gate, tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
+        self._make = lambda: TerminalWire(front, gate, tick_ns, dirty)
+        self._server: asyncio.Server | None = None
+
+    async def open(self, at: Address) -> Address:
+        """Listens; returns the address in use (a port of 0 becomes a real one)."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._make, at.host, at.port, backlog=1024)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return Address(host, port)
+
+    def close(self) -> None:
+        """Takes no new connection; the open ones stay."""
+        if self._server is not None:
+            self._server.close()

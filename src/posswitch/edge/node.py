@@ -1,0 +1,250 @@
+"""A node: everything wired once, served until told to stop, drained before it ends."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+from structlog.processors import JSONRenderer, TimeStamper
+from structlog.typing import EventDict
+
+from posswitch.base.card import scrub
+from posswitch.base.moment import NS_PER_S, stamp
+from posswitch.codec import Message
+from posswitch.crypto.hsm import SoftHsm
+from posswitch.edge.admit import Admission, Direct, Dropped
+from posswitch.edge.connector import Link, Links
+from posswitch.edge.dress import Dresser
+from posswitch.edge.gate import Gate
+from posswitch.edge.listener import Listener
+from posswitch.edge.runtime import Runtime
+from posswitch.edge.sealed import Reply, Tickets
+from posswitch.edge.vitals import PERIOD_NS, Vitals
+from posswitch.edge.wire import Wire
+from posswitch.engine.decide import Rules
+from posswitch.engine.events import NodeRestarted
+from posswitch.journal.sqlite import Journal
+from posswitch.journal.verify import verify
+from posswitch.scheme.kinds import answer_mti, text
+from posswitch.scheme.numbers import next_stan
+from posswitch.settings.clock import Clock, SystemClock
+from posswitch.settings.config import Config
+from posswitch.settings.secret import read_secret
+
+READY = "ready"
+_TICK_S = 0.02
+_SWEEP_NS = NS_PER_S // 2
+_HEAD_SYNC_NS = 60 * NS_PER_S
+_EXIT_BROKEN = 3
+
+log = structlog.get_logger()
+
+
+def journal_key(hsm: SoftHsm) -> bytes:
+    """The key of the journal's chain, derived from the node's secret."""
+    return hsm.derive("journal")
+
+
+class Node:
+    """The switch as one process; Front of its listener and Back of its links."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        hsm = SoftHsm(read_secret(config.secret), clock.entropy)
+        self._journal = Journal(config.data, journal_key(hsm))
+        self._state = self._journal.recover(config.node)
+        self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
+        self._dresser = Dresser(config, hsm, self._state)
+        self._admission = Admission(config, hsm, self._state.sessions, self._tickets, clock.tick_ns)
+        self._vitals = Vitals(config.data)
+        self._gate = Gate()
+        self._dirty: dict[Wire, None] = {}
+        self._runtime = Runtime(
+            self._journal,
+            self._state,
+            Rules(config.timers, config.limits),
+            clock,
+            self._dresser,
+            self._tickets,
+            self._vitals,
+            self._dirty,
+            die,
+        )
+        self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty)
+        self._runtime.links.update(
+            (bank.id, Links(bank, self, config.timers, clock.tick_ns, self._dirty))
+            for bank in config.banks.values()
+        )
+        self._draining = False
+        self._management_stan = 0
+        self._next_vitals_ns = self._next_sweep_ns = self._next_sync_ns = 0
+
+    def __repr__(self) -> str:
+        return f"<node {self._config.node} {self._runtime!r} {len(self._gate)} connections>"
+
+    async def serve(self) -> None:
+        """Runs until SIGTERM or SIGINT, then drains."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        for links in self._runtime.links.values():
+            links.start()
+        self._runtime.start(NodeRestarted(stamp(self._clock.wall_ns()).day, self._config.version))
+        at = await self._listener.open(self._config.listen)
+        print(f"{READY} {at}", flush=True)  # noqa: T201 - the supervisor waits for this line
+        log.info("ready", listen=str(at), record=self._state.seq)
+        while not stop.is_set():
+            self._beat()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _TICK_S)
+        await self._drain()
+
+    async def _drain(self) -> None:
+        """No new payment; those under way get their answer, for as long as the drain timer allows."""
+        self._draining = True
+        self._listener.close()
+        end_ns = self._clock.tick_ns() + int(self._config.timers.drain * NS_PER_S)
+        while any(self._state.forwarded.values()) and self._clock.tick_ns() < end_ns:
+            self._beat()
+            await asyncio.sleep(_TICK_S)
+        for links in self._runtime.links.values():
+            await links.stop()
+        self._gate.cut_all()
+        self._journal.snapshot(self._state)
+        self._vitals.write(self._clock.wall_ns(), self._runtime.gauges())
+        self._vitals.close()
+        self._journal.close()
+        log.info("stopped", record=self._state.seq, open=len(self._state.flights))
+
+    def _beat(self) -> None:
+        """Fifty times a second: timers; less often sweeps, vitals, the head's fsync."""
+        self._runtime.tick()
+        tick_ns = self._clock.tick_ns()
+        if tick_ns >= self._next_vitals_ns:
+            self._next_vitals_ns = tick_ns + PERIOD_NS
+            gauges = self._runtime.gauges()
+            gauges["connections"] = len(self._gate)
+            for name, count in self._gate.counts.items():
+                gauges[f"count.{name}"] = count
+            self._vitals.write(self._clock.wall_ns(), gauges)
+        if tick_ns >= self._next_sweep_ns:
+            self._next_sweep_ns = tick_ns + _SWEEP_NS
+            self._gate.sweep(tick_ns)
+            for links in self._runtime.links.values():
+                links.sweep(tick_ns)
+        if tick_ns >= self._next_sync_ns:
+            self._next_sync_ns = tick_ns + _HEAD_SYNC_NS
+            self._journal.sync_head()
+
+    # Front: what terminals send
+
+    def from_terminal(self, payload: bytes, reply: Reply) -> bool:
+        """Admits one payload; False when nobody can read it."""
+        if self._draining or self._runtime.full:
+            return self._refuse_all(payload, reply)
+        admitted = self._admission.from_terminal(payload, reply)
+        if isinstance(admitted, Dropped):
+            self._runtime.counts[admitted.why] += 1
+            return False
+        if isinstance(admitted, Direct):
+            self._answer(admitted, reply)
+        else:
+            self._runtime.submit(admitted)
+        return True
+
+    def _answer(self, direct: Direct, reply: Reply) -> None:
+        self._runtime.counts[f"direct-{direct.code}"] += 1
+        now = stamp(self._clock.wall_ns())
+        reply.send(self._dresser.refusal(direct.message, direct.code, direct.tak, now))
+        self._runtime.wake()
+
+    def _refuse_all(self, payload: bytes, reply: Reply) -> bool:
+        """Overloaded or about to stop: everybody is told so, at the price of one unpack."""
+        direct = self._admission.refuse(payload, "91" if self._draining else "96")
+        if direct is None:
+            return False
+        self._answer(direct, reply)
+        return True
+
+    # Back: what banks send
+
+    def from_bank(self, bank: str, payload: bytes, link: Link) -> None:
+        """Takes one payload of a bank: management stays at the link, answers become events."""
+        message = self._admission.read_bank(payload)
+        if isinstance(message, Dropped):
+            self._runtime.counts[message.why] += 1
+        elif message.mti in ("0820", "0800"):
+            link.send(self._answer_management(bank, message))
+            self._runtime.wake()
+        elif message.mti in ("0830", "0810"):
+            link.managed(message)
+        elif message.mti in ("0210", "0430"):
+            event = self._admission.from_bank(bank, message)
+            if isinstance(event, Dropped):
+                self._runtime.counts[event.why] += 1
+            else:
+                self._runtime.submit(event)
+        else:
+            self._runtime.counts["bank-mti-unknown"] += 1
+
+    def management(self, bank: str, code: str) -> bytes:
+        """An 0820 for a link; its trace numbers are not those of payments."""
+        self._management_stan = next_stan(self._management_stan)
+        now = stamp(self._clock.wall_ns())
+        return self._dresser.management(bank, "0820", f"{self._management_stan:06d}", now, code)
+
+    def _answer_management(self, bank: str, message: Message) -> bytes:
+        now = stamp(self._clock.wall_ns())
+        mti, stan, code = answer_mti(message.mti), text(message, 11) or "000000", text(message, 70)
+        return self._dresser.management(bank, mti, stan, now, code, "00")
+
+
+def verify_journal(config: Config) -> list[str]:
+    """What `verify` finds in a node's journal; it may be running. Raises JournalError, ConfigError."""
+    hsm = SoftHsm(read_secret(config.secret), SystemClock.entropy)
+    return verify(config.data, journal_key(hsm), config.node)
+
+
+def die(error: BaseException) -> None:
+    """The journal failed, or the engine broke a rule of its own: nothing more may leave this process."""
+    print(f"fatal: {type(error).__name__}: {scrub(str(error))}", file=sys.stderr, flush=True)  # noqa: T201
+    if os.environ.get("POSSWITCH_DEBUG"):
+        raise error
+    os._exit(_EXIT_BROKEN)
+
+
+def run_node(config: Config) -> None:
+    """Serves one node on this thread until it is told to stop."""
+    _log_to(config.data / "node.log")
+    node = Node(config, SystemClock())
+    gc.collect()
+    gc.freeze()
+    try:
+        import uvloop  # noqa: PLC0415 - optional: faster, not needed
+    except ImportError:
+        asyncio.run(node.serve())
+    else:
+        uvloop.run(node.serve())
+
+
+def _log_to(path: Path) -> None:
+    """JSON lines; every value is scrubbed of card numbers."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def scrubbed(_logger: object, _method: str, line: EventDict) -> EventDict:
+        return {key: scrub(value) if isinstance(value, str) else value for key, value in line.items()}
+
+    structlog.configure(
+        processors=[
+            TimeStamper(fmt="iso"),
+            scrubbed,
+            JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(path.open("a", buffering=1, encoding="utf-8")),
+    )

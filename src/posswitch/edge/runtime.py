@@ -1,0 +1,256 @@
+"""The loop: gathers events, decides and records them in one transaction, then releases what follows."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY
+from posswitch.base.errors import CryptoError
+from posswitch.base.moment import NS_PER_S, stamp
+from posswitch.edge.connector import Links
+from posswitch.edge.dress import Dresser
+from posswitch.edge.sealed import Tickets
+from posswitch.edge.vitals import Vitals
+from posswitch.edge.wire import Wire
+from posswitch.engine.apply import apply
+from posswitch.engine.decide import Rules, decide
+from posswitch.engine.effects import Effect, SendRequest, SendResponse, SetTimer, WakeLane
+from posswitch.engine.events import (
+    AnswerArrived,
+    DayTurned,
+    Event,
+    NotSent,
+    RequestArrived,
+    ReversalArrived,
+    ReversalExpired,
+    TimerFired,
+    Undelivered,
+)
+from posswitch.engine.facts import NO_FACTS, Facts
+from posswitch.engine.guard import card_key
+from posswitch.engine.lifecycle import FORWARDED, REVERSING
+from posswitch.engine.state import State
+from posswitch.journal.sqlite import Journal
+from posswitch.scheme.numbers import payment_of_rrn
+from posswitch.settings.clock import Clock
+
+
+class Runtime:
+    """Owns state and journal; everything that changes them passes `submit`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        state: State,
+        rules: Rules,
+        clock: Clock,
+        dresser: Dresser,
+        tickets: Tickets,
+        vitals: Vitals,
+        dirty: dict[Wire, None],
+        die: Callable[[BaseException], None],
+    ) -> None:
+        self._journal = journal
+        self._state = state
+        self._rules = rules
+        self._clock = clock
+        self._dresser = dresser
+        self._tickets = tickets
+        self._vitals = vitals
+        self._dirty = dirty
+        self._die = die
+        self._queue: deque[Event] = deque()
+        self._scheduled = False
+        self._timers: list[tuple[int, int]] = []
+        self._snapshot_seq = state.seq
+        self.links: dict[str, Links] = {}
+        self.counts: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"<runtime {self._state!r} queue {len(self._queue)}>"
+
+    @property
+    def full(self) -> bool:
+        """Whether a new request must be refused."""
+        return len(self._queue) >= QUEUE_EVENTS_MAX
+
+    def submit(self, event: Event) -> None:
+        """Queues an event for the next transaction; new requests are checked against `full` before."""
+        self._queue.append(event)
+        self.wake()
+
+    def wake(self) -> None:
+        """Sees to it that a turn comes, for queued events or queued writes."""
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def start(self, first: Event) -> None:
+        """Decides the one event that recovery adds, and releases what it asks for."""
+        self._queue.appendleft(first)
+        self._turn()
+
+    # One turn: one transaction, then the effects, then one write per connection.
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        try:
+            effects = self._transaction() if self._queue else []
+        except Exception as error:  # nothing may leave after a failed write: the process ends here
+            self._die(error)
+            return
+        for effect in effects:
+            _RELEASE[type(effect)](self, effect)
+        for wire in self._dirty:
+            wire.flush()
+        self._dirty.clear()
+        if self._queue:
+            self.wake()
+
+    def _transaction(self) -> list[Effect]:
+        """decide → record → apply for a batch; on return all of it is durable."""
+        state, journal, queue = self._state, self._journal, self._queue
+        at_ns = max(self._clock.wall_ns(), state.at_ns)
+        effects: list[Effect] = []
+        journal.begin()
+        for _ in range(min(len(queue), BATCH_EVENTS_MAX)):
+            event = queue.popleft()
+            decision = decide(state, event, self._facts(event), at_ns, self._rules)
+            if decision.verdict is None:
+                self.counts[decision.note] += 1
+            else:
+                seq, record = journal.append(at_ns, event, decision.verdict)
+                apply(state, seq, record)
+            effects.extend(decision.effects)
+        journal.commit()
+        if state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
+            journal.snapshot(state)
+            self._snapshot_seq = state.seq
+        return effects
+
+    def _facts(self, event: Event) -> Facts:
+        """What the journal knows about this event."""
+        read = _FACTS.get(type(event))
+        return NO_FACTS if read is None else read(self, event)
+
+    def _request_facts(self, event: RequestArrived) -> Facts:
+        row = self._journal.row_by_key(event.key)
+        if row is not None:
+            return Facts(row)
+        used = self._journal.used_minor(card_key(event), self._state.day)
+        links = self.links.get(event.bank)
+        return Facts(None, used, links is not None and links.ready())
+
+    def _reversal_facts(self, event: ReversalArrived) -> Facts:
+        return Facts(self._journal.row_by_key(event.key))
+
+    def _answer_facts(self, event: AnswerArrived) -> Facts:
+        if self._state.flight_of_answer(event.bank, event.stan, event.f7) is not None:
+            return NO_FACTS
+        return Facts(self._journal.row(payment_of_rrn(event.rrn, self._state.node)))
+
+    def _payment_facts(self, event: Undelivered) -> Facts:
+        return Facts(self._journal.row(event.payment))
+
+    # Release
+
+    def _send_request(self, effect: SendRequest) -> None:
+        flight = self._state.flights.get(effect.payment)
+        if flight is None or flight.state != FORWARDED:
+            self.counts["request-overtaken"] += 1
+            return
+        ticket = self._tickets.get(flight.ticket)
+        if ticket is None:
+            self.submit(NotSent(effect.payment, "96", "its secrets are past their deadline"))
+            return
+        try:
+            payload = self._dresser.request(flight, ticket)
+        except CryptoError:
+            self.submit(NotSent(effect.payment, "99", "the PIN block cannot be translated"))
+            return
+        if not self.links[flight.request.bank].send(payload):
+            self.submit(NotSent(effect.payment, "91", "no link to the bank"))
+
+    def _send_response(self, effect: SendResponse) -> None:
+        ticket = self._tickets.get(effect.ticket)
+        tick_ns = self._clock.tick_ns()
+        delivered = False
+        if ticket is not None:
+            now = stamp(self._clock.wall_ns())
+            delivered = ticket.reply.send(self._dresser.response(effect.request, effect.answer, ticket, now))
+            bank = effect.request.bank if isinstance(effect.request, RequestArrived) else ""
+            self._vitals.outcome(bank, effect.answer.code, tick_ns - ticket.born_ns)
+            self._tickets.erase(effect.ticket)
+        if not delivered:
+            self.counts["undelivered"] += 1
+            if effect.payment:
+                self.submit(Undelivered(effect.payment))
+
+    def _set_timer(self, effect: SetTimer) -> None:
+        heappush(self._timers, (self._clock.tick_ns() + int(effect.delay_s * NS_PER_S), effect.payment))
+
+    def _wake_lane(self, effect: WakeLane) -> None:
+        lane = self._state.lanes.get(effect.bank)
+        links = self.links.get(effect.bank)
+        if lane is None or links is None or not links.ready():
+            return
+        for payment, repeat in lane.send(self._clock.tick_ns(), self._rules.timers):
+            flight = self._state.flights[payment]
+            age_ns = self._clock.wall_ns() - flight.since_ns
+            if age_ns > self._rules.timers.reversal_hours * 3600 * NS_PER_S:
+                self.submit(ReversalExpired(payment))
+            elif not links.send(self._dresser.reversal(flight, repeat)):
+                self.counts["reversal-no-link"] += 1
+
+    # Time
+
+    def tick(self) -> None:
+        """Fires what is due: answer timers, lanes, secrets past their deadline, the business day."""
+        tick_ns = self._clock.tick_ns()
+        while self._timers and self._timers[0][0] <= tick_ns:
+            payment = heappop(self._timers)[1]
+            if payment in self._state.flights:
+                self.submit(TimerFired(payment))
+        self._tickets.sweep(tick_ns)
+        for bank, lane in self._state.lanes.items():
+            due_ns = lane.next_tick_ns()
+            if lane.has_new() or (due_ns is not None and due_ns <= tick_ns):
+                self._wake_lane(WakeLane(bank))
+        today = stamp(self._clock.wall_ns()).day
+        if today > self._state.day:
+            self.submit(DayTurned(today))
+        if self._dirty:
+            self.wake()
+
+    def gauges(self) -> dict[str, float]:
+        """How it stands, for the vitals."""
+        flights = self._state.flights.values()
+        reversing = sum(flight.state == REVERSING for flight in flights)
+        gauges: dict[str, float] = {
+            "record": self._state.seq,
+            "queue": len(self._queue),
+            "open_payments": len(flights),
+            "open_reversals": reversing,
+            "tickets": len(self._tickets),
+            "links_up": sum(links.serving() for links in self.links.values()),
+            "links": sum(len(links.bank.links) for links in self.links.values()),
+        }
+        for counts in (self.counts, *(links.counts for links in self.links.values())):
+            for name, count in counts.items():
+                gauges[f"count.{name}"] = gauges.get(f"count.{name}", 0) + count
+        return gauges
+
+
+_FACTS: dict[type, Callable[..., Facts]] = {
+    RequestArrived: Runtime._request_facts,
+    ReversalArrived: Runtime._reversal_facts,
+    AnswerArrived: Runtime._answer_facts,
+    Undelivered: Runtime._payment_facts,
+}
+_RELEASE: dict[type, Callable[..., None]] = {
+    SendRequest: Runtime._send_request,
+    SendResponse: Runtime._send_response,
+    SetTimer: Runtime._set_timer,
+    WakeLane: Runtime._wake_lane,
+}

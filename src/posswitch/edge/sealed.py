@@ -1,0 +1,67 @@
+"""Secrets under way: kept beside the core, in memory, until the answer or a deadline; never shown."""
+
+from collections import deque
+from typing import Protocol
+
+from posswitch.base.card import Pan, Track2
+
+
+class Reply(Protocol):
+    """Where an answer goes: one connection."""
+
+    def send(self, payload: bytes) -> bool:
+        """Hands a payload to the transport; False when the other side is gone and nothing was written."""
+
+
+class Ticket:
+    """One request that is owed an answer: the connection, the header to swap, and what must not be stored."""
+
+    __slots__ = ("born_ns", "header", "pan", "pin_block", "reply", "track2")
+
+    def __init__(
+        self, reply: Reply, header: bytes, pan: Pan | None, track2: Track2 | None, pin_block: bytes
+    ) -> None:
+        self.reply = reply
+        self.header = header
+        self.pan = pan
+        self.track2 = track2
+        self.pin_block = pin_block
+        self.born_ns = 0
+
+    def __repr__(self) -> str:
+        return "<ticket, sealed>"
+
+
+class Tickets:
+    """Tickets by number; each is erased with its answer, at the latest after `keep_ns`."""
+
+    def __init__(self, keep_ns: int) -> None:
+        self._keep_ns = keep_ns
+        self._last = 0
+        self._tickets: dict[int, Ticket] = {}
+        self._ages: deque[tuple[int, int]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def seal(self, ticket: Ticket, tick_ns: int) -> int:
+        """Takes a ticket in; returns its number."""
+        self._last += 1
+        ticket.born_ns = tick_ns
+        self._tickets[self._last] = ticket
+        self._ages.append((tick_ns + self._keep_ns, self._last))
+        return self._last
+
+    def get(self, number: int) -> Ticket | None:
+        """The ticket, while it lives."""
+        return self._tickets.get(number)
+
+    def erase(self, number: int) -> None:
+        """Forgets a ticket and what it sealed."""
+        self._tickets.pop(number, None)
+
+    def sweep(self, tick_ns: int) -> None:
+        """Erases what is past its deadline."""
+        ages = self._ages
+        while ages and ages[0][0] <= tick_ns:
+            self._tickets.pop(ages.popleft()[1], None)

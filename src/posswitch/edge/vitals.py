@@ -1,0 +1,81 @@
+"""What a node says about itself: gauges and raw outcomes, a ten-minute ring that may be lost at any time."""
+
+import time
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from posswitch.base.moment import NS_PER_MS, NS_PER_S
+
+VITALS = "vitals.db"
+PERIOD_NS = 250 * NS_PER_MS
+_KEPT_NS = 600 * NS_PER_S
+_STALE_NS = 5 * NS_PER_S
+_OUTCOMES_MAX = 20_000  # per period; more are counted, not kept
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS vitals(at_ns INTEGER PRIMARY KEY, gauges BLOB NOT NULL, outcomes BLOB NOT NULL);
+"""
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """One answered request: its bank ("" when none was asked), DE39 and time from arrival to answer."""
+
+    bank: str
+    code: str
+    latency_us: int
+
+
+class Vitals:
+    """Collects in memory, writes one row each period; `synchronous=OFF`, never backed up."""
+
+    def __init__(self, folder: Path) -> None:
+        self._db = apsw.Connection(str(folder / VITALS))
+        self._db.set_busy_timeout(50)
+        for pragma in ("journal_mode=WAL", "synchronous=OFF"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute(_TABLES)
+        self._outcomes: list[Outcome] = []
+        self._dropped = 0
+
+    def outcome(self, bank: str, code: str, latency_ns: int) -> None:
+        """Notes one answer."""
+        if len(self._outcomes) < _OUTCOMES_MAX:
+            self._outcomes.append(Outcome(bank, code, latency_ns // 1000))
+        else:
+            self._dropped += 1
+
+    def write(self, at_ns: int, gauges: dict[str, float]) -> None:
+        """Writes the period; a busy or full disk loses it, payments go on."""
+        gauges["outcomes_dropped"] = self._dropped
+        outcomes, self._outcomes = self._outcomes, []
+        pack = msgspec.msgpack.encode
+        try:
+            with self._db:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO vitals VALUES(?, ?, ?)", (at_ns, pack(gauges), pack(outcomes))
+                )
+                self._db.execute("DELETE FROM vitals WHERE at_ns < ?", (at_ns - _KEPT_NS,))
+        except apsw.Error:
+            self._dropped += len(outcomes)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+
+def read_gauges(folder: Path) -> dict[str, float]:
+    """The newest gauges of a node, empty when there are none or they are older than five seconds."""
+    path = folder / VITALS
+    if not path.exists():
+        return {}
+    try:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        row = db.execute("SELECT at_ns, gauges FROM vitals ORDER BY at_ns DESC LIMIT 1").fetchone()
+        db.close()
+    except apsw.Error:
+        return {}
+    if row is None or row[0] < time.time_ns() - _STALE_NS:
+        return {}
+    return msgspec.msgpack.decode(row[1], type=dict[str, float])

@@ -1,0 +1,102 @@
+"""One TCP connection, either side: frames in, joined writes out, deadlines the gate can read."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import cast
+
+from posswitch.base.bounds import FRAME_BYTES_MAX, WRITE_BYTES_MAX
+from posswitch.base.errors import FrameError
+from posswitch.codec import Framer, framed
+
+
+class Wire(asyncio.Protocol):
+    """A framed connection; `dirty` collects the wires that have something to write at the end of a turn."""
+
+    def __init__(self, prefix: str, tick_ns: Callable[[], int], dirty: "dict[Wire, None]") -> None:
+        self._prefix = prefix
+        self._tick_ns = tick_ns
+        self._dirty = dirty
+        self._framer = Framer(prefix, FRAME_BYTES_MAX)
+        self._transport: asyncio.Transport | None = None
+        self._out: list[bytes] = []
+        self.opened_ns = tick_ns()
+        self.heard_ns = 0
+        self.frame_ns = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether a byte handed over now has a transport to go to."""
+        transport = self._transport
+        return (
+            transport is not None
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() < WRITE_BYTES_MAX
+        )
+
+    def send(self, payload: bytes) -> bool:
+        """Queues a payload for this turn's single write; False when nobody is there any more."""
+        if not self.alive:
+            return False
+        self._out.append(framed(self._prefix, payload))
+        self._dirty[self] = None
+        return True
+
+    def flush(self) -> None:
+        """Writes what the turn queued, in one call."""
+        if self._out and self._transport is not None:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+
+    def cut(self) -> None:
+        """Ends the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """Ends the connection after what was written."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # What a side makes of it
+
+    def opened(self) -> None:
+        """The connection stands."""
+
+    def received(self, payload: bytes) -> None:
+        """One complete payload arrived."""
+
+    def closed(self) -> None:
+        """The connection is gone."""
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Sets TCP_NODELAY and takes the transport."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from asyncio's
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.opened()
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the framer; a malformed frame ends the connection."""
+        now = self._tick_ns()
+        self.heard_ns = now
+        try:
+            payloads = self._framer.feed(data)
+        except FrameError:
+            self.cut()
+            return
+        if not self._framer.pending_bytes:
+            self.frame_ns = 0
+        elif payloads or not self.frame_ns:
+            self.frame_ns = now
+        for payload in payloads:
+            self.received(payload)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets what could not be written."""
+        self._transport = None
+        self._out.clear()
+        self.closed()

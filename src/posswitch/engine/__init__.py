@@ -1,0 +1,1 @@
+"""What to decide: pure functions from state, event and facts to a decision."""

@@ -1,0 +1,54 @@
+"""What to do, in the imperative; released only after the record is durable."""
+
+import msgspec
+
+from posswitch.engine.events import RequestArrived, ReversalArrived, TerminalSignedOn, Verdict
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a terminal is told: DE39 and what stands beside it."""
+
+    code: str
+    rrn: str = ""
+    auth: str = ""
+    day: str = ""  # F15, MMDD
+    batch: str = ""  # sign-on only
+
+
+class SendRequest(msgspec.Struct, frozen=True):
+    """Forward an open payment to its bank."""
+
+    payment: int
+
+
+class SendResponse(msgspec.Struct, frozen=True):
+    """Answer the terminal that waits under `ticket`; an undelivered approval of `payment` is reported."""
+
+    ticket: int
+    request: RequestArrived | ReversalArrived | TerminalSignedOn
+    answer: Answer
+    payment: int = 0
+
+
+class SetTimer(msgspec.Struct, frozen=True):
+    """Fire TimerFired(payment) after `delay_s` unless the payment is closed by then."""
+
+    payment: int
+    delay_s: float
+
+
+class WakeLane(msgspec.Struct, frozen=True):
+    """The bank's lane has something new to send or room to send it."""
+
+    bank: str
+
+
+Effect = SendRequest | SendResponse | SetTimer | WakeLane
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """A verdict to record (None: nothing changed, nothing is recorded) and the effects that follow it."""
+
+    verdict: Verdict | None
+    effects: tuple[Effect, ...] = ()
+    note: str = ""  # counted when nothing is recorded

@@ -1,0 +1,195 @@
+"""What happened, in the past tense; no event carries a clear PAN, track, PIN block or key.
+
+Records are arrays on disk: fields are only ever added at the end, with a default, so that new code reads old
+journals.
+"""
+
+import msgspec
+
+
+class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A terminal asks for a sale; its MAC was verified, its secrets wait under `ticket` outside the core."""
+
+    ticket: int
+    kind: str
+    key: str  # acquirer, terminal, batch, STAN, MTI class: what makes a repeat a repeat
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    amount_minor: int
+    currency: str
+    processing: str  # F3
+    entry: str  # F22
+    condition: str  # F25
+    expiry: str  # F14 or the track's, YYMM, may be empty
+    pan_box: bytes  # AES-GCM
+    pan_print: bytes  # keyed fingerprint
+    pan_digits: int
+    last_four: str
+    luhn_ok: bool
+    bank: str  # the BIN row's, empty when there is none
+    mcc: str
+    f60: str
+    has_pin: bool
+    config: str  # version of the configuration that admitted it
+
+
+class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A terminal takes a sale back (0400); `key` is the sale's."""
+
+    ticket: int
+    key: str
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    amount_minor: int
+    pan_print: bytes  # empty when the terminal did not send the card number
+    reason: str  # F39 of the request
+    f60: str
+
+
+class TerminalSignedOn(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A terminal signed on and was given working keys, wrapped under the local master key."""
+
+    ticket: int
+    terminal: str
+    stan: str
+    tpk: bytes
+    tak: bytes
+    config: str
+
+
+class AnswerArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A bank answered with a good MAC; what must repeat the request stands here for comparison."""
+
+    bank: str
+    mti: str
+    stan: int
+    f7: str
+    code: str
+    auth: str
+    rrn: str
+    amount_minor: int
+    terminal: str
+    merchant: str
+    pan_print: bytes
+    day: str  # F15
+
+
+class AnswerSpoiled(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A bank's answer that cannot be used (MAC wrong): evidence, the timer decides."""
+
+    bank: str
+    stan: int
+    f7: str
+    why: str
+
+
+class TimerFired(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The centre waited for a bank's answer as long as it may."""
+
+    payment: int
+
+
+class NotSent(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Not one byte of a request reached the transport."""
+
+    payment: int
+    code: str
+    why: str
+
+
+class Undelivered(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A terminal was gone before anything of its approval was written."""
+
+    payment: int
+
+
+class ReversalExpired(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A reversal could not be delivered for as long as the lane may try."""
+
+    payment: int
+
+
+class NodeRestarted(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A node took up its journal; whatever was under way then has an unknown outcome now."""
+
+    day: str
+    config: str
+
+
+class DayTurned(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The business date of the settlement network changed."""
+
+    day: str
+
+
+Event = (
+    RequestArrived
+    | ReversalArrived
+    | TerminalSignedOn
+    | AnswerArrived
+    | AnswerSpoiled
+    | TimerFired
+    | NotSent
+    | Undelivered
+    | ReversalExpired
+    | NodeRestarted
+    | DayTurned
+)
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """A change of a counter: `amount_minor` is negative when a hold is released."""
+
+    key: str
+    window: str
+    amount_minor: int
+
+
+class Reversing(msgspec.Struct, frozen=True, array_like=True):
+    """A payment that enters reversing, and the STAN and F7 of its reversal."""
+
+    payment: int
+    stan: int
+    f7: str
+
+
+class Reopened(msgspec.Struct, frozen=True, array_like=True):
+    """A closed payment that must be reversed after all, with what the lane needs of its first record."""
+
+    request: RequestArrived
+    at_ns: int
+    stan: int
+    f7: str
+
+
+class Verdict(msgspec.Struct, frozen=True, array_like=True):
+    """The decision about one event, as recorded; recovery applies verdicts and decides nothing anew.
+
+    `payment` is the number of the record that opened the payment (0: no payment changes). `cause` moves it
+    through the lifecycle ("" leaves it); `state` is where it is then. `code` is the DE39 its terminal is
+    owed from now on. `stan` and `f7` are those of the request to the bank.
+    """
+
+    payment: int = 0
+    cause: str = ""
+    state: str = ""
+    code: str = ""
+    why: str = ""
+    stan: int = 0
+    f7: str = ""
+    auth: str = ""
+    holds: tuple[Hold, ...] = ()
+    reversing: tuple[Reversing, ...] = ()
+    reopened: Reopened | None = None
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """One row of the journal: when, what happened, what was decided."""
+
+    at_ns: int
+    event: Event
+    verdict: Verdict

@@ -1,0 +1,28 @@
+"""What the journal knows and memory does not, read for one event."""
+
+import msgspec
+
+from posswitch.engine.events import Record
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A payment as the journal's table has it, with its first record."""
+
+    payment: int
+    state: str
+    code: str
+    auth: str
+    why: str
+    first: Record
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """`row`: the payment the event speaks of, found by repeat key, number or RRN; `used_minor`: the card's
+    holds today; `bank_ready`: a link to the bank is serving."""
+
+    row: Row | None = None
+    used_minor: int = 0
+    bank_ready: bool = True
+
+
+NO_FACTS = Facts()

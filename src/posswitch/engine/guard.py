@@ -1,0 +1,53 @@
+"""Checks of a request that need no memory: the first that fails names the DE39."""
+
+from posswitch.base.bounds import LANE_ITEMS_MAX, OPEN_PER_BANK_MAX
+from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
+from posswitch.base.moment import Stamp
+from posswitch.base.registry import Limits
+from posswitch.engine.events import Hold, RequestArrived
+from posswitch.engine.facts import Facts
+from posswitch.engine.state import State
+
+Refusal = tuple[str, str]  # DE39 and why
+
+
+def guard(request: RequestArrived, now: Stamp) -> Refusal | None:
+    """What is wrong with the request itself."""
+    if request.amount_minor <= 0:
+        return "13", "amount is zero"
+    if not PAN_DIGITS_MIN <= request.pan_digits <= PAN_DIGITS_MAX or not request.luhn_ok:
+        return "14", "card number is wrong"
+    if not request.bank:
+        return "15", "no bank for this card"
+    if request.expiry and request.expiry < now.yymm:
+        return "54", "card is expired"
+    return None
+
+
+def card_key(request: RequestArrived) -> str:
+    """The counter of the request's card."""
+    return f"card:{request.pan_print.hex()}"
+
+
+def card_hold(request: RequestArrived, day: str) -> Hold:
+    """What the request takes from its card's limit of the day."""
+    return Hold(card_key(request), day, request.amount_minor)
+
+
+def limits(request: RequestArrived, facts: Facts, rules: Limits) -> Refusal | None:
+    """Whether the card may still spend this much today."""
+    if facts.used_minor + request.amount_minor > rules.card_daily_minor:
+        return "61", "card's limit of the day"
+    return None
+
+
+def route(request: RequestArrived, state: State, facts: Facts) -> Refusal | None:
+    """Whether the bank can take a request now; one that owes too many reversals gets no new sale."""
+    if not facts.bank_ready:
+        return "91", "no link to the bank"
+    if state.forwarded.get(request.bank, 0) >= OPEN_PER_BANK_MAX:
+        return "91", "too many unanswered requests at the bank"
+    lane = state.lanes.get(request.bank)
+    if lane is not None and len(lane) >= LANE_ITEMS_MAX:
+        return "91", "the bank owes too many reversals"
+    return None

@@ -1,0 +1,40 @@
+"""The life of a payment: one table, from a state and a cause to the next state. Anything else is a bug."""
+
+from posswitch.base.errors import PosswitchError
+
+RECEIVED = "received"
+FORWARDED = "forwarded"
+APPROVED = "approved"
+DECLINED = "declined"
+REVERSING = "reversing"
+REVERSED = "reversed"
+NEEDS_OWNER = "needs-owner"
+
+OPEN = frozenset({FORWARDED, REVERSING})
+
+LIFE: dict[tuple[str, str], str] = {
+    (RECEIVED, "refused"): DECLINED,
+    (RECEIVED, "accepted"): FORWARDED,
+    (RECEIVED, "reversal-came-first"): REVERSED,
+    (FORWARDED, "bank-approved"): APPROVED,
+    (FORWARDED, "bank-declined"): DECLINED,
+    (FORWARDED, "not-sent"): DECLINED,
+    (FORWARDED, "bank-unsure"): REVERSING,
+    (FORWARDED, "timed-out"): REVERSING,
+    (FORWARDED, "restarted"): REVERSING,
+    (FORWARDED, "terminal-reversed"): REVERSING,
+    (APPROVED, "terminal-reversed"): REVERSING,
+    (APPROVED, "undelivered"): REVERSING,
+    (DECLINED, "approved-after-all"): REVERSING,
+    (REVERSED, "approved-after-all"): REVERSING,
+    (REVERSING, "bank-reversed"): REVERSED,
+    (REVERSING, "expired"): NEEDS_OWNER,
+}
+
+
+def after(state: str, cause: str) -> str:
+    """The state that follows; raises PosswitchError for a step the table does not have."""
+    try:
+        return LIFE[state, cause]
+    except KeyError:
+        raise PosswitchError(f"no step '{cause}' from '{state}': the lifecycle table forbids it") from None

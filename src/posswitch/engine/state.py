@@ -1,0 +1,139 @@
+"""What a node holds in memory: payments under way, sessions, trace numbers. Nothing that is closed stays."""
+
+import msgspec
+
+from posswitch.base.moment import stamp
+from posswitch.engine.events import Hold, RequestArrived
+from posswitch.engine.lanes import Lane
+from posswitch.engine.lifecycle import FORWARDED, REVERSING
+from posswitch.scheme.numbers import make_rrn, next_stan
+
+FIRST_BATCH = "000001"
+
+
+class Flight(msgspec.Struct, array_like=True):
+    """A payment that is forwarded or reversing.
+
+    `stan` and `f7` name its request at the bank, `rev_stan` and `rev_f7` its reversal. `deferred`: the
+    reversal waits because the original is still under way.
+    """
+
+    payment: int
+    request: RequestArrived
+    at_ns: int
+    stan: int
+    f7: str
+    ticket: int
+    holds: tuple[Hold, ...] = ()
+    state: str = FORWARDED
+    rev_stan: int = 0
+    rev_f7: str = ""
+    since_ns: int = 0
+    deferred: bool = False
+
+    def __repr__(self) -> str:
+        request = self.request
+        return f"<payment {self.payment} {self.state} {request.terminal}/{request.stan} {request.bank}>"
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """A signed-on terminal: batch number and wrapped working keys."""
+
+    batch: str
+    tpk: bytes
+    tak: bytes
+
+
+class State(msgspec.Struct):
+    """Everything `decide` may look at besides the facts; folded from records by `apply`."""
+
+    node: str
+    seq: int = 0
+    at_ns: int = 0
+    day: str = ""
+    flights: dict[int, Flight] = {}
+    stans: dict[str, int] = {}
+    sessions: dict[str, Session] = {}
+    # Derived from the above, never stored.
+    awaiting: dict[tuple[str, int, str], int] = {}
+    forwarded: dict[str, int] = {}
+    lanes: dict[str, Lane] = {}
+
+    def __repr__(self) -> str:
+        waiting = sum(len(lane) for lane in self.lanes.values())
+        return f"<node {self.node} record {self.seq} open {len(self.flights)} reversing {waiting}>"
+
+    def rrn(self, flight: Flight) -> str:
+        """Field 37 of a payment under way."""
+        return make_rrn(stamp(flight.at_ns), self.node, flight.payment)
+
+    def next_stan(self, bank: str) -> int:
+        """The trace number that the next message to `bank` gets."""
+        return next_stan(self.stans.get(bank, 0))
+
+    def lane(self, bank: str) -> Lane:
+        """The lane of a bank's reversals."""
+        lane = self.lanes.get(bank)
+        if lane is None:
+            lane = self.lanes[bank] = Lane()
+        return lane
+
+    def flight_of_answer(self, bank: str, stan: int, f7: str) -> Flight | None:
+        """The payment under way that an answer with this key belongs to."""
+        payment = self.awaiting.get((bank, stan, f7))
+        return None if payment is None else self.flights[payment]
+
+
+class _Snapshot(msgspec.Struct, array_like=True):
+    node: str
+    seq: int
+    at_ns: int
+    day: str
+    flights: list[Flight]
+    stans: dict[str, int]
+    sessions: dict[str, Session]
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(_Snapshot)
+
+
+def pack_state(state: State) -> bytes:
+    """The state as bytes; equal states give equal bytes."""
+    flights = [state.flights[payment] for payment in sorted(state.flights)]
+    return _encoder.encode(
+        _Snapshot(state.node, state.seq, state.at_ns, state.day, flights, state.stans, state.sessions)
+    )
+
+
+def unpack_state(data: bytes) -> State:
+    """The state that `pack_state` wrote; raises msgspec.DecodeError on anything else."""
+    snap = _decoder.decode(data)
+    state = State(snap.node, snap.seq, snap.at_ns, snap.day, stans=snap.stans, sessions=snap.sessions)
+    for flight in snap.flights:
+        take_up(state, flight)
+    return state
+
+
+def take_up(state: State, flight: Flight) -> None:
+    """Enters a payment into every index that its state asks for."""
+    bank = flight.request.bank
+    state.flights[flight.payment] = flight
+    state.awaiting[bank, flight.stan, flight.f7] = flight.payment
+    if flight.state == FORWARDED:
+        state.forwarded[bank] = state.forwarded.get(bank, 0) + 1
+    if flight.state == REVERSING:
+        state.awaiting[bank, flight.rev_stan, flight.rev_f7] = flight.payment
+        state.lane(bank).add(flight.payment, flight.request.pan_print, flight.deferred)
+
+
+def let_go(state: State, flight: Flight) -> None:
+    """Removes a payment from every index."""
+    bank = flight.request.bank
+    del state.flights[flight.payment]
+    del state.awaiting[bank, flight.stan, flight.f7]
+    if flight.state == FORWARDED:
+        state.forwarded[bank] -= 1
+    if flight.state == REVERSING:
+        del state.awaiting[bank, flight.rev_stan, flight.rev_f7]
+        state.lane(bank).remove(flight.payment, flight.request.pan_print)

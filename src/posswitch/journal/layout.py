@@ -1,0 +1,36 @@
+"""The tables: what is the record, and what only follows from it."""
+
+APPLICATION_ID = 0x504F5357  # "POSW"
+LAYOUT_VERSION = 1
+
+TABLES = """
+CREATE TABLE journal(
+    seq INTEGER PRIMARY KEY,   -- 1, 2, 3 … without a gap
+    at_ns INTEGER NOT NULL,
+    body BLOB NOT NULL,        -- MessagePack of the record: time, event, verdict
+    link BLOB NOT NULL         -- HMAC over the previous link, seq and body
+);
+CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TABLE payment(
+    payment INTEGER PRIMARY KEY,  -- the record that opened it
+    key TEXT NOT NULL UNIQUE,     -- what makes a repeat a repeat
+    state TEXT NOT NULL,
+    code TEXT NOT NULL,           -- the DE39 its terminal is owed
+    auth TEXT NOT NULL,
+    why TEXT NOT NULL
+);
+CREATE TABLE counter(
+    key TEXT NOT NULL,
+    window TEXT NOT NULL,
+    used_minor INTEGER NOT NULL,
+    PRIMARY KEY(key, window)
+) WITHOUT ROWID;
+CREATE TABLE snapshot(
+    seq INTEGER PRIMARY KEY,
+    body BLOB NOT NULL,        -- the state after record seq
+    mac BLOB NOT NULL
+);
+"""

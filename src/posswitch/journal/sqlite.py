@@ -1,0 +1,213 @@
+"""The journal on SQLite: one writer, one transaction per batch, `synchronous=FULL`.
+
+After the first failed write nothing is retried: the error goes up and ends the process; recovery decides.
+"""
+
+import hmac
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from posswitch.base.errors import JournalDamaged, JournalError
+from posswitch.engine.apply import apply
+from posswitch.engine.events import Event, Record, RequestArrived, ReversalArrived, Verdict
+from posswitch.engine.facts import Row
+from posswitch.engine.state import State, pack_state, unpack_state
+from posswitch.journal.chain import GENESIS, Head, HeadFile, link
+from posswitch.journal.layout import APPLICATION_ID, LAYOUT_VERSION, TABLES
+
+DATABASE, HEAD = "journal.db", "journal.head"
+_SNAPSHOTS_KEPT = 2
+
+_COUNT = """INSERT INTO counter VALUES(?, ?, ?)
+ON CONFLICT(key, window) DO UPDATE SET used_minor = used_minor + excluded.used_minor"""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+
+
+def decode_record(seq: int, body: bytes) -> Record:
+    """A record from its bytes; raises JournalDamaged when they are not one."""
+    try:
+        return _decode(body)
+    except msgspec.DecodeError:
+        raise JournalDamaged(seq, "its body is not a record") from None
+
+
+def snapshot_mac(key: bytes, seq: int, body: bytes) -> bytes:
+    """The signature of a snapshot."""
+    return hmac.digest(key, b"snapshot" + seq.to_bytes(8, "big") + body, "sha256")
+
+
+class Journal:
+    """The write side, owned by the node's loop; `open` creates what is missing."""
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._key = key
+        self._db = _connect(folder / DATABASE)
+        self._run = self._db.cursor().execute
+        self._head_file = HeadFile(folder / HEAD, key)
+        self._last = self._tail()
+
+    def __repr__(self) -> str:
+        return f"<journal at record {self._last.seq}>"
+
+    # Facts
+
+    def row_by_key(self, key: str) -> Row | None:
+        """The payment with this repeat key."""
+        return self._row("SELECT payment, state, code, auth, why FROM payment WHERE key = ?", key)
+
+    def row(self, payment: int) -> Row | None:
+        """The payment with this number."""
+        return self._row("SELECT payment, state, code, auth, why FROM payment WHERE payment = ?", payment)
+
+    def _row(self, sql: str, binding: str | int) -> Row | None:
+        found = self._run(sql, (binding,)).fetchone()
+        if found is None:
+            return None
+        first = self._run("SELECT body FROM journal WHERE seq = ?", (found[0],)).fetchone()
+        if first is None:
+            raise JournalDamaged(found[0], "a payment without its first record")
+        payment, state, code, auth, why = found
+        return Row(payment, state, code, auth, why, decode_record(payment, first[0]))
+
+    def used_minor(self, key: str, window: str) -> int:
+        """What a counter holds."""
+        found = self._run(
+            "SELECT used_minor FROM counter WHERE key = ? AND window = ?", (key, window)
+        ).fetchone()
+        return 0 if found is None else int(found[0])
+
+    # Writing
+
+    def begin(self) -> None:
+        """Opens the batch's transaction."""
+        self._run("BEGIN IMMEDIATE")
+
+    def append(self, at_ns: int, event: Event, verdict: Verdict) -> tuple[int, Record]:
+        """Writes one record and what follows from it into the open transaction."""
+        record = Record(at_ns, event, verdict)
+        body = _encode(record)
+        seq = self._last.seq + 1
+        made = link(self._key, self._last.link, seq, body)
+        self._run("INSERT INTO journal VALUES(?, ?, ?, ?)", (seq, at_ns, body, made))
+        self._last = Head(seq, made)
+        for sql, bindings in consequences(event, verdict):
+            self._run(sql, bindings)
+        return seq, record
+
+    def commit(self) -> None:
+        """Makes the batch durable; a failure must end the process."""
+        self._run("COMMIT")
+        self._head_file.write(self._last)
+
+    def snapshot(self, state: State) -> None:
+        """Keeps the state after the last record, signed, so that recovery need not start at record 1."""
+        assert state.seq == self._last.seq
+        body = pack_state(state)
+        with self._db:
+            self._run(
+                "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?)",
+                (state.seq, body, snapshot_mac(self._key, state.seq, body)),
+            )
+            self._run(
+                "DELETE FROM snapshot WHERE seq NOT IN (SELECT seq FROM snapshot ORDER BY seq DESC LIMIT ?)",
+                (_SNAPSHOTS_KEPT,),
+            )
+
+    def sync_head(self) -> None:
+        """Makes the head file durable (each minute)."""
+        self._head_file.sync()
+
+    def close(self) -> None:
+        """Closes in order; the head is durable afterwards."""
+        self._head_file.write(self._last)
+        self._head_file.close()
+        self._db.close()
+
+    # Recovery
+
+    def recover(self, node: str) -> State:
+        """The state after the last record: newest signed snapshot, then every later record, chain checked."""
+        state, previous = self._from_snapshot(node)
+        for seq, body, made in self._run(
+            "SELECT seq, body, link FROM journal WHERE seq > ? ORDER BY seq", (state.seq,)
+        ):
+            previous = checked_link(self._key, previous, state.seq + 1, seq, body, made)
+            apply(state, seq, decode_record(seq, body))
+        head = self._head_file.read()
+        if head.seq > state.seq:
+            raise JournalError(
+                f"the journal ends at record {state.seq}, its head file at {head.seq}: records are missing; "
+                "restore the newest copy, do not start on this one"
+            )
+        self._head_file.write(self._last)
+        self._head_file.sync()
+        return state
+
+    def _from_snapshot(self, node: str) -> tuple[State, bytes]:
+        found = self._run("SELECT seq, body, mac FROM snapshot ORDER BY seq DESC LIMIT 1").fetchone()
+        if found is None:
+            return State(node), GENESIS
+        seq, body, mac = found
+        if not hmac.compare_digest(mac, snapshot_mac(self._key, seq, body)):
+            raise JournalDamaged(seq, "the snapshot's signature does not fit")
+        at = self._run("SELECT link FROM journal WHERE seq = ?", (seq,)).fetchone()
+        if at is None:
+            raise JournalDamaged(seq, "the snapshot's record is missing")
+        return unpack_state(body), at[0]
+
+    def _tail(self) -> Head:
+        found = self._run("SELECT seq, link FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
+        return Head(0, GENESIS) if found is None else Head(*found)
+
+
+def checked_link(key: bytes, previous: bytes, expected: int, seq: int, body: bytes, made: bytes) -> bytes:
+    """The record's link when it fits what came before; raises JournalDamaged otherwise."""
+    if seq != expected:
+        raise JournalDamaged(expected, "is missing")
+    if not hmac.compare_digest(link(key, previous, seq, body), made):
+        raise JournalDamaged(seq, "does not fit its chain")
+    return made
+
+
+def consequences(event: Event, verdict: Verdict) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """The rows that follow from a record: the payment's line and the counters."""
+    if verdict.cause:
+        last = (verdict.state, verdict.code, verdict.auth, verdict.why)
+        if isinstance(event, RequestArrived) or verdict.cause == "reversal-came-first":
+            assert isinstance(event, RequestArrived | ReversalArrived)
+            yield "INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?)", (verdict.payment, event.key, *last)
+        else:
+            moved = [step.payment for step in verdict.reversing] or [verdict.payment]
+            for payment in moved:
+                yield (
+                    "UPDATE payment SET state = ?, code = ?, auth = ?, why = ? WHERE payment = ?",
+                    (*last, payment),
+                )
+    for hold in verdict.holds:
+        yield _COUNT, (hold.key, hold.window, hold.amount_minor)
+
+
+def _connect(path: Path) -> apsw.Connection:
+    """The write connection; raises JournalError when the file is not a journal of this layout."""
+    try:
+        db = apsw.Connection(str(path))
+        db.set_busy_timeout(2000)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            db.execute(f"PRAGMA {pragma}")
+        version = db.pragma("user_version")
+        if version == 0 and not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            with db:
+                db.execute(TABLES)
+                db.pragma("application_id", APPLICATION_ID)
+                db.pragma("user_version", LAYOUT_VERSION)
+        elif version != LAYOUT_VERSION:
+            raise JournalError(f"{path}: layout {version}, this program reads {LAYOUT_VERSION}")
+    except apsw.Error as error:
+        raise JournalError(f"{path}: cannot be opened as a journal ({type(error).__name__})") from None
+    return db

@@ -1,0 +1,31 @@
+"""Numbers that identify: retrieval reference numbers and system trace audit numbers."""
+
+from posswitch.base.moment import Stamp
+
+STAN_MAX = 999_999
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SERIAL_CHARS = 7
+SERIAL_MAX = 36**_SERIAL_CHARS - 1
+
+
+def next_stan(stan: int) -> int:
+    """The trace number after `stan`; 999999 is followed by 1, 0 is not used."""
+    return stan % STAN_MAX + 1
+
+
+def make_rrn(at: Stamp, node: str, payment: int) -> str:
+    """Field 37 (an12): year digit, day of year, node, the payment's number in base 36."""
+    assert 0 < payment <= SERIAL_MAX
+    chars = []
+    rest = payment
+    for _ in range(_SERIAL_CHARS):
+        rest, digit = divmod(rest, 36)
+        chars.append(_DIGITS[digit])
+    return f"{at.year_digit}{at.day_of_year}{node}{''.join(reversed(chars))}"
+
+
+def payment_of_rrn(rrn: str, node: str) -> int:
+    """The payment number inside an RRN that this node made, or 0."""
+    if len(rrn) != 12 or rrn[4] != node or any(char not in _DIGITS for char in rrn[5:]):
+        return 0
+    return int(rrn[5:], 36)

@@ -1,0 +1,166 @@
+"""A TOML file becomes frozen values, or one clear error that names the place and the remedy."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
+from posswitch.base.errors import ConfigError
+from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Terminal
+
+_Digits = Annotated[str, msgspec.Meta(pattern=r"^\d+$", max_length=19)]
+_Institution = Annotated[str, msgspec.Meta(pattern=r"^\d{8,11}$")]
+_Hex = Annotated[str, msgspec.Meta(pattern=r"^([0-9A-Fa-f]{2})+$")]
+
+
+class _Node(msgspec.Struct, forbid_unknown_fields=True):
+    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Z]$")]
+    listen: str
+    data: str = "data"
+    secret: str = "secret.key"  # noqa: S105 - the name of a file
+    acquirer: _Institution = "00000000"
+    centre: _Institution = "00010000"
+
+
+class _Bank(msgspec.Struct, forbid_unknown_fields=True):
+    id: _Institution
+    name_zh: str
+    name_en: str
+    links: Annotated[list[str], msgspec.Meta(min_length=1, max_length=LINKS_PER_BANK_MAX)]
+    zpk: _Hex
+    zak: _Hex
+
+
+class _Bin(msgspec.Struct, forbid_unknown_fields=True):
+    prefix: _Digits
+    pan_digits: Annotated[int, msgspec.Meta(ge=13, le=19)]
+    bank: _Institution
+
+
+class _Merchant(msgspec.Struct, forbid_unknown_fields=True):
+    id: Annotated[str, msgspec.Meta(min_length=15, max_length=15)]
+    name: Annotated[str, msgspec.Meta(max_length=25)]
+    city: Annotated[str, msgspec.Meta(max_length=13)]
+    mcc: Annotated[str, msgspec.Meta(pattern=r"^\d{4}$")]
+
+
+class _Terminal(msgspec.Struct, forbid_unknown_fields=True):
+    id: Annotated[str, msgspec.Meta(min_length=8, max_length=8)]
+    merchant: str
+    tmk: _Hex
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    node: _Node
+    bank: Annotated[list[_Bank], msgspec.Meta(min_length=1)]
+    bin: Annotated[list[_Bin], msgspec.Meta(min_length=1)]
+    merchant: Annotated[list[_Merchant], msgspec.Meta(min_length=1)]
+    terminal: Annotated[list[_Terminal], msgspec.Meta(min_length=1)]
+    timers: Timers = Timers()
+    limits: Limits = Limits()
+
+
+class Config(msgspec.Struct, frozen=True):
+    """Everything a node needs to start; `version` names the file's content in every record it decides."""
+
+    version: str
+    node: str
+    listen: Address
+    data: Path
+    secret: Path
+    acquirer: str
+    centre: str
+    timers: Timers
+    limits: Limits
+    banks: dict[str, Bank]
+    bins: tuple[Bin, ...]
+    merchants: dict[str, Merchant]
+    terminals: dict[str, Terminal]
+
+    def bank_of(self, pan: str) -> str:
+        """The bank id of the longest matching prefix with the right length, or empty."""
+        best = ""
+        bank = ""
+        for row in self.bins:
+            if row.pan_digits == len(pan) and pan.startswith(row.prefix) and len(row.prefix) > len(best):
+                best, bank = row.prefix, row.bank
+        return bank
+
+
+def load_config(path: Path) -> Config:
+    """Reads a configuration file; raises ConfigError with file, place and remedy."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); give a configuration file"
+        ) from None
+    try:
+        file = msgspec.convert(tomllib.loads(raw.decode()), _File)
+        return _checked(file, path.resolve().parent, hashlib.sha256(raw).hexdigest()[:12])
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}; correct this value") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _checked(file: _File, base: Path, version: str) -> Config:
+    banks = _unique("bank", file.bank)
+    merchants = _unique("merchant", file.merchant)
+    terminals = _unique("terminal", file.terminal)
+    for bin_row in file.bin:
+        if bin_row.bank not in banks:
+            raise ConfigError(f"bin {bin_row.prefix}: no bank {bin_row.bank}; add a [[bank]] with that id")
+    for terminal in file.terminal:
+        if terminal.merchant not in merchants:
+            raise ConfigError(f"terminal {terminal.id}: no merchant {terminal.merchant}; add a [[merchant]]")
+    return Config(
+        version=version,
+        node=file.node.id,
+        listen=_address("node.listen", file.node.listen),
+        data=base / file.node.data,
+        secret=base / file.node.secret,
+        acquirer=file.node.acquirer,
+        centre=file.node.centre,
+        timers=file.timers,
+        limits=file.limits,
+        banks={
+            bank.id: Bank(
+                bank.id,
+                bank.name_zh,
+                bank.name_en,
+                tuple(_address(f"bank {bank.id}", link) for link in bank.links),
+                bytes.fromhex(bank.zpk),
+                bytes.fromhex(bank.zak),
+            )
+            for bank in banks.values()
+        },
+        bins=tuple(Bin(row.prefix, row.pan_digits, row.bank) for row in file.bin),
+        merchants={row.id: Merchant(row.id, row.name, row.city, row.mcc) for row in merchants.values()},
+        terminals={
+            row.id: Terminal(row.id, row.merchant, bytes.fromhex(row.tmk)) for row in terminals.values()
+        },
+    )
+
+
+def _unique(table: str, rows: list[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for row in rows:
+        if row.id in found:
+            raise ConfigError(f"{table} {row.id} stands twice; remove one")
+        found[row.id] = row
+    return found
+
+
+def _address(place: str, text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(f"{place}: {text!r} is not host:port")
+    return Address(host, int(port))

@@ -1,0 +1,1 @@
+"""The proving ground: a small simulated city of terminals, banks and lines around a real node."""

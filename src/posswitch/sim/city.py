@@ -1,0 +1,184 @@
+"""A small city: banks, cards, merchants, terminals, their keys, and the file that a node starts from."""
+
+import json
+import os
+import random
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from posswitch.base.bounds import Timers
+from posswitch.base.registry import Address
+from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.settings.clock import SystemClock
+from posswitch.sim.peers.customer import Range
+from posswitch.sim.peers.terminal import Fitting
+
+HOST = "127.0.0.1"
+CENTRE, ACQUIRER = "00010000", "48020000"
+SHORT_TIMERS = Timers(
+    bank=1.0, centre=2.0, terminal=4.0, reversal=0.6, reversal_max=2.0, flight_max=8.0,
+    connect=1.0, echo=5.0, drain=5.0,
+)  # fmt: skip
+CARD_DAILY_MINOR = 20_000_000
+LINKS_PER_BANK = 2
+CONFIG_FILE, SECRET_FILE, DATA_FOLDER, BOOKS_FOLDER = "posswitch.toml", "secret.key", "data", "books"
+_LISTENING_PORTS = range(20_000, 30_000)  # below the ports that outgoing connections take
+
+
+class BankPlan(NamedTuple):
+    """A bank of the city: names, cards, zone keys in clear, and the ports of its lines."""
+
+    id: str
+    name_zh: str
+    name_en: str
+    ranges: tuple[Range, ...]
+    zpk: bytes
+    zak: bytes
+    line_ports: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return f"BankPlan({self.id} {self.name_en}, lines {self.line_ports})"
+
+
+class MerchantPlan(NamedTuple):
+    """A shop: field 42, name and city for field 43, MCC."""
+
+    id: str
+    name: str
+    city: str
+    mcc: str
+
+
+class City(NamedTuple):
+    """Everything the peers know, and where the node's files are."""
+
+    folder: Path
+    seed: int
+    node: Address
+    timers: Timers
+    banks: tuple[BankPlan, ...]
+    merchants: tuple[MerchantPlan, ...]
+    fittings: tuple[Fitting, ...]
+
+    @property
+    def config(self) -> Path:
+        """The node's configuration file."""
+        return self.folder / CONFIG_FILE
+
+    @property
+    def data(self) -> Path:
+        """The node's own folder."""
+        return self.folder / DATA_FOLDER
+
+    @property
+    def books(self) -> Path:
+        """The peers' own books."""
+        return self.folder / BOOKS_FOLDER
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """All cards that belong to a bank."""
+        return tuple(card_range for bank in self.banks for card_range in bank.ranges)
+
+
+_BANKS = (
+    ("90010000", "甲银行", "Bank A", (Range("629001", 16), Range("629011", 19))),
+    ("90020000", "乙银行", "Bank B", (Range("629002", 16), Range("629012", 18))),
+    ("90030000", "丙银行", "Bank C", (Range("629003", 19),)),
+    ("90040000", "丁银行", "Bank D", (Range("629004", 16), Range("629014", 17))),
+)
+_SHOPS = (
+    ("Jiefang Road Market", "5411"), ("Lotus Pharmacy", "5912"), ("Harbour Noodles", "5812"),
+    ("Garden Hotel", "7011"), ("Bell Tower Books", "5942"), ("Metro Fuel 12", "5541"),
+    ("Old Town Tea", "5499"), ("River Cinema", "7832"), ("North Gate Shoes", "5661"),
+    ("Green Hill Clinic", "8011"), ("Blue Bird Taxi", "4121"), ("Silk Lane Tailors", "5697"),
+)  # fmt: skip
+
+
+def build_city(
+    folder: Path,
+    seed: int,
+    terminals: int,
+    timers: Timers = SHORT_TIMERS,
+    node_port: int = 0,
+) -> City:
+    """Draws keys and ports and writes configuration and secret into `folder`; `seed` shapes the cards."""
+    entropy = SystemClock().entropy
+    ports = free_ports(1 + LINKS_PER_BANK * len(_BANKS))
+    node = Address(HOST, node_port or ports.pop())
+    banks = tuple(
+        BankPlan(*row, entropy(16), entropy(16), tuple(ports.pop() for _ in range(LINKS_PER_BANK)))
+        for row in _BANKS
+    )
+    merchants = tuple(
+        MerchantPlan(f"8024403{mcc}{number:04d}", name, "SHENZHEN", mcc)
+        for number, (name, mcc) in enumerate(_SHOPS, 1)
+    )
+    fittings = tuple(
+        Fitting(f"{10_000_001 + number}", merchants[number % len(merchants)].id, entropy(16))
+        for number in range(terminals)
+    )
+    city = City(folder, seed, node, timers, banks, merchants, fittings)
+    root = entropy(32)
+    city.books.mkdir(parents=True, exist_ok=True)
+    city.config.write_text(_config(city, SoftHsm(root, entropy)), encoding="utf-8")
+    _write_secret(folder / SECRET_FILE, root.hex())
+    return city
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback on which nobody listens now."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(_LISTENING_PORTS, len(_LISTENING_PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError("no free ports on the loopback")
+
+
+def _write_secret(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _config(city: City, hsm: SoftHsm) -> str:
+    tables = [
+        _table("[node]", id="1", listen=str(city.node), data=DATA_FOLDER, secret=SECRET_FILE,
+               acquirer=ACQUIRER, centre=CENTRE),
+        _table("[timers]", **{name: getattr(city.timers, name) for name in Timers.__struct_fields__}),
+        _table("[limits]", card_daily_minor=CARD_DAILY_MINOR),
+    ]  # fmt: skip
+    for bank in city.banks:
+        tables.append(
+            _table(
+                "[[bank]]",
+                id=bank.id,
+                name_zh=bank.name_zh,
+                name_en=bank.name_en,
+                links=[f"{HOST}:{port}" for port in bank.line_ports],
+                zpk=hsm.wrap(Usage.ZPK, bank.zpk).hex(),
+                zak=hsm.wrap(Usage.ZAK, bank.zak).hex(),
+            )
+        )
+        tables += [
+            _table("[[bin]]", prefix=row.prefix, pan_digits=row.pan_digits, bank=bank.id)
+            for row in bank.ranges
+        ]
+    tables += [_table("[[merchant]]", **shop._asdict()) for shop in city.merchants]
+    tables += [
+        _table("[[terminal]]", id=row.terminal, merchant=row.merchant, tmk=hsm.wrap(Usage.TMK, row.tmk).hex())
+        for row in city.fittings
+    ]
+    return "\n".join(tables)
+
+
+def _table(heading: str, **values: object) -> str:
+    """A TOML table; JSON's strings, numbers and lists are TOML's too."""
+    rows = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+    return "\n".join((heading, *rows, ""))

@@ -1,0 +1,1 @@
+"""Simulated peers: real, honest fakes over TCP that know only what a real peer would."""

@@ -1,0 +1,297 @@
+"""A card issuer: answers the centre on its links, keeps its own ledger, and has bad manners by the table."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+
+from posswitch.base.bounds import Timers
+from posswitch.base.card import mask_pan
+from posswitch.base.errors import CodecError, CryptoError
+from posswitch.base.moment import stamp
+from posswitch.base.registry import Address
+from posswitch.codec import Dialect, Message, cups_header, load_dialect, read_cups_header
+from posswitch.codec.header import CUPS_HEADER_BYTES, CupsHeader
+from posswitch.crypto.ciphers import tdes_decrypt
+from posswitch.crypto.mab import interbank_text
+from posswitch.crypto.mac import same, x919
+from posswitch.crypto.pinblock import decode_iso0
+from posswitch.scheme.interbank import ANSWER_FIELDS, mac_text
+from posswitch.scheme.kinds import answer_mti, text
+from posswitch.sim.peers.bank_link import BankLink
+from posswitch.sim.peers.book import Book
+from posswitch.sim.peers.manners import ACK, APPROVE, DECLINE, REVERSAL_MANNERS, SALE_MANNERS, Manner, Mood
+
+POSTED, REVERSED, REFUSED = "posted", "reversed", "refused"
+_RECENT = 200
+_ENTRIES_MAX = 1_000_000  # a bank answers duplicates and reversals of its last million sales
+_SALE_NEEDS = (2, 3, 4, 7, 11, 32, 33, 37, 41, 42, 49)
+_REVERSAL_NEEDS = (*_SALE_NEEDS, 90)
+_MANAGEMENT_ANSWER = (7, 11, 33, 70)
+_MANAGEMENT_CODES = frozenset({"001", "002", "301"})
+_DONE, _UNKNOWN_ORIGINAL, _OTHER_AMOUNT, _BAD_MAC, _BAD_FORMAT = "00", "25", "64", "A0", "30"
+
+Key = tuple[str, str, str, str]  # F7, F11, F32, F33
+
+
+class Charter(NamedTuple):
+    """What makes a bank: its id, its zone keys in clear, and how it knows the PIN of a card."""
+
+    id: str
+    zpk: bytes
+    zak: bytes
+    pin_of: Callable[[str], str]
+
+    def __repr__(self) -> str:
+        return f"Charter({self.id})"
+
+
+class Entry(msgspec.Struct):
+    """A sale the bank remembers."""
+
+    pan: str
+    terminal: str
+    amount: int
+    stan: str
+    f7: str
+    rrn: str
+    code: str
+    auth: str
+    state: str
+
+    def __repr__(self) -> str:
+        return f"Entry({mask_pan(self.pan)}, {self.amount}, {self.state})"
+
+
+class Bank:
+    """One issuer with its ledger; `counts` says what it could not use."""
+
+    def __init__(
+        self,
+        charter: Charter,
+        ledger: Book,
+        entropy: random.Random,
+        clock_ns: Callable[[], int],
+        timers: Timers,
+        sales: Sequence[Manner] = SALE_MANNERS,
+        reversals: Sequence[Manner] = REVERSAL_MANNERS,
+    ) -> None:
+        self.charter = charter
+        self._ledger = ledger
+        self._entropy = entropy
+        self._clock_ns = clock_ns
+        self._timers = timers
+        self._sales = Mood(sales)
+        self._reversals = Mood(reversals)
+        self._dialect: Dialect = load_dialect("cups")
+        self._entries: dict[Key, Entry] = {}
+        self._approvals = 0
+        self._server: asyncio.Server | None = None
+        self._links: dict[BankLink, None] = {}
+        self.counts: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"Bank({self.charter.id}, {len(self._links)} links, {len(self._entries)} sales)"
+
+    async def open(self, host: str, port: int = 0) -> Address:
+        """Listens for the centre; returns where."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: BankLink(self.arrived, self._links), host, port)
+        return Address(host, self._server.sockets[0].getsockname()[1])
+
+    def close(self) -> None:
+        """Closes the listener and every link."""
+        if self._server is not None:
+            self._server.close()
+        for link in list(self._links):
+            link.hang_up()
+
+    def heal(self) -> None:
+        """From now on every good request is approved and every reversal acknowledged."""
+        self._sales, self._reversals = Mood((APPROVE,)), Mood((ACK,))
+
+    def recent(self) -> set[tuple[str, int]]:
+        """(field 41, amount) of the sales that came last."""
+        last = islice(reversed(self._entries.values()), _RECENT)
+        return {(entry.terminal, entry.amount) for entry in last if entry.state == POSTED}
+
+    def arrived(self, link: BankLink, payload: bytes) -> None:
+        """One frame from the centre; what cannot be read or is for somebody else stays unanswered."""
+        try:
+            header = read_cups_header(payload)
+            request = self._dialect.unpack(payload)
+        except CodecError:
+            self.counts["unreadable"] += 1
+            return
+        serve = _SERVES.get(request.mti)
+        if serve is None or header != CupsHeader(self.charter.id, header.source, len(payload), "00000"):
+            self.counts["misrouted"] += 1
+            return
+        serve(self, link, header.source, request)
+
+    def _manage(self, link: BankLink, source: str, request: Message) -> None:
+        code = _DONE if text(request, 70) in _MANAGEMENT_CODES else "12"
+        fields = {field: request.fields[field] for field in _MANAGEMENT_ANSWER if field in request.fields}
+        answer = Message("0830", {**fields, 39: code, 100: self.charter.id})
+        link.send(self._packed(answer, source))
+
+    def _sell(self, link: BankLink, source: str, request: Message) -> None:
+        refused = self._unsound(request, _SALE_NEEDS)
+        if refused:
+            self._answer(link, source, request, refused, "", APPROVE)
+            return
+        key = _key(request)
+        entry = self._entries.get(key)
+        if entry is not None:
+            self.counts["duplicate"] += 1
+            self._answer(link, source, request, entry.code, entry.auth, APPROVE)
+            return
+        refused = self._refusal(request)
+        manner = DECLINE if refused else self._sales.draw(self._entropy)
+        code = refused or self._entropy.choice(manner.codes)
+        posted = self._entropy.random() < manner.effect
+        entry = self._entry(request, code, posted=posted)
+        if posted or manner.answers:
+            self._remember(key, entry)
+        self._book(entry, "0200", "post" if posted else "none", manner, code)
+        self._answer(link, source, request, code, entry.auth, manner)
+
+    def _entry(self, request: Message, code: str, *, posted: bool) -> Entry:
+        self._approvals += posted
+        return Entry(
+            pan=text(request, 2),
+            terminal=text(request, 41),
+            amount=int(text(request, 4)),
+            stan=text(request, 11),
+            f7=text(request, 7),
+            rrn=text(request, 37),
+            code=code,
+            auth=f"{self._approvals % 10**6:06d}" if posted else "",
+            state=POSTED if posted else REFUSED,
+        )
+
+    def _reverse(self, link: BankLink, source: str, request: Message) -> None:
+        """Takes a posting back once; an original that never came is not remembered: it may still come."""
+        refused = self._unsound(request, _REVERSAL_NEEDS)
+        if refused:
+            self._answer(link, source, request, refused, "", ACK)
+            return
+        entry = self._entries.get(_original_key(request))
+        manner = self._reversals.draw(self._entropy)
+        code = self._entropy.choice(manner.codes)
+        if code == _DONE:
+            code = _no_reversal(entry, request) or _DONE
+        effect = "none"
+        if entry is not None and entry.state == POSTED and code == _DONE:
+            if self._entropy.random() < manner.effect:
+                entry.state, effect = REVERSED, "reverse"
+        self._book(entry or self._entry(request, code, posted=False), request.mti, effect, manner, code)
+        self._answer(link, source, request, code, "", manner)
+
+    def _unsound(self, request: Message, needs: Sequence[int]) -> str:
+        """What is wrong with the message itself, or empty."""
+        mac = request.fields.get(128)
+        if not isinstance(mac, bytes) or not same(mac, self._mac(request)):
+            self.counts["bad_mac"] += 1
+            return _BAD_MAC
+        if not all(isinstance(request.fields.get(field), str) for field in needs):
+            return _BAD_FORMAT
+        original = text(request, 90)
+        if original and original[20:] != f"{text(request, 32):0>11}{text(request, 33):0>11}":
+            return _BAD_FORMAT
+        return ""
+
+    def _refusal(self, request: Message) -> str:
+        """The issuer's own reasons: an expired card, a wrong PIN."""
+        expiry = text(request, 14)
+        if expiry and expiry < stamp(self._clock_ns()).yymm:
+            return "54"
+        block = request.fields.get(52)
+        if isinstance(block, bytes):
+            pan = text(request, 2)
+            try:
+                pin = decode_iso0(tdes_decrypt(self.charter.zpk, block), pan)
+            except CryptoError:
+                return "55"
+            if pin != self.charter.pin_of(pan):
+                return "55"
+        return ""
+
+    def _remember(self, key: Key, entry: Entry) -> None:
+        self._entries[key] = entry
+        if len(self._entries) > _ENTRIES_MAX:
+            del self._entries[next(iter(self._entries))]
+
+    def _book(self, entry: Entry, mti: str, kind: str, manner: Manner, code: str) -> None:
+        self._ledger.append(
+            {
+                "at_ns": self._clock_ns(),
+                "mti": mti,
+                "kind": kind,
+                "pan": entry.pan,
+                "terminal": entry.terminal,
+                "amount": entry.amount,
+                "stan": entry.stan,
+                "f7": entry.f7,
+                "rrn": entry.rrn,
+                "manner": manner.name,
+                "code": code,
+                "answered": manner.answers,
+            }
+        )
+
+    def _answer(
+        self, link: BankLink, source: str, request: Message, code: str, auth: str, manner: Manner
+    ) -> None:
+        fields = {field: request.fields[field] for field in ANSWER_FIELDS if field in request.fields}
+        fields |= {15: stamp(self._clock_ns()).date, 39: code, 100: self.charter.id}
+        if code == _DONE and auth:
+            fields[38] = auth
+        answer = Message(answer_mti(request.mti), fields)
+        manner.alter(answer, self._entropy)
+        answer.fields[128] = self._mac(answer)
+        payload = manner.spoil(self._packed(answer, source), self._entropy)
+        delay_s = manner.delay(self._timers, self._entropy)
+        for _ in range(manner.answers):
+            if delay_s:
+                asyncio.get_running_loop().call_later(delay_s, link.send, payload)
+            else:
+                link.send(payload)
+
+    def _mac(self, message: Message) -> bytes:
+        return x919(self.charter.zak, interbank_text(mac_text(message)))[:4].hex().upper().encode()
+
+    def _packed(self, answer: Message, destination: str) -> bytes:
+        answer.header = bytes(CUPS_HEADER_BYTES)
+        body = self._dialect.pack(answer)[CUPS_HEADER_BYTES:]
+        return cups_header(destination, self.charter.id, len(body)) + body
+
+
+_SERVES: dict[str, Callable[[Bank, BankLink, str, Message], None]] = {
+    "0820": Bank._manage,
+    "0200": Bank._sell,
+    "0420": Bank._reverse,
+    "0421": Bank._reverse,
+}
+
+
+def _key(request: Message) -> Key:
+    return text(request, 7), text(request, 11), text(request, 32), text(request, 33)
+
+
+def _original_key(reversal: Message) -> Key:
+    original = text(reversal, 90)
+    return original[10:20], original[4:10], text(reversal, 32), text(reversal, 33)
+
+
+def _no_reversal(entry: Entry | None, request: Message) -> str:
+    """Why a reversal cannot be done, or empty."""
+    if entry is None:
+        return _UNKNOWN_ORIGINAL
+    if (entry.pan, entry.amount) != (text(request, 2), int(text(request, 4))):
+        return _OTHER_AMOUNT
+    return ""

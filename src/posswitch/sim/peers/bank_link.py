@@ -1,0 +1,61 @@
+"""One connection from the centre to a bank."""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from posswitch.base.bounds import FRAME_BYTES_MAX, FRAME_SECONDS_MAX
+from posswitch.base.errors import FrameError
+from posswitch.codec import Framer, framed
+
+PREFIX = "ascii4"
+
+
+class BankLink(asyncio.Protocol):
+    """Hands every payload to `arrived`; stands in `links` while it is connected."""
+
+    def __init__(self, arrived: Callable[["BankLink", bytes], None], links: "dict[BankLink, None]") -> None:
+        self._arrived = arrived
+        self._links = links
+        self._framer = Framer(PREFIX, FRAME_BYTES_MAX)
+        self._transport: asyncio.Transport | None = None
+        self._partial_since = 0.0
+
+    def __repr__(self) -> str:
+        return f"BankLink({self._framer!r})"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit
+        self._links[self] = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._links.pop(self, None)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            payloads = self._framer.feed(data)
+        except FrameError:
+            self.hang_up()
+            return
+        for payload in payloads:
+            if payload:  # an empty frame only keeps the line alive
+                self._arrived(self, payload)
+        self._watch_partial(progressed=bool(payloads))
+
+    def _watch_partial(self, *, progressed: bool) -> None:
+        """A frame that never ends has a damaged length: only a new connection helps."""
+        now = asyncio.get_running_loop().time()
+        if progressed or not self._framer.pending_bytes or not self._partial_since:
+            self._partial_since = now if self._framer.pending_bytes else 0.0
+        elif now - self._partial_since > FRAME_SECONDS_MAX:
+            self.hang_up()
+
+    def send(self, payload: bytes) -> None:
+        """Sends a frame; on a link that is gone it is lost."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(framed(PREFIX, payload))
+
+    def hang_up(self) -> None:
+        """Ends the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()

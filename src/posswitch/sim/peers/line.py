@@ -1,0 +1,230 @@
+"""A bad line: a TCP proxy that knows only the length prefix, and delays, drops, cuts and damages frames."""
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
+
+from posswitch.base.bounds import FRAME_BYTES_MAX
+from posswitch.base.errors import FrameError
+from posswitch.base.registry import Address
+from posswitch.codec import PREFIXES, Framer, framed
+
+BUFFERED_BYTES_MAX = 1 << 18  # more than this under way in one direction cuts the connection
+_HALF_FRAME_RATE = 0.5
+_PREFIX_RATE = 0.04
+_LONG_RATE = 0.03
+
+
+class Fault(NamedTuple):
+    """What can happen to a frame, and how often."""
+
+    name: str
+    rate: float
+
+
+FAULTS = (Fault("delay", 0.006), Fault("drop", 0.005), Fault("cut", 0.005), Fault("corrupt", 0.005))
+
+
+class Line:
+    """A listener whose connections go on to `target`; each direction keeps its order."""
+
+    def __init__(
+        self, target: Address, prefix: str, entropy: random.Random, faults: Sequence[Fault] = FAULTS
+    ) -> None:
+        self._target = target
+        self._prefix = prefix
+        self._entropy = entropy
+        self._faults = tuple(faults)
+        self._server: asyncio.Server | None = None
+        self._ends: dict[_End, None] = {}
+        self._dialling: dict[asyncio.Task[None], None] = {}
+        self.counts: Counter[str] = Counter()
+        self.overflows = 0
+
+    def __repr__(self) -> str:
+        return f"Line(to {self._target}, {len(self._ends)} ends, {dict(self.counts)})"
+
+    async def open(self, host: str, port: int = 0) -> Address:
+        """Listens; returns where."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, host, port)
+        return Address(host, self._server.sockets[0].getsockname()[1])
+
+    def close(self) -> None:
+        """Closes the listener and every connection."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._dialling):
+            task.cancel()
+        for end in list(self._ends):
+            end.hang_up()
+
+    def heal(self) -> None:
+        """No more faults; what is delayed already still comes late."""
+        self._faults = ()
+
+    def _accept(self) -> "_End":
+        near, far = _End(self), _End(self)
+        near.other, far.other = far, near
+        task = asyncio.get_running_loop().create_task(self._dial(near, far))
+        self._dialling[task] = None
+        task.add_done_callback(lambda done: self._dialling.pop(done, None))
+        return near
+
+    async def _dial(self, near: "_End", far: "_End") -> None:
+        """Connects onwards; when nobody is there the near side is closed, as a line does."""
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: far, self._target.host, self._target.port
+            )
+        except OSError:
+            near.hang_up()
+
+    def draw(self) -> str:
+        """The fault of the next frame, counted, or empty."""
+        at = self._entropy.random()
+        for fault in self._faults:
+            at -= fault.rate
+            if at < 0:
+                self.counts[fault.name] += 1
+                return fault.name
+        return ""
+
+    def frame(self, payload: bytes) -> bytes:
+        """`payload` behind its prefix."""
+        return framed(self._prefix, payload)
+
+    def framer(self) -> Framer:
+        """A fresh cutter for one direction."""
+        return Framer(self._prefix, FRAME_BYTES_MAX)
+
+    def delay_s(self) -> float:
+        """Mostly a fraction of a second, now and then up to three seconds."""
+        if self._entropy.random() < _LONG_RATE:
+            return self._entropy.uniform(1.0, 3.0)
+        return min(0.05 + self._entropy.expovariate(5.0), 1.0)
+
+    def half(self, frame: bytes) -> bytes:
+        """What of a frame still passes when the line is cut: nothing, or the first half."""
+        return frame[: len(frame) // 2] if self._entropy.random() < _HALF_FRAME_RATE else b""
+
+    def damaged(self, frame: bytes) -> bytes:
+        """`frame` with one byte changed, rarely one of the prefix."""
+        prefix_bytes = PREFIXES[self._prefix].prefix_bytes
+        at = self._entropy.randrange(prefix_bytes, len(frame)) if len(frame) > prefix_bytes else 0
+        if self._entropy.random() < _PREFIX_RATE:
+            at = self._entropy.randrange(prefix_bytes)
+        return frame[:at] + bytes((frame[at] ^ self._entropy.randrange(1, 256),)) + frame[at + 1 :]
+
+
+class _End(asyncio.Protocol):
+    """One side of a connection; what arrives here leaves at `other`."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._framer = line.framer()
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[tuple[float, bytes]] = deque()  # due, bytes to write here; b"" = close
+        self._waiting_bytes = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self.other: _End | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit
+        self._line._ends[self] = None
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            payloads = self._framer.feed(data)
+        except FrameError:
+            self.hang_up()
+            return
+        for payload in payloads:
+            if self.other is not None:
+                _CARRY[self._line.draw()](self._line, self.other, self._line.frame(payload))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._line._ends.pop(self, None)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self.other is not None:
+            self.other.write(b"")
+
+    def write(self, data: bytes, delay_s: float = 0.0) -> None:
+        """Writes `data` here after the delay, never before what was written earlier; b"" closes."""
+        now = asyncio.get_running_loop().time()
+        due = max(now + delay_s, self._waiting[-1][0] if self._waiting else 0.0)
+        self._waiting.append((due, data))
+        self._waiting_bytes += len(data)
+        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if self._waiting_bytes + unsent > BUFFERED_BYTES_MAX:
+            self._line.overflows += 1
+            self.hang_up()
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Writes what is due and sets the alarm for the next."""
+        transport = self._transport
+        if transport is None or self._alarm is not None:
+            return
+        loop = asyncio.get_running_loop()
+        while self._waiting and not transport.is_closing():
+            due, data = self._waiting[0]
+            if due > loop.time():
+                self._alarm = loop.call_at(due, self._ring)
+                return
+            self._waiting.popleft()
+            self._waiting_bytes -= len(data)
+            if data:
+                transport.write(data)
+            else:
+                transport.close()
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._flush()
+
+    def hang_up(self) -> None:
+        """Ends both sides at once."""
+        for end in (self, self.other):
+            if end is not None and end._transport is not None:
+                end._transport.abort()
+
+
+def _pass(line: Line, end: _End, frame: bytes) -> None:
+    end.write(frame)
+
+
+def _delay(line: Line, end: _End, frame: bytes) -> None:
+    end.write(frame, line.delay_s())
+
+
+def _drop(line: Line, end: _End, frame: bytes) -> None:
+    pass
+
+
+def _cut(line: Line, end: _End, frame: bytes) -> None:
+    """Both sides are closed, sometimes in the middle of the frame."""
+    half = line.half(frame)
+    if half:
+        end.write(half)
+    end.write(b"")
+    if end.other is not None:
+        end.other.write(b"")
+
+
+def _corrupt(line: Line, end: _End, frame: bytes) -> None:
+    end.write(line.damaged(frame))
+
+
+_CARRY: dict[str, Callable[[Line, _End, bytes], None]] = {
+    "": _pass,
+    "delay": _delay,
+    "drop": _drop,
+    "cut": _cut,
+    "corrupt": _corrupt,
+}

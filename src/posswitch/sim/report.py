@@ -1,0 +1,90 @@
+"""Counts what really happened, from the banks' ledgers and the terminals' slips alone."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from posswitch.sim.peers.book import read_book
+
+APPROVED, DECLINED, REVERSED, UNKNOWN, LOST, DUPLICATED = OUTCOMES = (
+    "approved", "declined", "reversed", "unknown", "lost", "duplicated",
+)  # fmt: skip
+_SALE, _REVERSALS = "0200", ("0420", "0421")
+
+Key = tuple[str, str, int]  # PAN, field 41, amount: unique per simulated payment
+Entry = Mapping[str, Any]
+
+
+class Trace(msgspec.Struct):
+    """What the books say about one payment."""
+
+    postings: int = 0
+    reversals: int = 0
+    slips: list[str] = []
+
+
+def count(books: Path) -> dict[str, Any]:
+    """Every payment of the books in a folder under one of six outcomes, with speed and kinds."""
+    ledgers = [entry for path in sorted(books.glob("ledger-*.jsonl")) for entry in read_book(path)]
+    slips = [entry for path in sorted(books.glob("slips-*.jsonl")) for entry in read_book(path)]
+    outcomes = Counter(outcome(trace) for trace in _joined(ledgers, slips).values())
+    waits_ms = sorted(slip["latency_ms"] for slip in slips if slip["outcome"] in (APPROVED, DECLINED))
+    return {
+        "purchases": outcomes.total(),
+        **{name: outcomes[name] for name in OUTCOMES},
+        "tps": round(_rate(slips), 1),
+        "p50_ms": _percentile(waits_ms, 50),
+        "p99_ms": _percentile(waits_ms, 99),
+        "dialects": _tally(slips, "dialect"),
+        "kinds": _tally(slips, "kind"),
+        "manners": _tally((entry for entry in ledgers if entry["mti"] == _SALE), "manner"),
+        "reversal_manners": _tally((entry for entry in ledgers if entry["mti"] in _REVERSALS), "manner"),
+    }
+
+
+def outcome(trace: Trace) -> str:
+    """The one outcome of a payment; money is looked at before words.
+
+    `lost` = approved at the terminal without a standing posting, or a standing posting without approval;
+    `reversed` = neither approved nor declined at the terminal and nothing stands at the bank.
+    """
+    if trace.postings > 1:
+        return DUPLICATED
+    stands = trace.postings - trace.reversals
+    slip = trace.slips[0] if len(trace.slips) == 1 else ""
+    if stands != (slip == APPROVED):
+        return LOST
+    return {APPROVED: APPROVED, DECLINED: DECLINED, "neither": REVERSED}.get(slip, UNKNOWN)
+
+
+def _joined(ledgers: Iterable[Entry], slips: Iterable[Entry]) -> dict[Key, Trace]:
+    traces: dict[Key, Trace] = {}
+    for entry in ledgers:
+        trace = traces.setdefault(_key(entry), Trace())
+        trace.postings += entry["kind"] == "post"
+        trace.reversals += entry["kind"] == "reverse"
+    for slip in slips:
+        traces.setdefault(_key(slip), Trace()).slips.append(slip["outcome"])
+    return traces
+
+
+def _key(entry: Entry) -> Key:
+    return entry["pan"], entry["terminal"], entry["amount"]
+
+
+def _rate(slips: Iterable[Entry]) -> float:
+    """Sales a second, from the first to the last that was sent."""
+    sent = [slip["sent_ns"] for slip in slips]
+    span_s = (max(sent) - min(sent)) / 1e9 if len(sent) > 1 else 0.0
+    return len(sent) / span_s if span_s else 0.0
+
+
+def _percentile(ordered: list[float], percent: int) -> float:
+    return ordered[(len(ordered) - 1) * percent // 100] if ordered else 0.0
+
+
+def _tally(entries: Iterable[Entry], column: str) -> dict[str, int]:
+    return dict(sorted(Counter(entry[column] for entry in entries).items()))

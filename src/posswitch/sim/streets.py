@@ -1,0 +1,131 @@
+"""The city come to life: banks, lines and terminals on the loopback, around whatever node listens."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+
+from posswitch.base.registry import Address
+from posswitch.sim.city import HOST, City
+from posswitch.sim.peers.bank import Bank, Charter
+from posswitch.sim.peers.bank_link import PREFIX as BANK_PREFIX
+from posswitch.sim.peers.book import Book
+from posswitch.sim.peers.customer import Customers, pin_of
+from posswitch.sim.peers.line import Line
+from posswitch.sim.peers.terminal import PREFIX as TERMINAL_PREFIX
+from posswitch.sim.peers.terminal import Terminal
+
+_KEEP_CONNECTION_RATE = 0.7
+
+
+class Streets:
+    """All peers of a city; `open` before the node starts, `trade` after it."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self.banks: list[Bank] = []
+        self.lines: list[Line] = []
+        self.terminals: list[Terminal] = []
+        self._books: list[Book] = []
+        self._closing = asyncio.Event()
+        self._trading: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        return f"Streets({len(self.banks)} banks, {len(self.lines)} lines, {len(self.terminals)} terminals)"
+
+    async def open(self) -> None:
+        """Banks and lines listen; terminals are fitted."""
+        for plan in self.city.banks:
+            charter = Charter(plan.id, plan.zpk, plan.zak, lambda pan: pin_of(self.city.seed, pan))
+            ledger = self._book(f"ledger-{plan.id}.jsonl")
+            bank = Bank(charter, ledger, self._entropy(plan.id), time.time_ns, self.city.timers)
+            self.banks.append(bank)
+            address = await bank.open(HOST)
+            for port in plan.line_ports:
+                await self._line(address, BANK_PREFIX).open(HOST, port)
+        centre = await self._line(self.city.node, TERMINAL_PREFIX).open(HOST)
+        books = {shop.id: self._book(f"slips-{shop.id}.jsonl") for shop in self.city.merchants}
+        for fitting in self.city.fittings:
+            entropy = self._entropy(fitting.terminal)
+            self.terminals.append(
+                Terminal(
+                    fitting,
+                    centre,
+                    Customers(self.city.seed, self.city.ranges, entropy),
+                    books[fitting.merchant],
+                    entropy,
+                    time.time_ns,
+                    self.city.timers.terminal,
+                    keeps_connection=entropy.random() < _KEEP_CONNECTION_RATE,
+                )
+            )
+
+    def _entropy(self, who: str) -> random.Random:
+        return random.Random(f"{self.city.seed}/{who}")  # noqa: S311 - shapes a simulation, guards nothing
+
+    def _book(self, name: str) -> Book:
+        book = Book(self.city.books / name)
+        self._books.append(book)
+        return book
+
+    def _line(self, target: Address, prefix: str) -> Line:
+        line = Line(target, prefix, self._entropy(f"line {len(self.lines)}"))
+        self.lines.append(line)
+        return line
+
+    def trade(self, tps: float) -> None:
+        """Every terminal begins to serve customers, `tps` sales a second in all."""
+        pause_s = len(self.terminals) / tps
+        self._trading = [
+            asyncio.create_task(terminal.trade(pause_s, self._closing)) for terminal in self.terminals
+        ]
+
+    def shut_shops(self) -> None:
+        """No new sales; what is open goes on."""
+        self._closing.set()
+
+    def heal(self) -> None:
+        """Banks and lines do no more harm."""
+        for bank in self.banks:
+            bank.heal()
+        for line in self.lines:
+            line.heal()
+
+    @property
+    def settled(self) -> bool:
+        """True when no terminal has a sale or a reversal open."""
+        return all(terminal.sale is None for terminal in self.terminals)
+
+    @property
+    def broken(self) -> BaseException | None:
+        """What ended a terminal before its time: a mistake of the simulation, never of the node."""
+        ended = (task for task in self._trading if task.done() and not task.cancelled())
+        return next((task.exception() for task in ended if task.exception()), None)
+
+    async def close(self) -> None:
+        """Sends everybody home."""
+        for task in self._trading:
+            task.cancel()
+        await asyncio.gather(*self._trading, return_exceptions=True)
+        for line in self.lines:
+            line.close()
+        for bank in self.banks:
+            bank.close()
+        for book in self._books:
+            book.close()
+
+    def in_flight(self) -> list[tuple[str, int]]:
+        """(field 41, amount) of every sale that is sent and not answered."""
+        return [sale for terminal in self.terminals if (sale := terminal.in_flight) is not None]
+
+    def at_a_bank(self, sales: list[tuple[str, int]]) -> bool:
+        """True when one of `sales` has been posted."""
+        return any(not bank.recent().isdisjoint(sales) for bank in self.banks)
+
+    def tally(self) -> Counter[str]:
+        """What the terminals have printed so far."""
+        return sum((terminal.counts for terminal in self.terminals), Counter())
+
+    def line_faults(self) -> dict[str, int]:
+        """Faults of all lines by kind."""
+        return dict(sorted(sum((line.counts for line in self.lines), Counter()).items()))

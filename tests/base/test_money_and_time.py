@@ -1,0 +1,50 @@
+"""Amounts are shown with their currency's decimals; stamps are Beijing time to the second."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posswitch.base.amount import AMOUNT_MINOR_MAX, amount_text
+from posswitch.base.moment import NS_PER_S, stamp
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [
+        (12345, "156", "CNY 123.45"),
+        (5, "156", "CNY 0.05"),
+        (0, "344", "HKD 0.00"),
+        (-12345, "156", "CNY -123.45"),
+        (-5, "840", "USD -0.05"),
+        (12345, "392", "JPY 12345"),
+        (12345, "999", "999 12345 minor"),
+        (AMOUNT_MINOR_MAX, "156", "CNY 9999999999.99"),
+    ],
+)
+def test_amounts(minor, currency, text):
+    assert amount_text(minor, currency) == text
+
+
+@given(st.integers(-AMOUNT_MINOR_MAX, AMOUNT_MINOR_MAX))
+def test_no_minor_unit_is_lost(minor):
+    assert int(amount_text(minor).removeprefix("CNY ").replace(".", "")) == minor
+
+
+def test_a_stamp_has_every_form_of_its_second():
+    new_year = 1_798_732_800 * NS_PER_S  # 2026-12-31 16:00:00 UTC, midnight in Beijing
+    at = stamp(new_year)
+    assert at.f7 == "0101000000"
+    assert (at.time, at.date, at.day, at.yymm) == ("000000", "0101", "20270101", "2701")
+    assert (at.year_digit, at.day_of_year) == ("7", "001")
+    assert stamp(new_year - 1).f7 == "1231235959"
+
+
+@given(st.integers(0, 4_000_000_000 * NS_PER_S))
+def test_stamps_are_beijing_time(at_ns):
+    beijing = datetime.fromtimestamp(at_ns // NS_PER_S, timezone(timedelta(hours=8)))
+    at = stamp(at_ns)
+    assert at.f7 == at.date + at.time == beijing.strftime("%m%d%H%M%S")
+    assert at.day == beijing.strftime("%Y%m%d")
+    assert int(at.day_of_year) == beijing.timetuple().tm_yday
