@@ -13,7 +13,7 @@ from posswitch.base.errors import ConfigError
 from posswitch.edge.node import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.settings.config import Config, load_config
-from posswitch.sim.city import CONFIG_NAME
+from posswitch.sim.city import CONFIG_FILE
 from posswitch.sim.demo import DemoOptions, run_demo
 
 ConfigFile = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.")]
@@ -83,6 +83,6 @@ def _settings(config: Path | None, data: Path | None) -> Config:
 def _beside(data: Path) -> Path:
     """The configuration of a folder: in it, or beside it when it is the journal's own folder."""
     for folder in (data, data.resolve().parent):
-        if (folder / CONFIG_NAME).exists():
-            return folder / CONFIG_NAME
-    raise ConfigError(f"{data}: no {CONFIG_NAME} in it or beside it; give -c FILE")
+        if (folder / CONFIG_FILE).exists():
+            return folder / CONFIG_FILE
+    raise ConfigError(f"{data}: no {CONFIG_FILE} in it or beside it; give -c FILE")

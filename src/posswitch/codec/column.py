@@ -12,13 +12,14 @@ from posswitch.codec.message import Value
 from posswitch.codec.prefix import prefixes
 
 Fields = dict[int, Value]
+Values = list[Value]
 
 
 class Column(Protocol):
     """What a plan is made of."""
 
-    def read(self, payload: bytes, at: int, fields: Fields) -> int:
-        """Put the value that begins at `at` into `fields` and say where it ends; CodecError."""
+    def read(self, payload: bytes, at: int, values: Values) -> int:
+        """Append the value that begins at `at` and say where it ends; CodecError."""
 
     def write(self, fields: Fields) -> bytes:
         """The bytes of the value in `fields`; CodecError."""
@@ -39,12 +40,12 @@ class Fixed:
         self._width = encoding.width(units)
         self.runs = encoding.read_run is not None and units % encoding.units_step == 0
 
-    def read(self, payload: bytes, at: int, fields: Fields) -> int:
+    def read(self, payload: bytes, at: int, values: Values) -> int:
         end = at + self._width
         if end > len(payload):
             raise _cut_short(self.number, at, self._width, len(payload))
         try:
-            fields[self.number] = self._read(payload[at:end], self.units)
+            values.append(self._read(payload[at:end], self.units))
         except CodecError as bad:
             raise _placed(bad, self.number, at) from None
         return end
@@ -75,7 +76,7 @@ class Variable:
         self._prefixes = prefixes(prefix, size, units_max)
         self._extents = _extents(self._prefixes, encoding.width)
 
-    def read(self, payload: bytes, at: int, fields: Fields) -> int:
+    def read(self, payload: bytes, at: int, values: Values) -> int:
         start = at + self._prefix_bytes
         extent = self._extents.get(payload[at:start])
         if extent is None:
@@ -85,7 +86,7 @@ class Variable:
         if end > len(payload):
             raise _cut_short(self._number, start, width, len(payload))
         try:
-            fields[self._number] = self._read(payload[start:end], units)
+            values.append(self._read(payload[start:end], units))
         except CodecError as bad:
             raise _placed(bad, self._number, start) from None
         return end
@@ -112,7 +113,6 @@ class Run:
 
     __slots__ = (
         "_columns",
-        "_numbers",
         "_pick",
         "_read",
         "_sizes",
@@ -127,7 +127,6 @@ class Run:
         encoding = columns[0].encoding
         self._read = encoding.read_run or encoding.read
         self._write = encoding.write
-        self._numbers = tuple(column.number for column in columns)
         self._sizes = [column.units for column in columns]
         self._units = sum(self._sizes)
         self._width = encoding.width(self._units)
@@ -135,9 +134,9 @@ class Run:
         self._split = itemgetter(
             *(slice(end - size, end) for end, size in zip(ends, self._sizes, strict=True))
         )
-        self._pick = itemgetter(*self._numbers)
+        self._pick = itemgetter(*(column.number for column in columns))
 
-    def read(self, payload: bytes, at: int, fields: Fields) -> int:
+    def read(self, payload: bytes, at: int, values: Values) -> int:
         end = at + self._width
         if end <= len(payload):
             try:
@@ -145,10 +144,10 @@ class Run:
             except (CodecError, UnicodeError):
                 pass  # the walk below says which field it is, or reads what only looked bad as a whole
             else:
-                fields.update(zip(self._numbers, self._split(text)))  # noqa: B905 - the keyword is slow
+                values += self._split(text)
                 return end
         for column in self._columns:
-            at = column.read(payload, at, fields)
+            at = column.read(payload, at, values)
         return at
 
     def write(self, fields: Fields) -> bytes:
@@ -171,7 +170,7 @@ class Absent:
     def __init__(self, number: int) -> None:
         self._number = number
 
-    def read(self, payload: bytes, at: int, fields: Fields) -> int:
+    def read(self, payload: bytes, at: int, values: Values) -> int:
         raise CodecError("this dialect has no such field", self._number, at)
 
     def write(self, fields: Fields) -> bytes:

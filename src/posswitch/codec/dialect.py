@@ -1,24 +1,20 @@
 """Reads and writes whole messages: header, then the plan that MTI and bitmap choose."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from posswitch.base.bounds import PLANS_MAX
 from posswitch.base.errors import CodecError
-from posswitch.codec.column import Absent, Column, Fields, fused
+from posswitch.codec.column import Absent, Column, Fields, Values, fused
 from posswitch.codec.encoding import BINARIES, Encoding
 from posswitch.codec.message import Message, Value
 
 MTI, BITMAP = 0, 1  # their numbers in errors
 _MTI_DIGITS = 4
 _HALF_BITS = 64
-_Key = TypeVar("_Key")  # what a plan is remembered by
 
-# bitmap encoding -> first bytes that announce the second half
-_WIDE: dict[str, frozenset[int]] = {
-    "binary": frozenset(range(0x80, 0x100)),
-    "hex-ascii": frozenset(b"89ABCDEFabcdef"),
-}
+# bitmap encoding -> the lowest first byte that announces the second half
+_WIDE_FROM = {"binary": 0x80, "hex-ascii": ord("8")}
 
 
 class Plan(NamedTuple):
@@ -26,7 +22,8 @@ class Plan(NamedTuple):
 
     mti: str
     start: bytes  # MTI and bitmap as written
-    reads: tuple[Callable[[bytes, int, Fields], int], ...]
+    numbers: tuple[int, ...]
+    reads: tuple[Callable[[bytes, int, Values], int], ...]
     writes: tuple[Callable[[Fields], bytes], ...]
 
 
@@ -50,7 +47,7 @@ class Dialect:
         self._bitmap_at = header_bytes + mti.width(_MTI_DIGITS)
         self._bits = BINARIES["raw" if bitmap == "binary" else bitmap]
         self._half_bytes = self._bits.width(_HALF_BITS // 8)
-        self._wide = frozenset(range(256)) if wide_always else _WIDE[bitmap]
+        self._wide_from = 0 if wide_always else _WIDE_FROM[bitmap]
         self._wide_always = wide_always
         self._read_plans: dict[bytes, Plan] = {}
         self._write_plans: dict[tuple[str | int, ...], Plan] = {}
@@ -63,14 +60,15 @@ class Dialect:
         at = self._bitmap_at
         if at >= len(payload):
             raise self._short(payload)
-        at += 2 * self._half_bytes if payload[at] in self._wide else self._half_bytes
+        at += 2 * self._half_bytes if payload[at] >= self._wide_from else self._half_bytes
         start = payload[self.header_bytes : at]
         plan = self._read_plans.get(start) or self._plan_to_read(payload, start, at)
-        fields: Fields = {}
+        values: Values = []
         for read in plan.reads:
-            at = read(payload, at, fields)
+            at = read(payload, at, values)
         if at != len(payload):
             raise CodecError(f"{len(payload) - at} bytes after the last field", None, at)
+        fields = dict(zip(plan.numbers, values))  # noqa: B905 - a plan reads each of its fields or raises
         return Message(plan.mti, fields, payload[: self.header_bytes])
 
     def pack(self, message: Message) -> bytes:
@@ -112,7 +110,9 @@ class Dialect:
 
     def _plan(self, mti: Value, start: bytes, numbers: list[int]) -> Plan:
         columns = fused([self._columns.get(number) or Absent(number) for number in numbers])
-        return Plan(str(mti), start, tuple(c.read for c in columns), tuple(c.write for c in columns))
+        return Plan(
+            str(mti), start, tuple(numbers), tuple(c.read for c in columns), tuple(c.write for c in columns)
+        )
 
     def _bitmap(self, numbers: list[int]) -> bytes:
         """The bitmap of sorted field numbers: its second half only when needed or always sent."""
@@ -145,7 +145,7 @@ def _numbers(bits: Value) -> list[int]:
     return [number for number in range(2, size + 1) if value >> (size - number) & 1]
 
 
-def _remember(plans: dict[_Key, Plan], key: _Key, plan: Plan) -> None:
+def _remember(plans: dict[Any, Plan], key: object, plan: Plan) -> None:
     if len(plans) >= PLANS_MAX:
         plans.clear()  # only made-up bitmaps reach this; the real ones come back at once
     plans[key] = plan

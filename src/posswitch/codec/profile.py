@@ -107,7 +107,7 @@ def _layered(settings: dict[str, Any]) -> tuple[Profile, dict[int, Spec]]:
         profile = msgspec.convert({**_home_settings(base), **settings}, Profile)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{error}; the keys are {', '.join(Profile.__struct_fields__)}") from None
-    specs = _column_of_table(BUILT_IN[base])
+    specs = specs_of(base)
     for key, (kind, shape, units_max) in profile.field_overrides.items():
         if kind not in _KINDS:
             raise ConfigError(f"field_overrides.{key}: class {kind}; use one of {', '.join(_KINDS)}")
@@ -120,9 +120,10 @@ def _layered(settings: dict[str, Any]) -> tuple[Profile, dict[int, Spec]]:
     return profile, specs
 
 
-def _column_of_table(column: str) -> dict[int, Spec]:
+def specs_of(name: str) -> dict[int, Spec]:
+    """The fields of a built-in dialect, before they are compiled."""
     lines = (_HOME / "fields.tsv").read_text("utf-8").splitlines()
-    index = lines[0].split("\t").index(column)
+    index = lines[0].split("\t").index(BUILT_IN[name])
     specs: dict[int, Spec] = {}
     for cells in (line.split("\t") for line in lines[1:]):
         if cells[index] != "-":

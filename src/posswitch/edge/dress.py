@@ -146,7 +146,7 @@ class Dresser:
             25: request.condition,
             32: self._config.acquirer,
             33: self._config.centre,
-            37: self._state.rrn(flight),
+            37: flight.rrn,
             41: request.terminal,
             42: request.merchant,
             43: self._place(request.merchant),

@@ -40,6 +40,7 @@ _TICK_S = 0.02
 _SWEEP_NS = NS_PER_S // 2
 _HEAD_SYNC_NS = 60 * NS_PER_S
 _EXIT_BROKEN = 3
+_GC_THRESHOLDS = (50_000, 20, 50)  # what a payment leaves is freed by counting; cycles are rare
 
 log = structlog.get_logger()
 
@@ -225,6 +226,7 @@ def run_node(config: Config) -> None:
     node = Node(config, SystemClock())
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     try:
         import uvloop  # noqa: PLC0415 - optional: faster, not needed
     except ImportError:

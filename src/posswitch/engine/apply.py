@@ -31,7 +31,14 @@ def apply(state: State, seq: int, record: Record) -> None:
     elif verdict.state == FORWARDED:
         assert isinstance(event, RequestArrived)
         flight = Flight(
-            verdict.payment, event, record.at_ns, verdict.stan, verdict.f7, event.ticket, verdict.holds
+            verdict.payment,
+            event,
+            record.at_ns,
+            state.rrn(record.at_ns, seq),
+            verdict.stan,
+            verdict.f7,
+            event.ticket,
+            verdict.holds,
         )
         state.stans[event.bank] = verdict.stan
         take_up(state, flight)
@@ -46,7 +53,8 @@ def _enter_reversing(state: State, at_ns: int, verdict: Verdict) -> None:
         again = verdict.reopened
         if again is not None:
             request = again.request
-            flight = Flight(step.payment, request, again.at_ns, again.stan, again.f7, request.ticket)
+            rrn = state.rrn(again.at_ns, step.payment)
+            flight = Flight(step.payment, request, again.at_ns, rrn, again.stan, again.f7, request.ticket)
         else:
             flight = state.flights[step.payment]
             let_go(state, flight)

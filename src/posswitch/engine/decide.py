@@ -31,7 +31,6 @@ from posswitch.engine.lifecycle import APPROVED, DECLINED, FORWARDED, RECEIVED, 
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, release, reopen, reverse, reverse_all
 from posswitch.engine.state import FIRST_BATCH, Flight, State
 from posswitch.scheme.kinds import HOP_CODES, OUTCOME_UNKNOWN, REVERSAL_DONE, REVERSAL_UNKNOWN
-from posswitch.scheme.numbers import make_rrn
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -58,7 +57,7 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
     if refusal:
         code, why = refusal
         verdict = Verdict(payment, "refused", after(RECEIVED, "refused"), code, why)
-        answer = Answer(code, make_rrn(now, state.node, payment), day=state.day[4:])
+        answer = Answer(code, state.rrn(at_ns, payment), day=state.day[4:])
         return Decision(verdict, (SendResponse(event.ticket, event, answer, payment),))
     verdict = Verdict(
         payment,
@@ -91,7 +90,7 @@ def _repeat(state: State, event: RequestArrived, row: Row) -> Decision:
         return _told(event, Answer("94"), 0, "same key, other content")
     if row.state == FORWARDED:
         return Decision(Verdict(row.payment, why="repeat moves the reply"))
-    rrn = make_rrn(stamp(row.first.at_ns), state.node, row.payment)
+    rrn = state.rrn(row.first.at_ns, row.payment)
     answer = Answer(row.code, rrn, row.auth, state.day[4:])
     return _told(event, answer, row.payment, "repeat answered")
 
@@ -110,7 +109,7 @@ def reversal_arrived(
         return _told(event, Answer("25"), row.payment, "reversal again")
     if first.amount_minor != event.amount_minor or event.pan_print not in (b"", first.pan_print):
         return _told(event, Answer("25"), row.payment, "reversal differs from its original")
-    rrn = make_rrn(stamp(row.first.at_ns), state.node, row.payment)
+    rrn = state.rrn(row.first.at_ns, row.payment)
     done = Answer("00", rrn, day=state.day[4:])
     accepted = SendResponse(event.ticket, event, done)
     if row.state == FORWARDED:
@@ -137,7 +136,7 @@ def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int,
     flight = state.flight_of_answer(event.bank, event.stan, event.f7)
     if flight is None:
         return _answer_to_closed(state, event, facts.row, at_ns)
-    differs = _difference(event, flight, state.rrn(flight))
+    differs = _difference(event, flight)
     if differs:
         return Decision(Verdict(flight.payment, why=f"answer differs in {differs}"))
     if event.mti == "0430":
@@ -147,7 +146,7 @@ def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int,
         effects: tuple[Effect, ...] = (WakeLane(event.bank),) if flight.deferred else ()
         return Decision(Verdict(flight.payment, why=late), effects)
     if event.code in OUTCOME_UNKNOWN:
-        answer = Answer(UNKNOWN_OUTCOME, state.rrn(flight), day=event.day)
+        answer = Answer(UNKNOWN_OUTCOME, flight.rrn, day=event.day)
         return Decision(
             reverse(state, flight, "bank-unsure", at_ns),
             (SendResponse(flight.ticket, flight.request, answer), WakeLane(event.bank)),
@@ -163,11 +162,11 @@ def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int,
         auth=event.auth,
         holds=() if approved else release(flight.holds),
     )
-    answer = Answer(code, state.rrn(flight), event.auth, event.day)
+    answer = Answer(code, flight.rrn, event.auth, event.day)
     return Decision(verdict, (SendResponse(flight.ticket, flight.request, answer, flight.payment),))
 
 
-def _difference(event: AnswerArrived, flight: Flight, rrn: str) -> str:
+def _difference(event: AnswerArrived, flight: Flight) -> str:
     """The first field in which an answer does not repeat its request, or empty."""
     request = flight.request
     reversal = event.mti == "0430"
@@ -178,7 +177,7 @@ def _difference(event: AnswerArrived, flight: Flight, rrn: str) -> str:
     pairs = (
         ("field 2", event.pan_print, request.pan_print),
         ("field 4", event.amount_minor, request.amount_minor),
-        ("field 37", event.rrn, rrn),
+        ("field 37", event.rrn, flight.rrn),
         ("field 41", event.terminal, request.terminal),
         ("field 42", event.merchant, request.merchant),
     )
@@ -229,7 +228,7 @@ def timer_fired(state: State, event: TimerFired, facts: Facts, at_ns: int, rules
     flight = state.flights.get(event.payment)
     if flight is None or flight.state != FORWARDED:
         return Decision(None, note="timer-late")
-    answer = Answer(UNKNOWN_OUTCOME, state.rrn(flight), day=state.day[4:])
+    answer = Answer(UNKNOWN_OUTCOME, flight.rrn, day=state.day[4:])
     return Decision(
         reverse(state, flight, "timed-out", at_ns),
         (SendResponse(flight.ticket, flight.request, answer), WakeLane(flight.request.bank)),
@@ -249,7 +248,7 @@ def not_sent(state: State, event: NotSent, facts: Facts, at_ns: int, rules: Rule
         event.why,
         holds=release(flight.holds),
     )
-    answer = Answer(event.code, state.rrn(flight), day=state.day[4:])
+    answer = Answer(event.code, flight.rrn, day=state.day[4:])
     return Decision(verdict, (SendResponse(flight.ticket, flight.request, answer),))
 
 

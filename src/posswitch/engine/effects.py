@@ -5,7 +5,7 @@ import msgspec
 from posswitch.engine.events import RequestArrived, ReversalArrived, TerminalSignedOn, Verdict
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a terminal is told: DE39 and what stands beside it."""
 
     code: str
@@ -15,13 +15,13 @@ class Answer(msgspec.Struct, frozen=True):
     batch: str = ""  # sign-on only
 
 
-class SendRequest(msgspec.Struct, frozen=True):
+class SendRequest(msgspec.Struct, frozen=True, gc=False):
     """Forward an open payment to its bank."""
 
     payment: int
 
 
-class SendResponse(msgspec.Struct, frozen=True):
+class SendResponse(msgspec.Struct, frozen=True, gc=False):
     """Answer the terminal that waits under `ticket`; an undelivered approval of `payment` is reported."""
 
     ticket: int
@@ -30,14 +30,14 @@ class SendResponse(msgspec.Struct, frozen=True):
     payment: int = 0
 
 
-class SetTimer(msgspec.Struct, frozen=True):
+class SetTimer(msgspec.Struct, frozen=True, gc=False):
     """Fire TimerFired(payment) after `delay_s` unless the payment is closed by then."""
 
     payment: int
     delay_s: float
 
 
-class WakeLane(msgspec.Struct, frozen=True):
+class WakeLane(msgspec.Struct, frozen=True, gc=False):
     """The bank's lane has something new to send or room to send it."""
 
     bank: str
@@ -46,7 +46,7 @@ class WakeLane(msgspec.Struct, frozen=True):
 Effect = SendRequest | SendResponse | SetTimer | WakeLane
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """A verdict to record (None: nothing changed, nothing is recorded) and the effects that follow it."""
 
     verdict: Verdict | None

@@ -7,7 +7,7 @@ journals.
 import msgspec
 
 
-class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A terminal asks for a sale; its MAC was verified, its secrets wait under `ticket` outside the core."""
 
     ticket: int
@@ -35,7 +35,7 @@ class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
     config: str  # version of the configuration that admitted it
 
 
-class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A terminal takes a sale back (0400); `key` is the sale's."""
 
     ticket: int
@@ -50,7 +50,7 @@ class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
     f60: str
 
 
-class TerminalSignedOn(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class TerminalSignedOn(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A terminal signed on and was given working keys, wrapped under the local master key."""
 
     ticket: int
@@ -61,7 +61,7 @@ class TerminalSignedOn(msgspec.Struct, frozen=True, array_like=True, tag=True):
     config: str
 
 
-class AnswerArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class AnswerArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A bank answered with a good MAC; what must repeat the request stands here for comparison."""
 
     bank: str
@@ -78,7 +78,7 @@ class AnswerArrived(msgspec.Struct, frozen=True, array_like=True, tag=True):
     day: str  # F15
 
 
-class AnswerSpoiled(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class AnswerSpoiled(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A bank's answer that cannot be used (MAC wrong): evidence, the timer decides."""
 
     bank: str
@@ -87,13 +87,13 @@ class AnswerSpoiled(msgspec.Struct, frozen=True, array_like=True, tag=True):
     why: str
 
 
-class TimerFired(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class TimerFired(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """The centre waited for a bank's answer as long as it may."""
 
     payment: int
 
 
-class NotSent(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class NotSent(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Not one byte of a request reached the transport."""
 
     payment: int
@@ -101,26 +101,26 @@ class NotSent(msgspec.Struct, frozen=True, array_like=True, tag=True):
     why: str
 
 
-class Undelivered(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class Undelivered(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A terminal was gone before anything of its approval was written."""
 
     payment: int
 
 
-class ReversalExpired(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class ReversalExpired(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A reversal could not be delivered for as long as the lane may try."""
 
     payment: int
 
 
-class NodeRestarted(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class NodeRestarted(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A node took up its journal; whatever was under way then has an unknown outcome now."""
 
     day: str
     config: str
 
 
-class DayTurned(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class DayTurned(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """The business date of the settlement network changed."""
 
     day: str
@@ -141,7 +141,7 @@ Event = (
 )
 
 
-class Hold(msgspec.Struct, frozen=True, array_like=True):
+class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A change of a counter: `amount_minor` is negative when a hold is released."""
 
     key: str
@@ -149,7 +149,7 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     amount_minor: int
 
 
-class Reversing(msgspec.Struct, frozen=True, array_like=True):
+class Reversing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A payment that enters reversing, and the STAN and F7 of its reversal."""
 
     payment: int
@@ -157,7 +157,7 @@ class Reversing(msgspec.Struct, frozen=True, array_like=True):
     f7: str
 
 
-class Reopened(msgspec.Struct, frozen=True, array_like=True):
+class Reopened(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A closed payment that must be reversed after all, with what the lane needs of its first record."""
 
     request: RequestArrived
@@ -166,7 +166,7 @@ class Reopened(msgspec.Struct, frozen=True, array_like=True):
     f7: str
 
 
-class Verdict(msgspec.Struct, frozen=True, array_like=True):
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The decision about one event, as recorded; recovery applies verdicts and decides nothing anew.
 
     `payment` is the number of the record that opened the payment (0: no payment changes). `cause` moves it
@@ -187,7 +187,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
     reopened: Reopened | None = None
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True):
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One row of the journal: when, what happened, what was decided."""
 
     at_ns: int

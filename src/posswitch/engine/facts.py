@@ -5,7 +5,7 @@ import msgspec
 from posswitch.engine.events import Record
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A payment as the journal's table has it, with its first record."""
 
     payment: int
@@ -16,7 +16,7 @@ class Row(msgspec.Struct, frozen=True):
     first: Record
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """`row`: the payment the event speaks of, found by repeat key, number or RRN; `used_minor`: the card's
     holds today; `bank_ready`: a link to the bank is serving."""
 

@@ -21,6 +21,7 @@ class Flight(msgspec.Struct, array_like=True):
     payment: int
     request: RequestArrived
     at_ns: int
+    rrn: str
     stan: int
     f7: str
     ticket: int
@@ -63,9 +64,9 @@ class State(msgspec.Struct):
         waiting = sum(len(lane) for lane in self.lanes.values())
         return f"<node {self.node} record {self.seq} open {len(self.flights)} reversing {waiting}>"
 
-    def rrn(self, flight: Flight) -> str:
-        """Field 37 of a payment under way."""
-        return make_rrn(stamp(flight.at_ns), self.node, flight.payment)
+    def rrn(self, at_ns: int, payment: int) -> str:
+        """Field 37 of the payment that a record of this time opened."""
+        return make_rrn(stamp(at_ns), self.node, payment)
 
     def next_stan(self, bank: str) -> int:
         """The trace number that the next message to `bank` gets."""

@@ -15,7 +15,7 @@ from posswitch.engine.apply import apply
 from posswitch.engine.events import Event, Record, RequestArrived, ReversalArrived, Verdict
 from posswitch.engine.facts import Row
 from posswitch.engine.state import State, pack_state, unpack_state
-from posswitch.journal.chain import GENESIS, Head, HeadFile, link
+from posswitch.journal.chain import GENESIS, Chain, Head, HeadFile
 from posswitch.journal.layout import APPLICATION_ID, LAYOUT_VERSION, TABLES
 
 DATABASE, HEAD = "journal.db", "journal.head"
@@ -36,9 +36,9 @@ def decode_record(seq: int, body: bytes) -> Record:
         raise JournalDamaged(seq, "its body is not a record") from None
 
 
-def snapshot_mac(key: bytes, seq: int, body: bytes) -> bytes:
+def snapshot_mac(chain: Chain, seq: int, body: bytes) -> bytes:
     """The signature of a snapshot."""
-    return hmac.digest(key, b"snapshot" + seq.to_bytes(8, "big") + body, "sha256")
+    return chain.sign(b"snapshot" + seq.to_bytes(8, "big") + body)
 
 
 class Journal:
@@ -46,10 +46,10 @@ class Journal:
 
     def __init__(self, folder: Path, key: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._key = key
+        self._chain = Chain(key)
         self._db = _connect(folder / DATABASE)
         self._run = self._db.cursor().execute
-        self._head_file = HeadFile(folder / HEAD, key)
+        self._head_file = HeadFile(folder / HEAD, self._chain)
         self._last = self._tail()
 
     def __repr__(self) -> str:
@@ -93,7 +93,7 @@ class Journal:
         record = Record(at_ns, event, verdict)
         body = _encode(record)
         seq = self._last.seq + 1
-        made = link(self._key, self._last.link, seq, body)
+        made = self._chain.link(self._last.link, seq, body)
         self._run("INSERT INTO journal VALUES(?, ?, ?, ?)", (seq, at_ns, body, made))
         self._last = Head(seq, made)
         for sql, bindings in consequences(event, verdict):
@@ -112,7 +112,7 @@ class Journal:
         with self._db:
             self._run(
                 "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?)",
-                (state.seq, body, snapshot_mac(self._key, state.seq, body)),
+                (state.seq, body, snapshot_mac(self._chain, state.seq, body)),
             )
             self._run(
                 "DELETE FROM snapshot WHERE seq NOT IN (SELECT seq FROM snapshot ORDER BY seq DESC LIMIT ?)",
@@ -137,7 +137,7 @@ class Journal:
         for seq, body, made in self._run(
             "SELECT seq, body, link FROM journal WHERE seq > ? ORDER BY seq", (state.seq,)
         ):
-            previous = checked_link(self._key, previous, state.seq + 1, seq, body, made)
+            previous = checked_link(self._chain, previous, state.seq + 1, seq, body, made)
             apply(state, seq, decode_record(seq, body))
         head = self._head_file.read()
         if head.seq > state.seq:
@@ -154,7 +154,7 @@ class Journal:
         if found is None:
             return State(node), GENESIS
         seq, body, mac = found
-        if not hmac.compare_digest(mac, snapshot_mac(self._key, seq, body)):
+        if not hmac.compare_digest(mac, snapshot_mac(self._chain, seq, body)):
             raise JournalDamaged(seq, "the snapshot's signature does not fit")
         at = self._run("SELECT link FROM journal WHERE seq = ?", (seq,)).fetchone()
         if at is None:
@@ -166,11 +166,11 @@ class Journal:
         return Head(0, GENESIS) if found is None else Head(*found)
 
 
-def checked_link(key: bytes, previous: bytes, expected: int, seq: int, body: bytes, made: bytes) -> bytes:
+def checked_link(chain: Chain, previous: bytes, expected: int, seq: int, body: bytes, made: bytes) -> bytes:
     """The record's link when it fits what came before; raises JournalDamaged otherwise."""
     if seq != expected:
         raise JournalDamaged(expected, "is missing")
-    if not hmac.compare_digest(link(key, previous, seq, body), made):
+    if not hmac.compare_digest(chain.link(previous, seq, body), made):
         raise JournalDamaged(seq, "does not fit its chain")
     return made
 

@@ -10,7 +10,7 @@ from posswitch.base.errors import JournalDamaged, JournalError
 from posswitch.engine.apply import apply
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state
-from posswitch.journal.chain import GENESIS, read_head
+from posswitch.journal.chain import GENESIS, Chain, read_head
 from posswitch.journal.sqlite import DATABASE, HEAD, checked_link, decode_record, snapshot_mac
 
 
@@ -23,10 +23,11 @@ def verify(folder: Path, key: bytes, node: str) -> list[str]:
     if not path.exists():
         raise JournalError(f"{path}: no journal there; give the folder of a switch")
     try:
-        head = read_head(folder / HEAD, key)
+        chain = Chain(key)
+        head = read_head(folder / HEAD, chain)
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         with db:
-            findings = list(_whole(db, key, node, head.seq))
+            findings = list(_whole(db, chain, node, head.seq))
         db.close()
     except JournalDamaged as damage:
         return [str(damage)]
@@ -35,13 +36,13 @@ def verify(folder: Path, key: bytes, node: str) -> list[str]:
     return findings
 
 
-def _whole(db: apsw.Connection, key: bytes, node: str, head_seq: int) -> Iterator[str]:
+def _whole(db: apsw.Connection, chain: Chain, node: str, head_seq: int) -> Iterator[str]:
     refold = Refold()
     state = State(node)
     snapshots = {seq: (body, mac) for seq, body, mac in db.execute("SELECT seq, body, mac FROM snapshot")}
     previous = GENESIS
     for seq, at_ns, body, made in db.execute("SELECT seq, at_ns, body, link FROM journal ORDER BY seq"):
-        previous = checked_link(key, previous, state.seq + 1, seq, body, made)
+        previous = checked_link(chain, previous, state.seq + 1, seq, body, made)
         record = decode_record(seq, body)
         if record.at_ns != at_ns:
             yield f"record {seq}: its column at_ns differs from its body"
@@ -50,7 +51,7 @@ def _whole(db: apsw.Connection, key: bytes, node: str, head_seq: int) -> Iterato
         yield from refold.check(seq, record)
         apply(state, seq, record)
         if seq in snapshots:
-            yield from _snapshot(key, seq, *snapshots.pop(seq), state)
+            yield from _snapshot(chain, seq, *snapshots.pop(seq), state)
     if head_seq > state.seq:
         yield f"the journal ends at record {state.seq}, its head file at {head_seq}: the tail is cut"
     for seq in snapshots:
@@ -59,8 +60,8 @@ def _whole(db: apsw.Connection, key: bytes, node: str, head_seq: int) -> Iterato
     yield from _counters(db, refold)
 
 
-def _snapshot(key: bytes, seq: int, body: bytes, mac: bytes, state: State) -> Iterator[str]:
-    if not hmac.compare_digest(mac, snapshot_mac(key, seq, body)):
+def _snapshot(chain: Chain, seq: int, body: bytes, mac: bytes, state: State) -> Iterator[str]:
+    if not hmac.compare_digest(mac, snapshot_mac(chain, seq, body)):
         yield f"snapshot {seq}: its signature does not fit"
     elif pack_state(state) != body:
         yield f"snapshot {seq}: is not what its records fold to"

@@ -4,8 +4,8 @@ from posswitch.base.moment import Stamp
 
 STAN_MAX = 999_999
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SERIAL_CHARS = 7
-SERIAL_MAX = 36**_SERIAL_CHARS - 1
+_PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
+SERIAL_MAX = 36**7 - 1
 
 
 def next_stan(stan: int) -> int:
@@ -16,12 +16,11 @@ def next_stan(stan: int) -> int:
 def make_rrn(at: Stamp, node: str, payment: int) -> str:
     """Field 37 (an12): year digit, day of year, node, the payment's number in base 36."""
     assert 0 < payment <= SERIAL_MAX
-    chars = []
-    rest = payment
-    for _ in range(_SERIAL_CHARS):
-        rest, digit = divmod(rest, 36)
-        chars.append(_DIGITS[digit])
-    return f"{at.year_digit}{at.day_of_year}{node}{''.join(reversed(chars))}"
+    rest, low = divmod(payment, 1296)
+    rest, middle = divmod(rest, 1296)
+    top, high = divmod(rest, 1296)
+    serial = f"{_DIGITS[top]}{_PAIRS[high]}{_PAIRS[middle]}{_PAIRS[low]}"
+    return f"{at.year_digit}{at.day_of_year}{node}{serial}"
 
 
 def payment_of_rrn(rrn: str, node: str) -> int:

@@ -108,8 +108,8 @@ def build_city(
     ports = free_ports(1 + LINKS_PER_BANK * len(_BANKS))
     node = Address(HOST, node_port or ports.pop())
     banks = tuple(
-        BankPlan(*row, entropy(16), entropy(16), tuple(ports.pop() for _ in range(LINKS_PER_BANK)))
-        for row in _BANKS
+        BankPlan(number, name_zh, name_en, ranges, entropy(16), entropy(16), _taken(ports))
+        for number, name_zh, name_en, ranges in _BANKS
     )
     merchants = tuple(
         MerchantPlan(f"8024403{mcc}{number:04d}", name, "SHENZHEN", mcc)
@@ -125,6 +125,10 @@ def build_city(
     city.config.write_text(_config(city, SoftHsm(root, entropy)), encoding="utf-8")
     _write_secret(folder / SECRET_FILE, root.hex())
     return city
+
+
+def _taken(ports: list[int]) -> tuple[int, ...]:
+    return tuple(ports.pop() for _ in range(LINKS_PER_BANK))
 
 
 def free_ports(count: int) -> list[int]:

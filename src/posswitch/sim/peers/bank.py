@@ -14,14 +14,12 @@ from posswitch.base.card import mask_pan
 from posswitch.base.errors import CodecError, CryptoError
 from posswitch.base.moment import stamp
 from posswitch.base.registry import Address
-from posswitch.codec import Dialect, Message, cups_header, load_dialect, read_cups_header
-from posswitch.codec.header import CUPS_HEADER_BYTES, CupsHeader
+from posswitch.codec import Dialect, Message, load_dialect, read_cups_header
+from posswitch.codec.header import CupsHeader
 from posswitch.crypto.ciphers import tdes_decrypt
-from posswitch.crypto.mab import interbank_text
-from posswitch.crypto.mac import same, x919
 from posswitch.crypto.pinblock import decode_iso0
-from posswitch.scheme.interbank import ANSWER_FIELDS, mac_text
-from posswitch.scheme.kinds import answer_mti, text
+from posswitch.scheme.kinds import text
+from posswitch.sim.peers import cups
 from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.manners import ACK, APPROVE, DECLINE, REVERSAL_MANNERS, SALE_MANNERS, Manner, Mood
@@ -31,9 +29,9 @@ _RECENT = 200
 _ENTRIES_MAX = 1_000_000  # a bank answers duplicates and reversals of its last million sales
 _SALE_NEEDS = (2, 3, 4, 7, 11, 32, 33, 37, 41, 42, 49)
 _REVERSAL_NEEDS = (*_SALE_NEEDS, 90)
-_MANAGEMENT_ANSWER = (7, 11, 33, 70)
 _MANAGEMENT_CODES = frozenset({"001", "002", "301"})
 _DONE, _UNKNOWN_ORIGINAL, _OTHER_AMOUNT, _BAD_MAC, _BAD_FORMAT = "00", "25", "64", "A0", "30"
+_NOT_OFFERED = "12"
 
 Key = tuple[str, str, str, str]  # F7, F11, F32, F33
 
@@ -134,10 +132,9 @@ class Bank:
         serve(self, link, header.source, request)
 
     def _manage(self, link: BankLink, source: str, request: Message) -> None:
-        code = _DONE if text(request, 70) in _MANAGEMENT_CODES else "12"
-        fields = {field: request.fields[field] for field in _MANAGEMENT_ANSWER if field in request.fields}
-        answer = Message("0830", {**fields, 39: code, 100: self.charter.id})
-        link.send(self._packed(answer, source))
+        code = _DONE if text(request, 70) in _MANAGEMENT_CODES else _NOT_OFFERED
+        answer = cups.management_answer(request, self.charter.id, code)
+        link.send(cups.packed(self._dialect, answer, source, self.charter.id))
 
     def _sell(self, link: BankLink, source: str, request: Message) -> None:
         refused = self._unsound(request, _SALE_NEEDS)
@@ -186,16 +183,15 @@ class Bank:
         if code == _DONE:
             code = _no_reversal(entry, request) or _DONE
         effect = "none"
-        if entry is not None and entry.state == POSTED and code == _DONE:
-            if self._entropy.random() < manner.effect:
-                entry.state, effect = REVERSED, "reverse"
+        effective = code == _DONE and self._entropy.random() < manner.effect
+        if effective and entry is not None and entry.state == POSTED:
+            entry.state, effect = REVERSED, "reverse"
         self._book(entry or self._entry(request, code, posted=False), request.mti, effect, manner, code)
         self._answer(link, source, request, code, "", manner)
 
     def _unsound(self, request: Message, needs: Sequence[int]) -> str:
         """What is wrong with the message itself, or empty."""
-        mac = request.fields.get(128)
-        if not isinstance(mac, bytes) or not same(mac, self._mac(request)):
+        if not cups.signature_fits(request, self.charter.zak):
             self.counts["bad_mac"] += 1
             return _BAD_MAC
         if not all(isinstance(request.fields.get(field), str) for field in needs):
@@ -247,28 +243,18 @@ class Bank:
     def _answer(
         self, link: BankLink, source: str, request: Message, code: str, auth: str, manner: Manner
     ) -> None:
-        fields = {field: request.fields[field] for field in ANSWER_FIELDS if field in request.fields}
-        fields |= {15: stamp(self._clock_ns()).date, 39: code, 100: self.charter.id}
-        if code == _DONE and auth:
-            fields[38] = auth
-        answer = Message(answer_mti(request.mti), fields)
+        """Sends the answer as the manner wants it: when, how often, and with what wrong."""
+        date = stamp(self._clock_ns()).date
+        answer = cups.answer(request, self.charter.id, code, auth if code == _DONE else "", date)
         manner.alter(answer, self._entropy)
-        answer.fields[128] = self._mac(answer)
-        payload = manner.spoil(self._packed(answer, source), self._entropy)
+        cups.sign(answer, self.charter.zak)
+        payload = manner.spoil(cups.packed(self._dialect, answer, source, self.charter.id), self._entropy)
         delay_s = manner.delay(self._timers, self._entropy)
         for _ in range(manner.answers):
             if delay_s:
                 asyncio.get_running_loop().call_later(delay_s, link.send, payload)
             else:
                 link.send(payload)
-
-    def _mac(self, message: Message) -> bytes:
-        return x919(self.charter.zak, interbank_text(mac_text(message)))[:4].hex().upper().encode()
-
-    def _packed(self, answer: Message, destination: str) -> bytes:
-        answer.header = bytes(CUPS_HEADER_BYTES)
-        body = self._dialect.pack(answer)[CUPS_HEADER_BYTES:]
-        return cups_header(destination, self.charter.id, len(body)) + body
 
 
 _SERVES: dict[str, Callable[[Bank, BankLink, str, Message], None]] = {

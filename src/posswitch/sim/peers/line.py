@@ -129,12 +129,16 @@ class _End(asyncio.Protocol):
         self._waiting: deque[tuple[float, bytes]] = deque()  # due, bytes to write here; b"" = close
         self._waiting_bytes = 0
         self._alarm: asyncio.TimerHandle | None = None
+        self._ended = False
         self.other: _End | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit
         self._line._ends[self] = None
-        self._flush()
+        if self._ended:
+            self._transport.abort()
+        else:
+            self._flush()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -143,8 +147,13 @@ class _End(asyncio.Protocol):
             self.hang_up()
             return
         for payload in payloads:
-            if self.other is not None:
+            if self.other is not None and not self.gone:
                 _CARRY[self._line.draw()](self._line, self.other, self._line.frame(payload))
+
+    @property
+    def gone(self) -> bool:
+        """True when nothing more is read or written here."""
+        return self._ended or (self._transport is not None and self._transport.is_closing())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._line._ends.pop(self, None)
@@ -155,6 +164,8 @@ class _End(asyncio.Protocol):
 
     def write(self, data: bytes, delay_s: float = 0.0) -> None:
         """Writes `data` here after the delay, never before what was written earlier; b"" closes."""
+        if self.gone:
+            return
         now = asyncio.get_running_loop().time()
         due = max(now + delay_s, self._waiting[-1][0] if self._waiting else 0.0)
         self._waiting.append((due, data))
@@ -172,7 +183,7 @@ class _End(asyncio.Protocol):
         if transport is None or self._alarm is not None:
             return
         loop = asyncio.get_running_loop()
-        while self._waiting and not transport.is_closing():
+        while self._waiting and not self.gone:
             due, data = self._waiting[0]
             if due > loop.time():
                 self._alarm = loop.call_at(due, self._ring)
@@ -191,8 +202,10 @@ class _End(asyncio.Protocol):
     def hang_up(self) -> None:
         """Ends both sides at once."""
         for end in (self, self.other):
-            if end is not None and end._transport is not None:
-                end._transport.abort()
+            if end is not None:
+                end._ended = True
+                if end._transport is not None:
+                    end._transport.abort()
 
 
 def _pass(line: Line, end: _End, frame: bytes) -> None:
