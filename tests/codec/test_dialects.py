@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from posswitch.base.bounds import PLANS_MAX
 from posswitch.base.errors import CodecError
 from posswitch.codec import Message, load_dialect
+from posswitch.codec.encoding import TEXTS, encoding
 
 from .strategies import NAMES, messages
 
@@ -159,6 +160,14 @@ def test_text_that_is_not_text_stays_bytes() -> None:
     assert dialect.unpack(dialect.pack(message)) == message
 
 
+@pytest.mark.parametrize("name", sorted(TEXTS))
+def test_any_two_bytes_of_text_are_written_back(name: str) -> None:
+    text = encoding("text", name, "left")
+    for number in range(65_536):
+        chunk = number.to_bytes(2, "big")
+        assert text.write(text.read(chunk, 2)) == chunk
+
+
 def test_latin_1_never_stays_bytes() -> None:
     dialect = load_dialect("iso87a")
     assert dialect.unpack(dialect.pack(Message("0200", {43: b"\xff" * 40}))).fields[43] == "ÿ" * 40
@@ -203,6 +212,8 @@ def test_a_fault_is_placed_exactly(name: str, hex_text: str, field: int | None, 
         ({4: "00000001234A"}, 4),
         ({4: "٠٠٠٠٠٠٠١٢٣٤٥"}, 4),
         ({4: b"000000012345"}, 4),
+        ({4: "00000001234\ud800"}, 4),
+        ({43: "\ud800" * 40}, 43),
         ({3: "000000", 4: "00000001234 ", 5: "000000000000"}, 4),
         ({2: "1" * 20}, 2),
         ({35: "123\n"}, 35),

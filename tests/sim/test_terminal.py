@@ -14,7 +14,7 @@ from posswitch.codec import Framer, Message, framed, load_dialect, swap_tpdu
 from posswitch.crypto.ciphers import tdes_decrypt
 from posswitch.crypto.pinblock import decode_iso0
 from posswitch.crypto.signon import pack_f62
-from posswitch.scheme.kinds import SALE, answer_mti, batch_of, kind_from_terminal, missing_field
+from posswitch.scheme.kinds import SALE, answer_mti, batch_of, kind_from_terminal, missing_field, texts
 from posswitch.sim.peers import pos
 from posswitch.sim.peers import terminal as terminal_room
 from posswitch.sim.peers.book import Book, read_book
@@ -161,9 +161,9 @@ def test_a_sale_is_what_the_centre_expects(tmp_path: Path) -> None:
     centre = Centre(m0200=[says("00")])
     Shop(tmp_path, centre).run()
     request = centre.heard[-1]
-    assert kind_from_terminal(request) is SALE
-    assert missing_field(SALE, request) is None
-    assert batch_of(request) == BATCH
+    assert kind_from_terminal(request.mti, texts(request)) is SALE
+    assert missing_field(SALE, texts(request)) is None
+    assert batch_of(texts(request)) == BATCH
     assert pos.signature_fits(centre.payloads[-1], MAK)
     block = request.fields[52]
     assert isinstance(block, bytes)

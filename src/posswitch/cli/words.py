@@ -9,7 +9,7 @@ import typer
 
 from posswitch.base.codes import explain_text, lookup
 from posswitch.base.errors import CodecError
-from posswitch.codec import decode_json, load_dialect
+from posswitch.codec import decode_json, field_names, load_dialect
 
 
 class Lang(StrEnum):
@@ -38,11 +38,10 @@ def decode(
     if as_json:
         print(json.dumps(decoded, ensure_ascii=False))
         return
-    names = {str(number): names for number, names in spoken.names().items()}
+    names = field_names()
     print(f"MTI {decoded['mti']}")
     for field, value in decoded["fields"].items():
-        name_zh, name_en = names[field]
-        print(f"{field:>3}  {value:<40}  {name_zh} · {name_en}")
+        print(f"{field:>3}  {value:<42}  {' · '.join(names[int(field)])}")
 
 
 def explain(

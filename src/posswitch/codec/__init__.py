@@ -5,7 +5,7 @@ from posswitch.codec.dialect import Dialect
 from posswitch.codec.frame import PREFIXES, Framer, framed
 from posswitch.codec.header import CupsHeader, cups_header, read_cups_header, swap_tpdu
 from posswitch.codec.message import Message
-from posswitch.codec.profile import BUILT_IN, load_dialect
+from posswitch.codec.profile import BUILT_IN, field_names, load_dialect
 from posswitch.codec.tlv import pack_tlv, unpack_tlv, walk_tlv
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "cups_header",
     "decode_json",
     "describe",
+    "field_names",
     "framed",
     "load_dialect",
     "pack_tlv",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, luhn_ok, mask_pan, scrub
 from posswitch.base.errors import CodecError
@@ -38,7 +39,7 @@ def describe(message: Message, reveal: bool = False) -> dict[str, str]:
     return shown
 
 
-def decode_json(dialect: Dialect, hex_text: str, reveal: bool) -> dict[str, object]:
+def decode_json(dialect: Dialect, hex_text: str, reveal: bool) -> dict[str, Any]:
     """`{"mti", "fields"}` of one payload in hexadecimal; CodecError with the offset in bytes."""
     compact = "".join(hex_text.split())
     bad = re.search("[^0-9A-Fa-f]", compact)

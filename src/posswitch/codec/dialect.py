@@ -1,11 +1,22 @@
 """Reads and writes whole messages: header, then the plan that MTI and bitmap choose."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from posswitch.base.bounds import PLANS_MAX
 from posswitch.base.errors import CodecError
-from posswitch.codec.column import Absent, Column, Fields, Values, fused
+from posswitch.codec.column import (
+    Column,
+    ReadStep,
+    WriteStep,
+    absent,
+    read_fields,
+    read_runs,
+    read_steps,
+    write_fields,
+    write_runs,
+    write_steps,
+)
 from posswitch.codec.encoding import BINARIES, Encoding
 from posswitch.codec.message import Message, Value
 
@@ -17,14 +28,9 @@ _HALF_BITS = 64
 _WIDE_FROM = {"binary": 0x80, "hex-ascii": ord("8")}
 
 
-class Plan(NamedTuple):
-    """What one MTI with one bitmap means."""
-
-    mti: str
-    start: bytes  # MTI and bitmap as written
-    numbers: tuple[int, ...]
-    reads: tuple[Callable[[bytes, int, Values], int], ...]
-    writes: tuple[Callable[[Fields], bytes], ...]
+# MTI, field numbers, a quick walk and one that finds faults; likewise MTI and bitmap as written
+ReadPlan = tuple[str, tuple[int, ...], list[ReadStep], list[ReadStep]]
+WritePlan = tuple[bytes, list[WriteStep], list[WriteStep]]
 
 
 class Dialect:
@@ -49,8 +55,8 @@ class Dialect:
         self._half_bytes = self._bits.width(_HALF_BITS // 8)
         self._wide_from = 0 if wide_always else _WIDE_FROM[bitmap]
         self._wide_always = wide_always
-        self._read_plans: dict[bytes, Plan] = {}
-        self._write_plans: dict[tuple[str | int, ...], Plan] = {}
+        self._read_plans: dict[bytes, ReadPlan] = {}
+        self._write_plans: dict[tuple[str | int, ...], WritePlan] = {}
 
     def __repr__(self) -> str:
         return f"Dialect({self.name}, {len(self._columns)} fields, {len(self._read_plans)} plans)"
@@ -62,38 +68,42 @@ class Dialect:
             raise self._short(payload)
         at += 2 * self._half_bytes if payload[at] >= self._wide_from else self._half_bytes
         start = payload[self.header_bytes : at]
-        plan = self._read_plans.get(start) or self._plan_to_read(payload, start, at)
-        values: Values = []
-        for read in plan.reads:
-            at = read(payload, at, values)
+        mti, numbers, quick, exact = self._read_plans.get(start) or self._plan_to_read(payload, start, at)
+        try:
+            values, at = read_fields(quick, payload, at)
+        except (CodecError, UnicodeError):
+            values, at = read_fields(exact, payload, at)
         if at != len(payload):
             raise CodecError(f"{len(payload) - at} bytes after the last field", None, at)
-        fields = dict(zip(plan.numbers, values))  # noqa: B905 - a plan reads each of its fields or raises
-        return Message(plan.mti, fields, payload[: self.header_bytes])
+        fields = dict(zip(numbers, values))  # noqa: B905 - a plan reads each of its fields or raises
+        return Message(mti, fields, payload[: self.header_bytes])
 
     def pack(self, message: Message) -> bytes:
         """The payload of `message`; CodecError with the field that does not fit the dialect."""
         fields = message.fields
-        plan = self._write_plans.get((message.mti, *fields)) or self._plan_to_write(message)
+        start, quick, exact = self._write_plans.get((message.mti, *fields)) or self._plan_to_write(message)
         if len(message.header) != self.header_bytes:
             raise CodecError(f"{len(message.header)} bytes of header, must be {self.header_bytes}")
-        parts = [message.header, plan.start]
-        for write in plan.writes:
-            parts.append(write(fields))
-        return b"".join(parts)
+        try:
+            parts = write_fields(quick, fields)
+        except (CodecError, TypeError):
+            parts = write_fields(exact, fields)
+        return message.header + start + b"".join(parts)
 
-    def _plan_to_read(self, payload: bytes, start: bytes, end: int) -> Plan:
+    def _plan_to_read(self, payload: bytes, start: bytes, end: int) -> ReadPlan:
         """The plan for `start`, which should reach to `end` in the payload."""
         at = self._bitmap_at
         mti = self._part(self._mti, payload[self.header_bytes : at], self.header_bytes, MTI)
         if end > len(payload):
             raise CodecError(f"{end - at} bytes of bitmap, {len(payload) - at} remain", BITMAP, at)
         bits = self._part(self._bits, payload[at:end], at, BITMAP)
-        plan = self._plan(mti, start, _numbers(bits))
+        numbers = _numbers(bits)
+        columns = [self._columns.get(number) or absent(number) for number in numbers]
+        plan = (str(mti), tuple(numbers), read_runs(columns), read_steps(columns))
         _remember(self._read_plans, start, plan)
         return plan
 
-    def _plan_to_write(self, message: Message) -> Plan:
+    def _plan_to_write(self, message: Message) -> WritePlan:
         numbers = sorted(message.fields)
         for number in numbers:
             if number not in self._columns:
@@ -104,15 +114,11 @@ class Dialect:
             mti = self._mti.write(message.mti)
         except CodecError as bad:
             raise CodecError(bad.reason, MTI) from None
-        plan = self._plan(message.mti, mti + self._bits.write(self._bitmap(numbers)), numbers)
+        start = mti + self._bits.write(self._bitmap(numbers))
+        columns = [self._columns[number] for number in numbers]
+        plan = (start, write_runs(columns), write_steps(columns))
         _remember(self._write_plans, (message.mti, *message.fields), plan)
         return plan
-
-    def _plan(self, mti: Value, start: bytes, numbers: list[int]) -> Plan:
-        columns = fused([self._columns.get(number) or Absent(number) for number in numbers])
-        return Plan(
-            str(mti), start, tuple(numbers), tuple(c.read for c in columns), tuple(c.write for c in columns)
-        )
 
     def _bitmap(self, numbers: list[int]) -> bytes:
         """The bitmap of sorted field numbers: its second half only when needed or always sent."""
@@ -145,7 +151,7 @@ def _numbers(bits: Value) -> list[int]:
     return [number for number in range(2, size + 1) if value >> (size - number) & 1]
 
 
-def _remember(plans: dict[Any, Plan], key: object, plan: Plan) -> None:
+def _remember(plans: dict[Any, Any], key: object, plan: object) -> None:
     if len(plans) >= PLANS_MAX:
         plans.clear()  # only made-up bitmaps reach this; the real ones come back at once
     plans[key] = plan

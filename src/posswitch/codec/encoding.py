@@ -1,6 +1,5 @@
 """How the value of a field is written: digits, tracks, text and binary, each in its encodings."""
 
-import re
 from binascii import Error as NotHex
 from binascii import unhexlify
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from posswitch.codec.message import Value
 _DIGITS = b"0123456789"
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _HEX = b"0123456789ABCDEFabcdef"
-_NIBBLES = re.compile("[0-9A-F]*").fullmatch
 
 
 class Encoding(NamedTuple):
@@ -128,10 +126,10 @@ def _track_bcd(pad: str) -> Encoding:
         return nibbles(chunk, units).upper()
 
     def write(value: Value) -> bytes:
-        text = _text_of(value).replace("=", "D")
-        if not _NIBBLES(text):
-            raise CodecError("only digits and = or A to F may be here")
-        return _packed(text.encode(), pad)
+        try:
+            return _packed(_text_of(value).replace("=", "D").encode(), pad)
+        except ValueError:
+            raise CodecError("only digits and = or A to F may be here") from None
 
     return Encoding(_half, read, write)
 
@@ -159,14 +157,13 @@ def _read_ascii(chunk: bytes, units: int) -> str:
 
 
 def _text(codec: str) -> Encoding:
-    """Text in a codec that contains ASCII; what does not read back the same stays bytes."""
+    """Text in a codec that contains ASCII and writes back what it reads; what it cannot read stays bytes."""
 
     def read(chunk: bytes, units: int) -> Value:
         if chunk.isascii():
             return chunk.decode()
         try:
-            text = chunk.decode(codec)
-            return text if text.encode(codec) == chunk else chunk
+            return chunk.decode(codec)
         except UnicodeError:
             return chunk
 
@@ -174,7 +171,7 @@ def _text(codec: str) -> Encoding:
         if isinstance(value, bytes):
             return value
         try:
-            return value.encode() if value.isascii() else value.encode(codec)
+            return value.encode() if _text_of(value).isascii() else value.encode(codec)
         except UnicodeError:
             raise CodecError(f"a character that {codec} cannot write") from None
 

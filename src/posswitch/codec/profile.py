@@ -10,10 +10,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from posswitch.base.errors import ConfigError
-from posswitch.codec.column import Column, Fixed, Variable
+from posswitch.codec.column import Column
 from posswitch.codec.dialect import Dialect
 from posswitch.codec.encoding import BINARIES, TEXTS, encoding
-from posswitch.codec.prefix import PREFIXES, prefix_bytes
+from posswitch.codec.prefix import PREFIXES, prefix_bytes, prefixes
 
 # name -> column of fields.tsv
 BUILT_IN = {"pos": "pos", "cups": "cups", "iso87a": "iso87", "iso87b": "iso87"}
@@ -120,12 +120,21 @@ def _layered(settings: dict[str, Any]) -> tuple[Profile, dict[int, Spec]]:
     return profile, specs
 
 
+def _field_table() -> list[list[str]]:
+    return [line.split("\t") for line in (_HOME / "fields.tsv").read_text("utf-8").splitlines()]
+
+
+def field_names() -> dict[int, tuple[str, str]]:
+    """Field number to its name in Chinese and in English."""
+    return {int(cells[0]): (cells[2], cells[1]) for cells in _field_table()[1:]}
+
+
 def specs_of(name: str) -> dict[int, Spec]:
     """The fields of a built-in dialect, before they are compiled."""
-    lines = (_HOME / "fields.tsv").read_text("utf-8").splitlines()
-    index = lines[0].split("\t").index(BUILT_IN[name])
+    head, *rows = _field_table()
+    index = head.index(BUILT_IN[name])
     specs: dict[int, Spec] = {}
-    for cells in (line.split("\t") for line in lines[1:]):
+    for cells in rows:
         if cells[index] != "-":
             kind, shape, units_max = cells[index].split(" ")
             specs[int(cells[0])] = Spec(_KINDS[kind], shape, int(units_max))
@@ -207,9 +216,10 @@ def _column(number: int, spec: Spec, profile: Profile) -> Column:
     name = spec.encoding or {"b": profile.binary_fields, "text": profile.text}.get(spec.kind, profile.numeric)
     if spec.shape == "fixed":
         pad = "right" if number in profile.left_aligned_fixed else profile.odd_fixed_numeric_pad
-        return Fixed(number, encoding(spec.kind, name, pad), spec.units_max)
+        return Column(number, encoding(spec.kind, name, pad), spec.units_max)
     kind, size = _prefix(number, spec.shape, profile.length_indicator)
-    return Variable(number, encoding(spec.kind, name, profile.odd_LLnumeric_pad), spec.units_max, kind, size)
+    behind = encoding(spec.kind, name, profile.odd_LLnumeric_pad)
+    return Column(number, behind, 0, prefixes(kind, size, spec.units_max))
 
 
 def _prefix(number: int, shape: str, indicator: str) -> tuple[str, int]:

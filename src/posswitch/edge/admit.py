@@ -6,6 +6,7 @@ import msgspec
 
 from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, Pan, Track2, luhn_ok
 from posswitch.base.errors import CodecError
+from posswitch.base.registry import Terminal
 from posswitch.codec import Message, load_dialect, read_cups_header
 from posswitch.crypto.hsm import Hsm, Usage
 from posswitch.crypto.mab import interbank_text
@@ -28,11 +29,12 @@ from posswitch.scheme.kinds import (
     batch_of,
     kind_from_terminal,
     missing_field,
-    text,
+    texts,
 )
 from posswitch.settings.config import Config
 
 POS, CUPS = load_dialect("pos"), load_dialect("cups")
+_NO_PIN = bytes(8)  # what terminals send where no PIN was typed
 MAC_BYTES = 8  # field 64 is the last of a POS message
 
 
@@ -76,35 +78,34 @@ class Admission:
             message = POS.unpack(payload)
         except CodecError:
             return Dropped("undecodable")
-        fields = message.fields
-        terminal = text(message, 41)
+        had = texts(message)
+        terminal = had.get(41, "")
         row = self._config.terminals.get(terminal)
-        kind = kind_from_terminal(message)
+        kind = kind_from_terminal(message.mti, had)
         if row is None:
             return Direct("97", message)
         if kind is SIGN_ON:
-            return self._sign_on(message, terminal, row.tmk, reply)
+            return self._sign_on(message, had, row, reply)
         if kind is ECHO:
             return Direct("00", message)
         session = self._sessions.get(terminal)
         if session is None:
             return Direct("77", message)
-        mac = fields.get(64)
+        mac = message.fields.get(64)
         data = payload[POS.header_bytes : -MAC_BYTES]
         if not isinstance(mac, bytes) or not self._hsm.cup_mac_ok(session.tak, data, mac):
             return Direct("A0", message)
         if kind is None:
             return Direct("40", message, session.tak)
-        if missing_field(kind, message) is not None:
+        if missing_field(kind, had) is not None:
             return Direct("30", message, session.tak)
-        if text(message, 42) != row.merchant:
+        if had.get(42) != row.merchant:
             return Direct("03", message, session.tak)
         if kind is REVERSAL:
-            return self._reversal(message, reply)
-        assert kind is SALE
-        if batch_of(message) != session.batch:
+            return self._reversal(message, had, reply)
+        if batch_of(had) != session.batch:
             return Direct("77", message, session.tak)
-        return self._sale(message, session, reply)
+        return self._sale(message, had, session, reply)
 
     def refuse(self, payload: bytes, code: str) -> Direct | None:
         """The direct answer `code` to a readable payload, MACed when the terminal has a key."""
@@ -112,77 +113,77 @@ class Admission:
             message = POS.unpack(payload)
         except CodecError:
             return None
-        session = self._sessions.get(text(message, 41))
+        session = self._sessions.get(texts(message).get(41, ""))
         return Direct(code, message, session.tak if session and 64 in message.fields else b"")
 
-    def _sign_on(self, message: Message, terminal: str, tmk: bytes, reply: Reply) -> Event | Direct:
-        if missing_field(SIGN_ON, message) is not None:
+    def _sign_on(
+        self, message: Message, had: dict[int, str], terminal: Terminal, reply: Reply
+    ) -> Event | Direct:
+        if missing_field(SIGN_ON, had) is not None:
             return Direct("30", message)
-        if text(message, 42) != self._config.terminals[terminal].merchant:
+        if had.get(42) != terminal.merchant:
             return Direct("03", message)
         return TerminalSignedOn(
             self._seal(Ticket(reply, message.header, None, None, b"")),
-            terminal,
-            text(message, 11),
+            terminal.id,
+            had[11],
             self._hsm.new_key(Usage.TPK),
             self._hsm.new_key(Usage.TAK),
             self._config.version,
         )
 
-    def _sale(self, message: Message, session: Session, reply: Reply) -> Event | Direct:
-        fields = message.fields
-        track2 = Track2(text(message, 35))
-        pan = text(message, 2) or track2.pan
-        if track2 and track2.pan != pan:
+    def _sale(self, message: Message, had: dict[int, str], session: Session, reply: Reply) -> Event | Direct:
+        track2 = Track2(had[35]) if 35 in had else None
+        pan = Pan(had[2] if track2 is None or 2 in had else track2.pan)
+        if track2 is not None and track2.pan != pan:
             return Direct("30", message, session.tak)
         if not PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX:
             return Direct("14", message, session.tak)
         box, fingerprint = self._hsm.seal_pan(pan)
-        pin_block = fields.get(52, b"")
-        assert isinstance(pin_block, bytes)
-        ticket = self._seal(Ticket(reply, message.header, Pan(pan), track2 if track2 else None, pin_block))
-        terminal, batch, stan = text(message, 41), session.batch, text(message, 11)
-        merchant = text(message, 42)
+        pin_block = message.fields.get(52)
+        if not isinstance(pin_block, bytes) or pin_block == _NO_PIN:
+            pin_block = b""
+        terminal, stan, merchant = had[41], had[11], had[42]
         return RequestArrived(
-            ticket,
+            self._seal(Ticket(reply, message.header, pan, track2, pin_block)),
             SALE.name,
-            self._key(terminal, batch, stan),
+            self._key(terminal, session.batch, stan),
             terminal,
             merchant,
-            batch,
+            session.batch,
             stan,
-            int(text(message, 4)),
-            text(message, 49),
-            text(message, 3),
-            text(message, 22),
-            text(message, 25),
-            text(message, 14) or track2.expiry,
+            int(had[4]),
+            had[49],
+            had[3],
+            had[22],
+            had[25],
+            had.get(14) or (track2.expiry if track2 else ""),
             box,
             fingerprint,
             len(pan),
             pan[-4:],
             luhn_ok(pan),
-            self._bank_of(pan),
+            self._config.bank_of(pan),
             self._config.merchants[merchant].mcc,
-            text(message, 60),
+            had[60],
             bool(pin_block),
             self._config.version,
         )
 
-    def _reversal(self, message: Message, reply: Reply) -> Event:
-        pan = text(message, 2)
-        terminal, batch, stan = text(message, 41), batch_of(message), text(message, 11)
+    def _reversal(self, message: Message, had: dict[int, str], reply: Reply) -> Event:
+        pan = had.get(2, "")
+        terminal, batch, stan = had[41], batch_of(had), had[11]
         return ReversalArrived(
             self._seal(Ticket(reply, message.header, Pan(pan) if pan else None, None, b"")),
             self._key(terminal, batch, stan),
             terminal,
-            text(message, 42),
+            had[42],
             batch,
             stan,
-            int(text(message, 4)),
+            int(had[4]),
             self._print(pan),
-            text(message, 39),
-            text(message, 60),
+            had[39],
+            had[60],
         )
 
     def _print(self, pan: str) -> bytes:
@@ -202,7 +203,8 @@ class Admission:
 
     def from_bank(self, bank: str, message: Message) -> Event | Dropped:
         """A bank's answer with its MAC verified, or what is wrong with it."""
-        stan, f7 = text(message, 11), text(message, 7)
+        get = texts(message).get
+        stan, f7 = get(11, ""), get(7, "")
         if not stan:
             return Dropped("answer-without-stan")
         mac = message.fields.get(128)
@@ -210,20 +212,19 @@ class Admission:
         covered = interbank_text(mac_text(message))
         if not isinstance(mac, bytes) or not self._hsm.zone_mac_ok(zak, covered, mac):
             return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")
-        pan = text(message, 2)
         return AnswerArrived(
             bank,
             message.mti,
             int(stan),
             f7,
-            text(message, 39),
-            text(message, 38),
-            text(message, 37),
-            int(text(message, 4) or 0),
-            text(message, 41),
-            text(message, 42),
-            self._print(pan),
-            text(message, 15),
+            get(39, ""),
+            get(38, ""),
+            get(37, ""),
+            int(get(4, "0")),
+            get(41, ""),
+            get(42, ""),
+            self._print(get(2, "")),
+            get(15, ""),
         )
 
     @staticmethod

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from structlog.processors import JSONRenderer, TimeStamper
 from structlog.typing import EventDict
 
 from posswitch.base.card import scrub
+from posswitch.base.errors import CryptoError
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.codec import Message
 from posswitch.crypto.hsm import SoftHsm
@@ -40,6 +42,7 @@ _TICK_S = 0.02
 _SWEEP_NS = NS_PER_S // 2
 _HEAD_SYNC_NS = 60 * NS_PER_S
 _EXIT_BROKEN = 3
+_STDIN = 0
 _GC_THRESHOLDS = (50_000, 20, 50)  # what a payment leaves is freed by counting; cycles are rare
 
 log = structlog.get_logger()
@@ -94,6 +97,8 @@ class Node:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if stat.S_ISFIFO(os.fstat(_STDIN).st_mode):  # closes when the supervisor dies
+            loop.add_reader(_STDIN, stop.set)
         for links in self._runtime.links.values():
             links.start()
         self._runtime.start(NodeRestarted(stamp(self._clock.wall_ns()).day, self._config.version))
@@ -148,8 +153,11 @@ class Node:
     def from_terminal(self, payload: bytes, reply: Reply) -> bool:
         """Admits one payload; False when nobody can read it."""
         if self._draining or self._runtime.full:
-            return self._refuse_all(payload, reply)
-        admitted = self._admission.from_terminal(payload, reply)
+            return self._refuse_all(payload, reply, "91" if self._draining else "96")
+        try:
+            admitted = self._admission.from_terminal(payload, reply)
+        except CryptoError:  # a key that cannot be opened, or the HSM
+            return self._refuse_all(payload, reply, "96")
         if isinstance(admitted, Dropped):
             self._runtime.counts[admitted.why] += 1
             return False
@@ -165,9 +173,9 @@ class Node:
         reply.send(self._dresser.refusal(direct.message, direct.code, direct.tak, now))
         self._runtime.wake()
 
-    def _refuse_all(self, payload: bytes, reply: Reply) -> bool:
-        """Overloaded or about to stop: everybody is told so, at the price of one unpack."""
-        direct = self._admission.refuse(payload, "91" if self._draining else "96")
+    def _refuse_all(self, payload: bytes, reply: Reply, code: str) -> bool:
+        """Overloaded, about to stop, or without keys: everybody is told so, at the price of one unpack."""
+        direct = self._admission.refuse(payload, code)
         if direct is None:
             return False
         self._answer(direct, reply)
@@ -185,14 +193,14 @@ class Node:
             self._runtime.wake()
         elif message.mti in ("0830", "0810"):
             link.managed(message)
-        elif message.mti in ("0210", "0430"):
+        elif message.mti in ("0210", "0430") and not self._runtime.flooded:
             event = self._admission.from_bank(bank, message)
             if isinstance(event, Dropped):
                 self._runtime.counts[event.why] += 1
             else:
                 self._runtime.submit(event)
         else:
-            self._runtime.counts["bank-mti-unknown"] += 1
+            self._runtime.counts["bank-message-dropped"] += 1
 
     def management(self, bank: str, code: str) -> bytes:
         """An 0820 for a link; its trace numbers are not those of payments."""
@@ -208,7 +216,7 @@ class Node:
 
 def verify_journal(config: Config) -> list[str]:
     """What `verify` finds in a node's journal; it may be running. Raises JournalError, ConfigError."""
-    hsm = SoftHsm(read_secret(config.secret), SystemClock.entropy)
+    hsm = SoftHsm(read_secret(config.secret), SystemClock().entropy)
     return verify(config.data, journal_key(hsm), config.node)
 
 

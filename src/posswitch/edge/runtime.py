@@ -6,7 +6,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY
-from posswitch.base.errors import CryptoError
+from posswitch.base.errors import CodecError, CryptoError, PosswitchError
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
@@ -30,7 +30,7 @@ from posswitch.engine.events import (
 from posswitch.engine.facts import NO_FACTS, Facts
 from posswitch.engine.guard import card_key
 from posswitch.engine.lifecycle import FORWARDED, REVERSING
-from posswitch.engine.state import State
+from posswitch.engine.state import Flight, State
 from posswitch.journal.sqlite import Journal
 from posswitch.scheme.numbers import payment_of_rrn
 from posswitch.settings.clock import Clock
@@ -74,6 +74,11 @@ class Runtime:
     def full(self) -> bool:
         """Whether a new request must be refused."""
         return len(self._queue) >= QUEUE_EVENTS_MAX
+
+    @property
+    def flooded(self) -> bool:
+        """Whether even answers of banks must be left to their timers."""
+        return len(self._queue) >= 2 * QUEUE_EVENTS_MAX
 
     def submit(self, event: Event) -> None:
         """Queues an event for the next transaction; new requests are checked against `full` before."""
@@ -169,6 +174,9 @@ class Runtime:
         except CryptoError:
             self.submit(NotSent(effect.payment, "99", "the PIN block cannot be translated"))
             return
+        except CodecError:
+            self.submit(NotSent(effect.payment, "96", "it does not fit the bank's dialect"))
+            return
         if not self.links[flight.request.bank].send(payload):
             self.submit(NotSent(effect.payment, "91", "no link to the bank"))
 
@@ -178,7 +186,12 @@ class Runtime:
         delivered = False
         if ticket is not None:
             now = stamp(self._clock.wall_ns())
-            delivered = ticket.reply.send(self._dresser.response(effect.request, effect.answer, ticket, now))
+            try:
+                payload = self._dresser.response(effect.request, effect.answer, ticket, now)
+            except PosswitchError:
+                self.counts["response-undressed"] += 1
+            else:
+                delivered = ticket.reply.send(payload)
             bank = effect.request.bank if isinstance(effect.request, RequestArrived) else ""
             self._vitals.outcome(bank, effect.answer.code, tick_ns - ticket.born_ns)
             self._tickets.erase(effect.ticket)
@@ -200,8 +213,17 @@ class Runtime:
             age_ns = self._clock.wall_ns() - flight.since_ns
             if age_ns > self._rules.timers.reversal_hours * 3600 * NS_PER_S:
                 self.submit(ReversalExpired(payment))
-            elif not links.send(self._dresser.reversal(flight, repeat)):
-                self.counts["reversal-no-link"] += 1
+            else:
+                self._send_reversal(links, flight, repeat)
+
+    def _send_reversal(self, links: Links, flight: Flight, repeat: bool) -> None:
+        """One try; whatever goes wrong, the lane tries again."""
+        try:
+            sent = links.send(self._dresser.reversal(flight, repeat))
+        except PosswitchError:
+            self.counts["reversal-undressed"] += 1
+        else:
+            self.counts["reversal-sent" if sent else "reversal-no-link"] += 1
 
     # Time
 

@@ -85,7 +85,10 @@ class Supervisor:
         while not self._stopping:
             started = loop.time()
             self._child = await asyncio.create_subprocess_exec(
-                *self._argv, stdout=asyncio.subprocess.PIPE, start_new_session=True
+                *self._argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,
             )
             self._pid_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._pid_file.write_text(f"{self._child.pid}\n", "ascii")

@@ -19,6 +19,7 @@ class Wire(asyncio.Protocol):
         self._dirty = dirty
         self._framer = Framer(prefix, FRAME_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
+        self._full = False
         self._out: list[bytes] = []
         self.opened_ns = tick_ns()
         self.heard_ns = 0
@@ -27,16 +28,11 @@ class Wire(asyncio.Protocol):
     @property
     def alive(self) -> bool:
         """Whether a byte handed over now has a transport to go to."""
-        transport = self._transport
-        return (
-            transport is not None
-            and not transport.is_closing()
-            and transport.get_write_buffer_size() < WRITE_BYTES_MAX
-        )
+        return self._transport is not None and not self._full
 
     def send(self, payload: bytes) -> bool:
         """Queues a payload for this turn's single write; False when nobody is there any more."""
-        if not self.alive:
+        if self._transport is None or self._full:
             return False
         self._out.append(framed(self._prefix, payload))
         self._dirty[self] = None
@@ -52,11 +48,13 @@ class Wire(asyncio.Protocol):
         """Ends the connection at once."""
         if self._transport is not None:
             self._transport.abort()
+            self._transport = None
 
     def close(self) -> None:
         """Ends the connection after what was written."""
         if self._transport is not None:
             self._transport.close()
+            self._transport = None
 
     # What a side makes of it
 
@@ -74,6 +72,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Sets TCP_NODELAY and takes the transport."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from asyncio's
+        self._transport.set_write_buffer_limits(high=WRITE_BYTES_MAX)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -94,6 +93,14 @@ class Wire(asyncio.Protocol):
             self.frame_ns = now
         for payload in payloads:
             self.received(payload)
+
+    def pause_writing(self) -> None:
+        """The other side does not read: it counts as gone until it does."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._full = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets what could not be written."""

@@ -58,7 +58,7 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
         code, why = refusal
         verdict = Verdict(payment, "refused", after(RECEIVED, "refused"), code, why)
         answer = Answer(code, state.rrn(at_ns, payment), day=state.day[4:])
-        return Decision(verdict, (SendResponse(event.ticket, event, answer, payment),))
+        return Decision(verdict, (SendResponse(event.ticket, event, answer),))
     verdict = Verdict(
         payment,
         "accepted",

@@ -1,28 +1,27 @@
 """What banks exchange: which fields a request carries, what the MAC covers, what an answer must repeat."""
 
-from collections.abc import Iterator
-
 from posswitch.codec import Message
 
-# Fields of field 128's text, in order; of field 90 only MTI, STAN and F7 (the first 20 digits).
-MAC_FIELDS = (2, 3, 4, 7, 11, 18, 25, 28, 32, 33, 38, 39, 41, 42, 90)
+# Fields of field 128's text, in order; then, of field 90, MTI, STAN and F7 (the first 20 digits).
+MAC_FIELDS = (2, 3, 4, 7, 11, 18, 25, 28, 32, 33, 38, 39, 41, 42)
 MAC_FIELDS_MANAGEMENT = (7, 11, 39, 53, 70, 100)
-ORIGINAL_DIGITS_IN_MAC = 20
+ORIGINAL, ORIGINAL_DIGITS_IN_MAC = 90, 20
 
 # An answer that differs from its request in one of these is evidence, not an answer.
 ANSWER_MUST_REPEAT = (2, 3, 4, 37, 41, 42)
 ANSWER_FIELDS = (2, 3, 4, 7, 11, 12, 13, 14, 18, 25, 32, 33, 37, 41, 42, 49)
 
 
-def mac_text(message: Message) -> Iterator[str]:
+def mac_text(message: Message) -> list[str]:
     """The values that field 128 covers, in order; absent fields are skipped."""
-    yield message.mti
-    management = message.mti[1] == "8"
     fields = message.fields
-    for field in MAC_FIELDS_MANAGEMENT if management else MAC_FIELDS:
-        value = fields.get(field)
-        if isinstance(value, str):
-            yield value[:ORIGINAL_DIGITS_IN_MAC] if field == 90 else value
+    covered = MAC_FIELDS_MANAGEMENT if message.mti[1] == "8" else MAC_FIELDS
+    values = [message.mti]
+    values += [value for field in covered if type(value := fields.get(field)) is str]
+    original = fields.get(ORIGINAL)
+    if isinstance(original, str):
+        values.append(original[:ORIGINAL_DIGITS_IN_MAC])
+    return values
 
 
 def original_data(mti: str, stan: int, f7: str, acquirer: str, forwarder: str) -> str:

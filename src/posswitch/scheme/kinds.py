@@ -13,8 +13,9 @@ class Kind(msgspec.Struct, frozen=True):
     """A kind of message.
 
     `terminal` names it on the POS side as (MTI, F3, F25, F60.1 or F60.3) with "" for any; `bank` is its
-    MTI towards the bank ("" = ends here); `need` and `need_one` are the mandatory fields from a terminal;
-    `on_unknown` is what an unknown outcome leads to; `debit` its effect on a batch's totals.
+    MTI towards the bank ("" = ends here); `need` and `need_one` are the mandatory text fields from a
+    terminal, `mac` adds field 64; `on_unknown` is what an unknown outcome leads to; `debit` its effect on a
+    batch's totals.
     """
 
     name: str
@@ -29,11 +30,11 @@ class Kind(msgspec.Struct, frozen=True):
 
 SALE = Kind(
     "sale", ("0200", "000000", "00", "22"), "0200",
-    need=(3, 4, 11, 22, 25, 41, 42, 49, 60, 64), need_one=(2, 35), on_unknown="reverse", debit=1,
+    need=(3, 4, 11, 22, 25, 41, 42, 49, 60), need_one=(2, 35), on_unknown="reverse", debit=1,
 )  # fmt: skip
 REVERSAL = Kind(
     "reversal", ("0400", "000000", "00", "22"), "0420",
-    need=(3, 4, 11, 22, 25, 39, 41, 42, 49, 60, 64), on_unknown="repeat", debit=-1,
+    need=(3, 4, 11, 22, 25, 39, 41, 42, 49, 60), on_unknown="repeat", debit=-1,
 )  # fmt: skip
 SIGN_ON = Kind("sign-on", ("0800", "", "", "003"), "", need=(11, 41, 42, 60), mac=False)
 ECHO = Kind("echo", ("0820", "", "", "301"), "", need=(41, 42, 60), mac=False)
@@ -60,6 +61,11 @@ def text(message: Message, field: int) -> str:
     return value if isinstance(value, str) else ""
 
 
+def texts(message: Message) -> dict[int, str]:
+    """All text fields of a message; what is binary or unreadable is absent."""
+    return {field: value for field, value in message.fields.items() if type(value) is str}
+
+
 def answer_mti(mti: str) -> str:
     """The MTI that answers `mti`: third digit plus one, the repeat digit dropped (ISO 8583:1987)."""
     return f"{mti[:2]}{int(mti[2]) + 1}{int(mti[3]) & ~1}"
@@ -70,28 +76,24 @@ def is_request(mti: str) -> bool:
     return mti[2] in "024"
 
 
-def kind_from_terminal(message: Message) -> Kind | None:
+def kind_from_terminal(mti: str, had: dict[int, str]) -> Kind | None:
     """The kind of a terminal's message by MTI, F3, F25 and F60, or None when it is not offered."""
-    mti = message.mti
-    f60 = text(message, 60)
+    f60 = had.get(60, "")
     if mti in _FINANCIAL:
-        key = (mti, text(message, 3), text(message, 25), f60[0:2])
-    else:
-        key = (mti, "", "", f60[8:11])
-    return _BY_TERMINAL.get(key)
+        return _BY_TERMINAL.get((mti, had.get(3, ""), had.get(25, ""), f60[0:2]))
+    return _BY_TERMINAL.get((mti, "", "", f60[8:11]))
 
 
-def missing_field(kind: Kind, message: Message) -> int | None:
-    """The first mandatory field that a terminal's message lacks, or None."""
-    fields = message.fields
+def missing_field(kind: Kind, had: dict[int, str]) -> int | None:
+    """The first mandatory field that a terminal's message lacks or nobody can read, or None."""
     for field in kind.need:
-        if field not in fields:
+        if field not in had:
             return field
-    if kind.need_one and not any(field in fields for field in kind.need_one):
+    if kind.need_one and not any(field in had for field in kind.need_one):
         return kind.need_one[0]
     return None
 
 
-def batch_of(message: Message) -> str:
+def batch_of(had: dict[int, str]) -> str:
     """F60.2, the terminal's batch number (6 digits)."""
-    return text(message, 60)[2:8]
+    return had.get(60, "")[2:8]

@@ -4,6 +4,8 @@ import os
 import time
 from typing import Protocol
 
+_NONCE_BYTES_MAX, _POOL_BYTES = 12, 4096
+
 
 class Clock(Protocol):
     """Where the node's time comes from; the simulated world brings its own."""
@@ -23,4 +25,16 @@ class SystemClock:
 
     wall_ns = staticmethod(time.time_ns)
     tick_ns = staticmethod(time.monotonic_ns)
-    entropy = staticmethod(os.urandom)
+
+    def __init__(self) -> None:
+        self._pool = b""
+        self._used = 0
+
+    def entropy(self, count: int) -> bytes:
+        """Keys come straight from the kernel; nonces from a pool, one system call for hundreds of them."""
+        if count > _NONCE_BYTES_MAX:
+            return os.urandom(count)
+        if self._used + count > len(self._pool):
+            self._pool, self._used = os.urandom(_POOL_BYTES), 0
+        self._used += count
+        return self._pool[self._used - count : self._used]

@@ -95,9 +95,7 @@ def load_config(path: Path) -> Config:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); give a configuration file"
-        ) from None
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a configuration file") from None
     try:
         file = msgspec.convert(tomllib.loads(raw.decode()), _File)
         return _checked(file, path.resolve().parent, hashlib.sha256(raw).hexdigest()[:12])

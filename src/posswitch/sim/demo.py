@@ -60,18 +60,20 @@ async def run_demo(
                 f"{len(streets.terminals)} terminals, the centre on {city.node}, all files in {city.folder}"
             )
             streets.trade(options.tps)
-            watch = asyncio.create_task(show.watch())
+            show.open()
             await _trade(options, streets, supervisor, show, interrupted)
             show.say("no new sales; lines and banks healed; draining")
             streets.shut_shops()
             streets.heal()
             await _drained(city, streets)
-            watch.cancel()
             if streets.broken is not None:
                 raise streets.broken
         finally:
-            await streets.close()
-            await supervisor.stop()
+            show.close()
+            try:
+                await supervisor.stop()
+            finally:
+                await streets.close()
     findings = verify_journal(load_config(city.config))
     return {
         **count(city.books),
@@ -182,14 +184,23 @@ class _Show:
         self._supervisor = supervisor
         self._out = out
         self._sold = 0
+        self._watch: asyncio.Task[None] | None = None
         self.in_flight_at_kill: list[int] = []
 
     def say(self, text: str) -> None:
         """One line with the time before it."""
         self._out(f"{datetime.now(UTC).astimezone():%H:%M:%S} {text}")
 
-    async def watch(self) -> None:
-        """One line a second."""
+    def open(self) -> None:
+        """From now on one line a second."""
+        self._watch = asyncio.create_task(self._lines())
+
+    def close(self) -> None:
+        """No more lines."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _lines(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             self.say(self._line())
@@ -198,10 +209,10 @@ class _Show:
         tally = self._streets.tally()
         sold = tally[APPROVED] + tally[DECLINED] + tally["neither"]
         tps, self._sold = sold - self._sold, sold
-        open_sales = sum(terminal.sale is not None for terminal in self._streets.terminals)
         return (
             f"{self._state()} · {tps} tps · approved {tally[APPROVED]} · declined {tally[DECLINED]}"
-            f" · reversed {tally['neither']} · open {open_sales} · kills {len(self.in_flight_at_kill)}"
+            f" · reversed {tally['neither']} · open {self._streets.open_sales}"
+            f" · kills {len(self.in_flight_at_kill)}"
         )
 
     def _state(self) -> str:

@@ -93,8 +93,13 @@ class Streets:
 
     @property
     def settled(self) -> bool:
-        """True when no terminal has a sale or a reversal open."""
-        return all(terminal.sale is None for terminal in self.terminals)
+        """True when every terminal has gone home with nothing open."""
+        return all(task.done() for task in self._trading)
+
+    @property
+    def open_sales(self) -> int:
+        """Sales that are being answered or taken back."""
+        return sum(terminal.sale is not None for terminal in self.terminals)
 
     @property
     def broken(self) -> BaseException | None:

@@ -65,19 +65,19 @@ class Manner(NamedTuple):
     spoil: Spoil = _as_packed
 
 
-APPROVE = Manner("approve", 0.756)
+APPROVE = Manner("approve", 0.73)
 DECLINE = Manner("decline", 0.05, effect=0, codes=("51", "61", "05", "62", "65"))
 SALE_MANNERS = (
     APPROVE,
     DECLINE,
-    Manner("slow", 0.026, delay=_slowly),
-    Manner("silent", 0.024, effect=0.5, answers=0),
-    Manner("garbage", 0.024, spoil=_garbage),
-    Manner("wrong_field", 0.024, alter=_wrong_field),
-    Manner("bad_mac", 0.024, spoil=_bad_mac),
-    Manner("late", 0.024, delay=_too_late),
-    Manner("late_decline", 0.024, effect=0, codes=DECLINE.codes, delay=_too_late),
-    Manner("twice", 0.024, answers=2),
+    Manner("slow", 0.0275, delay=_slowly),
+    Manner("silent", 0.0275, effect=0.5, answers=0),
+    Manner("garbage", 0.0275, spoil=_garbage),
+    Manner("wrong_field", 0.0275, alter=_wrong_field),
+    Manner("bad_mac", 0.0275, spoil=_bad_mac),
+    Manner("late", 0.0275, delay=_too_late),
+    Manner("late_decline", 0.0275, effect=0, codes=DECLINE.codes, delay=_too_late),
+    Manner("twice", 0.0275, answers=2),
 )
 ACK = Manner("ack", 0.80)
 REVERSAL_MANNERS = (

@@ -13,7 +13,7 @@ from posswitch.base.registry import Address
 from posswitch.codec import Dialect, Message, load_dialect, swap_tpdu
 from posswitch.codec.header import TPDU_BYTES
 from posswitch.crypto.signon import open_f62
-from posswitch.scheme.kinds import answer_mti, batch_of, text
+from posswitch.scheme.kinds import answer_mti, batch_of, text, texts
 from posswitch.scheme.numbers import next_stan
 from posswitch.sim.peers import pos
 from posswitch.sim.peers.book import Book
@@ -137,7 +137,7 @@ class Terminal:
             await pause.wait()
 
     def _take_keys(self, answer: Message) -> bool:
-        keys, batch = answer.fields.get(62), batch_of(answer)
+        keys, batch = answer.fields.get(62), batch_of(texts(answer))
         if not isinstance(keys, bytes) or not batch:
             return False
         try:
@@ -273,7 +273,7 @@ def _belongs(answer: Message, request: Message) -> bool:
         and answer.header[:TPDU_BYTES] == swap_tpdu(request.header)[:TPDU_BYTES]
         and all(got.get(field) == sent.get(field) for field in (11, 41, 42))
         and got.get(4, sent.get(4)) == sent.get(4)
-        and (request.mti == "0800" or batch_of(answer) == batch_of(request))
+        and (request.mti == "0800" or batch_of(texts(answer)) == batch_of(texts(request)))
     )
 
 

@@ -1,0 +1,308 @@
+"""A node without its edge: journal, state, decide and apply turn as the loop turns them, one call an event.
+
+Every transaction also checks what must hold always: `decide` is deterministic and leaves the state alone, and the
+independent refold finds nothing in the record. The world remembers what its banks were sent, as banks do.
+"""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from posswitch.base.bounds import Timers
+from posswitch.base.moment import NS_PER_S, stamp
+from posswitch.base.registry import Limits
+from posswitch.engine.apply import apply
+from posswitch.engine.decide import Rules, decide
+from posswitch.engine.effects import Decision, SendRequest, SendResponse, SetTimer
+from posswitch.engine.events import (
+    AnswerArrived,
+    AnswerSpoiled,
+    DayTurned,
+    Event,
+    NodeRestarted,
+    NotSent,
+    RequestArrived,
+    ReversalArrived,
+    ReversalExpired,
+    TerminalSignedOn,
+    TimerFired,
+    Undelivered,
+)
+from posswitch.engine.facts import NO_FACTS, Facts, Row
+from posswitch.engine.guard import card_key
+from posswitch.engine.invariants import Refold
+from posswitch.engine.lifecycle import REVERSING
+from posswitch.engine.state import Flight, pack_state
+from posswitch.journal.sqlite import Journal
+from posswitch.scheme.numbers import payment_of_rrn
+
+NODE = "A"
+KEY = b"chain key of the tests, 32 bytes"
+BANK, OTHER_BANK = "01020000", "01030000"
+RULES = Rules(Timers(), Limits())
+MORNING_NS = int(datetime(2026, 6, 15, 2, tzinfo=UTC).timestamp()) * NS_PER_S  # 10 o'clock in Beijing
+
+SALE = RequestArrived(
+    ticket=1,
+    kind="sale",
+    key="",
+    terminal="T0000001",
+    merchant="M00000000000001",
+    batch="000001",
+    stan="000001",
+    amount_minor=10_000,
+    currency="156",
+    processing="000000",
+    entry="051",
+    condition="00",
+    expiry="3012",
+    pan_box=b"sealed",
+    pan_print=b"",
+    pan_digits=16,
+    last_four="0001",
+    luhn_ok=True,
+    bank=BANK,
+    mcc="5411",
+    f60="22000001",
+    has_pin=True,
+    config="c1",
+)
+
+
+class Asked(NamedTuple):
+    """A message a bank was sent: what its answer must repeat."""
+
+    request: RequestArrived
+    stan: int
+    f7: str
+    rrn: str
+
+
+class World:
+    """One node on a journal in `folder`, its terminals and its banks."""
+
+    def __init__(self, folder: Path, rules: Rules = RULES) -> None:
+        self.folder = folder
+        self.rules = rules
+        self.at_ns = MORNING_NS
+        self.serving = {BANK: True, OTHER_BANK: True}
+        self.refold = Refold(rules.limits.card_daily_minor)
+        self.answers: list[SendResponse] = []
+        self.timers: list[SetTimer] = []
+        self.asked: dict[int, Asked] = {}
+        self.reversals: dict[int, Asked] = {}
+        self.payment = 0  # the one opened last
+        self._ticket = 0
+        self._stan = 0
+        self._open()
+
+    def _open(self) -> None:
+        self.journal = Journal(self.folder, KEY)
+        self.state = self.journal.recover(NODE)
+        self.submit(NodeRestarted(stamp(self.at_ns).day, "c1"))
+
+    def close(self) -> None:
+        """Ends the node in order."""
+        self.journal.close()
+
+    # What the node is asked
+
+    def submit(self, *events: Event) -> list[Decision]:
+        """One transaction: facts, decide, record, apply for each event, then the effects."""
+        at_ns = max(self.at_ns, self.state.at_ns)
+        decisions = []
+        self.journal.begin()
+        for event in events:
+            facts = self.facts(event)
+            before = pack_state(self.state)
+            decision = decide(self.state, event, facts, at_ns, self.rules)
+            assert decide(self.state, event, facts, at_ns, self.rules) == decision
+            assert pack_state(self.state) == before
+            decisions.append(decision)
+            if decision.verdict is not None:
+                seq, record = self.journal.append(at_ns, event, decision.verdict)
+                assert list(self.refold.check(seq, record)) == []
+                apply(self.state, seq, record)
+                self._remember(event, decision)
+        self.journal.commit()
+        for decision in decisions:
+            self.answers += [effect for effect in decision.effects if isinstance(effect, SendResponse)]
+            self.timers += [effect for effect in decision.effects if isinstance(effect, SetTimer)]
+        return decisions
+
+    def facts(self, event: Event) -> Facts:
+        """What the loop reads for an event before it is decided."""
+        match event:
+            case RequestArrived():
+                row = self.journal.row_by_key(event.key)
+                if row is not None:
+                    return Facts(row)
+                used_minor = self.journal.used_minor(card_key(event), self.state.day)
+                return Facts(None, used_minor, self.serving.get(event.bank, False))
+            case ReversalArrived():
+                return Facts(self.journal.row_by_key(event.key))
+            case AnswerArrived():
+                if self.state.flight_of_answer(event.bank, event.stan, event.f7) is not None:
+                    return NO_FACTS
+                return Facts(self.journal.row(payment_of_rrn(event.rrn, self.state.node)))
+            case Undelivered():
+                return Facts(self.journal.row(event.payment))
+        return NO_FACTS
+
+    def _remember(self, event: Event, decision: Decision) -> None:
+        verdict = decision.verdict
+        assert verdict is not None
+        if verdict.payment == self.state.seq:
+            self.payment = verdict.payment
+        for step in verdict.reversing:
+            flight = self.state.flights[step.payment]
+            self.reversals[step.payment] = Asked(flight.request, step.stan, step.f7, flight.rrn)
+        if any(isinstance(effect, SendRequest) for effect in decision.effects):
+            flight = self.state.flights[verdict.payment]
+            self.asked[verdict.payment] = Asked(flight.request, flight.stan, flight.f7, flight.rrn)
+
+    # Terminals
+
+    def request(self, card: str = "card 1", **changes: object) -> RequestArrived:
+        """A sale that no terminal has sent before, with changes."""
+        self._stan += 1
+        print_of_card = sha256(card.encode()).digest()[:16]
+        new = replace(SALE, ticket=self.ticket(), stan=f"{self._stan:06d}", pan_print=print_of_card)
+        new = replace(new, **changes)
+        return replace(new, key=f"00000000|{new.terminal}|{new.batch}|{new.stan}|2")
+
+    def ticket(self) -> int:
+        """A new reply address."""
+        self._ticket += 1
+        return self._ticket
+
+    def sale(self, card: str = "card 1", **changes: object) -> RequestArrived:
+        """A terminal asks for a new sale."""
+        request = self.request(card, **changes)
+        self.submit(request)
+        return request
+
+    def repeat(self, request: RequestArrived, **changes: object) -> None:
+        """The terminal sends the same sale again, from a new connection."""
+        self.submit(replace(request, ticket=self.ticket(), **changes))
+
+    def reversal_of(self, request: RequestArrived, **changes: object) -> ReversalArrived:
+        """A terminal's 0400 for a sale."""
+        new = ReversalArrived(
+            self.ticket(),
+            request.key,
+            request.terminal,
+            request.merchant,
+            request.batch,
+            request.stan,
+            request.amount_minor,
+            request.pan_print,
+            "98",
+            request.f60,
+        )
+        return replace(new, **changes)
+
+    def reversal(self, request: RequestArrived, **changes: object) -> None:
+        """A terminal takes a sale back."""
+        self.submit(self.reversal_of(request, **changes))
+
+    def sign_on(self, terminal: str = "T0000001", tpk: bytes = b"tpk", tak: bytes = b"tak") -> None:
+        """A terminal signs on."""
+        self.submit(TerminalSignedOn(self.ticket(), terminal, "000001", tpk, tak, "c1"))
+
+    # Banks
+
+    def answer_of(self, code: str, asked: Asked, mti: str = "0210", **changes: object) -> AnswerArrived:
+        """A bank's answer to a message it was sent, with changes."""
+        request = asked.request
+        new = AnswerArrived(
+            request.bank,
+            mti,
+            asked.stan,
+            asked.f7,
+            code,
+            "A12345" if code == "00" else "",
+            asked.rrn,
+            request.amount_minor,
+            request.terminal,
+            request.merchant,
+            request.pan_print,
+            "0615",
+        )
+        return replace(new, **changes)
+
+    def answer(self, code: str, payment: int = 0, **changes: object) -> None:
+        """The bank answers the request of a payment (the last one)."""
+        self.submit(self.answer_of(code, self.asked[payment or self.payment], **changes))
+
+    def reversed(self, code: str = "00", payment: int = 0, mti: str = "0430") -> None:
+        """The bank answers the reversal of a payment (the last one)."""
+        self.submit(self.answer_of(code, self.reversals[payment or self.payment], mti))
+
+    def spoiled(self, payment: int = 0) -> None:
+        """The bank's answer comes with a wrong MAC."""
+        asked = self.asked[payment or self.payment]
+        self.submit(AnswerSpoiled(asked.request.bank, asked.stan, asked.f7, "answer's MAC is wrong"))
+
+    # Time, links, the node itself
+
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.at_ns += int(seconds * NS_PER_S)
+
+    def timer(self, payment: int = 0) -> None:
+        """The centre's wait for an answer ends."""
+        self.submit(TimerFired(payment or self.payment))
+
+    def not_sent(self, code: str = "91", payment: int = 0) -> None:
+        """No byte of the request reached the transport."""
+        self.submit(NotSent(payment or self.payment, code, "no link to the bank"))
+
+    def undelivered(self, payment: int = 0) -> None:
+        """No byte of the approval reached the terminal."""
+        self.submit(Undelivered(payment or self.payment))
+
+    def expire(self, payment: int = 0) -> None:
+        """The lane has tried for as long as it may."""
+        self.submit(ReversalExpired(payment or self.payment))
+
+    def turn_day(self, day: str) -> None:
+        """The settlement network's date changes."""
+        self.submit(DayTurned(day))
+
+    def restart(self) -> None:
+        """The process ends wherever it is, and a new one takes up the journal."""
+        self.journal.close()
+        self._open()
+
+    def send_lane(self, bank: str = BANK) -> list[tuple[int, bool]]:
+        """What the lane of a bank sends now."""
+        return self.state.lane(bank).send(self.at_ns, self.rules.timers)
+
+    # What is seen
+
+    @property
+    def told(self) -> list[str]:
+        """The DE39 of every answer that terminals got, in order."""
+        return [response.answer.code for response in self.answers]
+
+    def row(self, payment: int = 0) -> Row:
+        """The journal's row of a payment (the last one)."""
+        row = self.journal.row(payment or self.payment)
+        assert row is not None
+        return row
+
+    def flight(self, payment: int = 0) -> Flight:
+        """A payment under way (the last one)."""
+        return self.state.flights[payment or self.payment]
+
+    def reversing(self) -> list[int]:
+        """The payments that are being reversed."""
+        return [flight.payment for flight in self.state.flights.values() if flight.state == REVERSING]
+
+    def used_minor(self, card: str = "card 1", day: str = "") -> int:
+        """What a card's counter of the day holds."""
+        return self.journal.used_minor(card_key(self.request(card)), day or self.state.day)
