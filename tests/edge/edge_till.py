@@ -22,6 +22,7 @@ class Cable:
         self._writer = writer
         self.heard: list[bytes] = []
         self.said: list[bytes] = []
+        self.open = True
 
     @classmethod
     async def dial(cls, at: Address) -> "Cable":
@@ -29,6 +30,11 @@ class Cable:
 
     def put_raw(self, data: bytes) -> None:
         self._writer.write(data)
+
+    async def flushed(self) -> None:
+        """What was written is on its way."""
+        await self._writer.drain()
+        await asyncio.sleep(0)
 
     def put(self, payload: bytes) -> None:
         self.said.append(payload)
@@ -51,6 +57,7 @@ class Cable:
 
     async def pulled(self) -> None:
         """Ends the connection from this side."""
+        self.open = False
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
@@ -66,6 +73,7 @@ class Till:
         self.pik = self.mak = b""
         self.batch = "000000"
         self.stan = 0
+        self._last_sale = b""
 
     def sign_on_request(self) -> bytes:
         return POS.pack(pos.sign_on(self.id, self.fitting.merchant, self._next_stan(), self.batch))
@@ -96,7 +104,12 @@ class Till:
             self.id, self.fitting.merchant, stan or self._next_stan(), self.batch, bought, self.pik
         )
         message.mti = mti
-        return self._signed(message, changes, mak)
+        self._last_sale = self._signed(message, changes, mak)
+        return self._last_sale
+
+    def sale_again(self) -> bytes:
+        """The last sale, byte for byte."""
+        return self._last_sale
 
     def reversal(self, bought: Purchase, stan: int = 0, changes: dict[int, str | None] | None = None) -> bytes:
         """A signed 0400 for the last sale unless `stan` names another."""

@@ -1,6 +1,7 @@
 """A town for one test module: scripted banks, tills as needed, and a real node under its supervisor."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,13 @@ class Town:
         await town.linked()
         return town
 
+    async def started_again(self) -> None:
+        """After an orderly stop: a new supervisor, a new node."""
+        at_ns = time.time_ns()
+        self.supervisor = Supervisor(self.city.config)
+        await self.supervisor.start()
+        await self.linked(since_ns=at_ns)
+
     async def close(self) -> None:
         """Stops the node; the journal must be whole and no bank may have met a wrong MAC."""
         for cable in self._cables:
@@ -79,6 +87,10 @@ class Town:
         cable = await Cable.dial(self.city.node)
         self._cables.append(cable)
         return cable
+
+    def open_cables(self) -> list[Cable]:
+        """The connections that nobody has ended here."""
+        return [cable for cable in self._cables if cable.open]
 
     async def redialled(self, till: Till) -> Till:
         """The same terminal on a new connection, as soon as somebody listens."""

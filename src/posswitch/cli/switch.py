@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from posswitch.base.errors import ConfigError
+from posswitch.edge.loop import run_fast
 from posswitch.edge.node import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.settings.config import Config, load_config
@@ -52,13 +53,13 @@ def demo(
     options = DemoOptions(
         seconds=seconds, tps=tps, kills=kills, seed=seed, data=folder, port=port, live=console
     )
-    counted = asyncio.run(run_demo(options))
+    counted = run_fast(run_demo(options))
     text = json.dumps(counted, ensure_ascii=False, indent=2)
     if report is not None:
         report.write_text(text + "\n", encoding="utf-8")
     print(text)
     wrong = any(counted[key] for key in ("lost", "duplicated", "unknown")) or counted["verify"] != "ok"
-    raise typer.Exit(1 if wrong else 0)
+    raise typer.Exit(1 if wrong or not counted["drained"] else 0)
 
 
 def verify(

@@ -23,6 +23,7 @@ from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.gate import Gate
 from posswitch.edge.listener import Listener
+from posswitch.edge.loop import run_fast
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
 from posswitch.edge.vitals import PERIOD_NS, Vitals
@@ -235,12 +236,7 @@ def run_node(config: Config) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    try:
-        import uvloop  # noqa: PLC0415 - optional: faster, not needed
-    except ImportError:
-        asyncio.run(node.serve())
-    else:
-        uvloop.run(node.serve())
+    run_fast(node.serve())
 
 
 def _log_to(path: Path) -> None:

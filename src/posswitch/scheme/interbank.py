@@ -17,7 +17,7 @@ def mac_text(message: Message) -> list[str]:
     fields = message.fields
     covered = MAC_FIELDS_MANAGEMENT if message.mti[1] == "8" else MAC_FIELDS
     values = [message.mti]
-    values += [value for field in covered if type(value := fields.get(field)) is str]
+    values += [value for field in covered if isinstance(value := fields.get(field), str)]
     original = fields.get(ORIGINAL)
     if isinstance(original, str):
         values.append(original[:ORIGINAL_DIGITS_IN_MAC])

@@ -1,4 +1,4 @@
-"""Measures a real node: its CPU per purchase at saturation and at a steady rate, over TCP, durable, everything on."""
+"""Measures a real node over TCP: its CPU a purchase at saturation and at steady rates, everything on."""
 
 import asyncio
 import os
@@ -11,6 +11,7 @@ from typing import Any
 
 from posswitch.base.bounds import Timers
 from posswitch.base.registry import Address
+from posswitch.edge.loop import run_fast
 from posswitch.edge.supervisor import Supervisor
 from posswitch.sim.city import HOST, City, build_city
 from posswitch.sim.load import ApprovingBank, Load
@@ -33,12 +34,7 @@ _GUESS_TPS = 9000  # frames are prepared for this rate; running out of them show
 def run(quick: bool, seed: int) -> dict[str, Any]:
     """The figures; µs and ms, rates per second; medians of five windows (three when quick)."""
     with tempfile.TemporaryDirectory(prefix="posswitch-bench-") as folder:
-        measure = _measure(Path(folder) / "city", quick, seed)
-        try:
-            import uvloop  # noqa: PLC0415 - optional, as in the node
-        except ImportError:
-            return asyncio.run(measure)
-        return uvloop.run(measure)
+        return run_fast(_measure(Path(folder) / "city", quick, seed))
 
 
 async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:

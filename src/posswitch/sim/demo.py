@@ -65,7 +65,7 @@ async def run_demo(
             show.say("no new sales; lines and banks healed; draining")
             streets.shut_shops()
             streets.heal()
-            await _drained(city, streets)
+            drained = await _drained(city, streets)
             if streets.broken is not None:
                 raise streets.broken
         finally:
@@ -81,6 +81,7 @@ async def run_demo(
         "in_flight_at_kill": show.in_flight_at_kill,
         "kills": len(show.in_flight_at_kill),
         "verify": findings or "ok",
+        "drained": drained,
         "seconds": options.seconds,
         "seed": options.seed,
     }

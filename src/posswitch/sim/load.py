@@ -1,4 +1,4 @@
-"""A load for measuring: terminals behind concentrators with frames made beforehand, and banks that only approve.
+"""A load for measuring: terminals behind concentrators, frames made beforehand; banks that only approve.
 
 Honest about what it is: nothing here misbehaves, and one answer in a hundred has its MAC checked. Every
 request is a real 0200 with the terminal's own MAC, every answer of a bank carries a real field 128.
@@ -130,6 +130,8 @@ class Load:
         self._lines: dict[str, Concentrator] = {}
         self._idle: deque[Till] = deque()
         self._again = False
+        self._keyless = len(self.tills)
+        self._signed_on = asyncio.Event()
         self.answers = 0
         self.refused = 0
         self.latencies_ns: list[int] = []
@@ -147,8 +149,7 @@ class Load:
                 fitting = till.fitting
                 line.send(till, POS.pack(sign_on(fitting.terminal, fitting.merchant, 1, "000000")))
             line.flush()
-        while not all(till.mak for till in self.tills):
-            await asyncio.sleep(0.01)
+        await self._signed_on.wait()
 
     def prepare(self, frames: int) -> None:
         """Makes `frames` sales, spread over the terminals: real cards, PINs and MACs."""
@@ -170,6 +171,9 @@ class Load:
         if message.mti == "0810":
             till.pik, till.mak = open_f62(till.fitting.tmk, _raw(message, 62))
             till.batch = str(message.fields[60])[2:8]
+            self._keyless -= 1
+            if not self._keyless:
+                self._signed_on.set()
             return
         self.latencies_ns.append(time.perf_counter_ns() - till.sent_ns)
         self.answers += 1
