@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 SHARE_MIN = 0.01  # of the purchases: a manner or fault seen less often proves nothing
+APPROVED_SHARE_MIN = 0.5
 MUST_BE_ZERO = ("lost", "duplicated", "unknown")
 MUST_OCCUR = ("manners", "line_faults")
 
@@ -19,6 +20,10 @@ def complaints(report: dict[str, object], kills: int, purchases_min: int) -> lis
         found.append(f"verify is {report.get('verify')!r}, must be 'ok'")
     if purchases < purchases_min:
         found.append(f"purchases is {purchases}, must be at least {purchases_min}")
+    if _count(report.get("approved")) < APPROVED_SHARE_MIN * purchases:
+        found.append(f"approved is {report.get('approved')!r}, a switch that loses nothing must also sell")
+    if report.get("drained") is not True:
+        found.append("something was still open at the end")
     found += _kill_complaints(report.get("in_flight_at_kill"), kills)
     for group in MUST_OCCUR:
         found += _share_complaints(group, report.get(group), purchases)

@@ -7,6 +7,12 @@ import pytest
 from edge_town import until
 
 
+@pytest.fixture
+def switch(lone_switch):
+    """A supervisor waits longer after each early death: every test has its own."""
+    return lone_switch
+
+
 async def killed(switch):
     """kill -9; returns when the next node serves all its links."""
     old = switch.supervisor.node_pid
@@ -126,47 +132,47 @@ async def exit_code(supervisor):
     return supervisor._child.returncode
 
 
-async def test_sigterm_lets_a_payment_in_flight_have_its_answer_and_refuses_new_ones(lone_switch):
-    till, other = await lone_switch.till(), await lone_switch.till()
-    asked = await lone_switch.forwarded(till, lone_switch.bought())
-    stopping = asyncio.create_task(lone_switch.supervisor.stop())
-    await nobody_listens(lone_switch)
-    assert (await other.answered(other.sale(lone_switch.bought()))).fields[39] == "91"
+async def test_sigterm_lets_a_payment_in_flight_have_its_answer_and_refuses_new_ones(switch):
+    till, other = await switch.till(), await switch.till()
+    asked = await switch.forwarded(till, switch.bought())
+    stopping = asyncio.create_task(switch.supervisor.stop())
+    await nobody_listens(switch)
+    assert (await other.answered(other.sale(switch.bought()))).fields[39] == "91"
     assert not stopping.done()
-    lone_switch.banks[0].answer(asked)
+    switch.banks[0].answer(asked)
     assert (await till.answer()).fields[39] == "00"
     await stopping
-    assert await exit_code(lone_switch.supervisor) == 0
+    assert await exit_code(switch.supervisor) == 0
     assert await till.cable.ended()
-    assert not (lone_switch.city.data / "node.pid").exists()
-    assert lone_switch.verdicts(till.id)[-1].state == "approved"
-    assert lone_switch.verdicts(other.id) == []
-    assert lone_switch.findings() == []
+    assert not (switch.city.data / "node.pid").exists()
+    assert switch.verdicts(till.id)[-1].state == "approved"
+    assert switch.verdicts(other.id) == []
+    assert switch.findings() == []
 
 
-async def test_sigterm_with_a_silent_bank_ends_with_98_and_the_next_start_reverses(lone_switch):
-    till, bank = await lone_switch.till(), lone_switch.banks[0]
+async def test_sigterm_with_a_silent_bank_ends_with_98_and_the_next_start_reverses(switch):
+    till, bank = await switch.till(), switch.banks[0]
     bank.acks = ""
-    await lone_switch.forwarded(till, lone_switch.bought())
-    stopping = asyncio.create_task(lone_switch.supervisor.stop())
+    await switch.forwarded(till, switch.bought())
+    stopping = asyncio.create_task(switch.supervisor.stop())
     assert (await till.answer()).fields[39] == "98"
     await stopping
-    assert await exit_code(lone_switch.supervisor) == 0
-    assert lone_switch.verdicts(till.id)[-1].state == "reversing"
+    assert await exit_code(switch.supervisor) == 0
+    assert switch.verdicts(till.id)[-1].state == "reversing"
     bank.acks = "00"
-    await lone_switch.started_again()
+    await switch.started_again()
     assert (await bank.asked("0420", till.id))[41] == till.id
-    await until(lambda: lone_switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
 
 
 @pytest.mark.parametrize("kills", [0, 1])
-async def test_a_node_that_stopped_in_order_starts_from_its_snapshot(lone_switch, kills):
-    till = await lone_switch.till()
-    approved = await lone_switch.approved(till, lone_switch.bought())
-    await lone_switch.supervisor.stop()
-    await lone_switch.started_again()
+async def test_a_node_that_stopped_in_order_starts_from_its_snapshot(switch, kills):
+    till = await switch.till()
+    approved = await switch.approved(till, switch.bought())
+    await switch.supervisor.stop()
+    await switch.started_again()
     for _ in range(kills):
-        await killed(lone_switch)
-    again = await (await lone_switch.redialled(till)).answered(till.sale_again())
+        await killed(switch)
+    again = await (await switch.redialled(till)).answered(till.sale_again())
     assert (again.fields[39], again.fields[37]) == ("00", approved.fields[37])
-    assert lone_switch.findings() == []
+    assert switch.findings() == []

@@ -54,6 +54,8 @@ def test_ci_runs_only_targets_that_exist():
 
 GOOD = {
     "purchases": 6000,
+    "approved": 4000,
+    "drained": True,
     "lost": 0,
     "duplicated": 0,
     "unknown": 0,
@@ -73,6 +75,8 @@ def test_a_good_report_passes():
     [
         ("purchases", 4999),
         ("purchases", None),
+        ("approved", 0),
+        ("drained", False),
         ("lost", 1),
         ("duplicated", 1),
         ("unknown", 1),

@@ -1,0 +1,208 @@
+"""The gate and the listener in this process, with a clock that the test turns."""
+
+import asyncio
+
+import pytest
+from edge_till import Cable
+
+from posswitch.base.bounds import (
+    BAD_FRAMES_MAX,
+    FIRST_BYTE_SECONDS_MAX,
+    FRAME_SECONDS_MAX,
+    IDLE_SECONDS_MAX,
+)
+from posswitch.base.moment import NS_PER_S
+from posswitch.base.registry import Address
+from posswitch.edge.gate import Gate
+from posswitch.edge.listener import Listener
+from edge_town import until
+
+
+class Connection:
+    """What the gate sees."""
+
+    def __init__(self, opened_s=1.0, heard_s=0.0, frame_s=0.0):
+        self.opened_ns, self.heard_ns, self.frame_ns = (int(at * NS_PER_S) for at in (opened_s, heard_s, frame_s))
+        self.cuts = 0
+
+    def cut(self):
+        self.cuts += 1
+
+
+OVERSTAYS = [
+    ("gate-no-first-byte", {"opened_s": 1.0}, 1.0 + FIRST_BYTE_SECONDS_MAX),
+    ("gate-slow-frame", {"heard_s": 6.9, "frame_s": 2.0}, 2.0 + FRAME_SECONDS_MAX),
+    ("gate-idle", {"heard_s": 2.0}, 2.0 + IDLE_SECONDS_MAX),
+]
+
+
+@pytest.mark.parametrize(("why", "at", "end_s"), OVERSTAYS)
+def test_who_overstays_is_cut_and_counted_and_not_a_moment_earlier(why, at, end_s):
+    gate, connection = Gate(), Connection(**at)
+    assert gate.enter(connection)
+    gate.sweep(int(end_s * NS_PER_S))
+    assert (connection.cuts, gate.counts.total()) == (0, 0)
+    gate.sweep(int(end_s * NS_PER_S) + 1)
+    assert connection.cuts == 1
+    assert gate.counts == {why: 1}
+
+
+def test_who_has_spoken_may_wait_longer_than_for_a_first_byte():
+    gate, connection = Gate(), Connection(heard_s=2.0)
+    gate.enter(connection)
+    gate.sweep(int((1.0 + FIRST_BYTE_SECONDS_MAX + 1) * NS_PER_S))
+    assert connection.cuts == 0
+
+
+def test_a_full_gate_lets_nobody_in_until_somebody_leaves():
+    gate, first, second = Gate(connections_max=1), Connection(), Connection()
+    assert gate.enter(first)
+    assert not gate.enter(second)
+    assert gate.counts == {"gate-full": 1}
+    gate.leave(second)  # was never in
+    assert len(gate) == 1
+    gate.leave(first)
+    assert gate.enter(second)
+
+
+def test_everybody_can_be_sent_away_also_those_who_leave_on_being_cut():
+    gate = Gate()
+
+    class Leaver(Connection):
+        def cut(self):
+            super().cut()
+            gate.leave(self)
+
+    leavers = [Leaver() for _ in range(3)]
+    for leaver in leavers:
+        gate.enter(leaver)
+    gate.cut_all()
+    assert [leaver.cuts for leaver in leavers] == [1, 1, 1]
+    assert len(gate) == 0
+
+
+class Door:
+    """A listener on a real port, its gate and its clock; keeps what came in and answers with an echo."""
+
+    def __init__(self, connections_max=8):
+        self.now_ns = NS_PER_S
+        self.gate = Gate(connections_max)
+        self.heard = []
+        self.readable = True
+        self._dirty = {}
+        self._listener = Listener(self, self.gate, lambda: self.now_ns, self._dirty)
+
+    def from_terminal(self, payload, reply):
+        self.heard.append(payload)
+        if self.readable:
+            reply.send(payload)
+            for wire in self._dirty:
+                wire.flush()
+            self._dirty.clear()
+        return self.readable
+
+    async def __aenter__(self):
+        self.at = await self._listener.open(Address("127.0.0.1", 0))
+        return self
+
+    async def __aexit__(self, *_):
+        self._listener.close()
+        self.gate.cut_all()
+
+    def later(self, seconds):
+        self.now_ns += int(seconds * NS_PER_S)
+        self.gate.sweep(self.now_ns)
+
+
+async def test_half_a_frame_and_then_silence_is_cut():
+    async with Door() as door:
+        cable = await Cable.dial(door.at)
+        cable.put_raw(b"\x00\x10half")
+        await until(lambda: door.gate._connections and next(iter(door.gate._connections)).frame_ns)
+        door.later(FRAME_SECONDS_MAX)
+        assert door.gate.counts.total() == 0
+        cable.put_raw(b"!")  # one more byte of the same frame gives no more time
+        await until(lambda: next(iter(door.gate._connections)).heard_ns == door.now_ns)
+        door.later(0.001)
+        assert await cable.ended()
+        assert door.gate.counts == {"gate-slow-frame": 1}
+        assert door.heard == []
+
+
+async def test_a_frame_that_is_completed_in_time_is_served_and_the_next_has_its_own_time():
+    async with Door() as door:
+        cable = await Cable.dial(door.at)
+        cable.put_raw(b"\x00\x04ha")
+        await until(lambda: door.gate._connections and next(iter(door.gate._connections)).frame_ns)
+        door.later(FRAME_SECONDS_MAX)
+        cable.put_raw(b"lf\x00\x03n")
+        assert await cable.take() == b"half"
+        door.later(FRAME_SECONDS_MAX)
+        cable.put_raw(b"ew")
+        assert await cable.take() == b"new"
+        assert door.gate.counts.total() == 0
+
+
+async def test_a_connection_that_never_says_anything_is_cut():
+    async with Door() as door:
+        cable = await Cable.dial(door.at)
+        await until(lambda: len(door.gate))
+        door.later(FIRST_BYTE_SECONDS_MAX + 1)
+        assert await cable.ended()
+        assert door.gate.counts == {"gate-no-first-byte": 1}
+        await until(lambda: not len(door.gate))
+
+
+async def test_an_idle_connection_is_cut():
+    async with Door() as door:
+        cable = await Cable.dial(door.at)
+        cable.put(b"hello")
+        await cable.take()
+        door.later(IDLE_SECONDS_MAX + 1)
+        assert await cable.ended()
+        assert door.gate.counts == {"gate-idle": 1}
+
+
+async def test_one_connection_too_many_is_cut_and_the_others_stay():
+    async with Door(connections_max=2) as door:
+        stay = [await Cable.dial(door.at) for _ in range(2)]
+        for cable in stay:
+            cable.put(b"here")
+            assert await cable.take() == b"here"
+        late = await Cable.dial(door.at)
+        assert await late.ended()
+        assert door.gate.counts == {"gate-full": 1}
+        assert len(door.gate) == 2
+        await stay[0].pulled()
+        await until(lambda: len(door.gate) == 1)
+        again = await Cable.dial(door.at)
+        again.put(b"room")
+        assert await again.take() == b"room"
+
+
+async def test_unreadable_frames_are_counted_per_connection():
+    async with Door() as door:
+        door.readable = False
+        cables = [await Cable.dial(door.at) for _ in range(2)]
+        for cable in cables:
+            for _ in range(BAD_FRAMES_MAX - 1):
+                cable.put(b"?")
+        await until(lambda: len(door.heard) == 2 * (BAD_FRAMES_MAX - 1))
+        assert len(door.gate) == 2
+        cables[0].put(b"?")
+        assert await cables[0].ended()
+        assert door.gate.counts == {"gate-bad-frames": 1}
+        await until(lambda: len(door.gate) == 1)
+
+
+async def test_a_closed_listener_keeps_what_is_connected():
+    async with Door() as door:
+        cable = await Cable.dial(door.at)
+        cable.put(b"one")
+        await cable.take()
+        door._listener.close()
+        with pytest.raises(OSError):
+            await Cable.dial(door.at)
+        cable.put(b"two")
+        async with asyncio.timeout(20):
+            assert await cable.take() == b"two"

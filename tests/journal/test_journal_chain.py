@@ -1,0 +1,86 @@
+"""The chain and the head file: what a key signs, and what is left after a torn or foreign write."""
+
+import hashlib
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posswitch.base.errors import JournalError
+from posswitch.journal.chain import GENESIS, Chain, Head, HeadFile, read_head
+
+KEY = b"k" * 32
+LINK = b"l" * 32
+SLOT_BYTES = 72
+
+
+@given(st.binary(max_size=64), st.binary(max_size=200))
+def test_a_signature_is_hmac_sha256(key, data):
+    assert Chain(key).sign(data) == hmac.digest(key, data, hashlib.sha256)
+
+
+def test_a_link_covers_everything_before_it():
+    chain = Chain(KEY)
+    links = {
+        chain.link(GENESIS, 1, b"body"),
+        chain.link(LINK, 1, b"body"),
+        chain.link(GENESIS, 2, b"body"),
+        chain.link(GENESIS, 1, b"bodY"),
+        Chain(b"other").link(GENESIS, 1, b"body"),
+    }
+    assert len(links) == 5
+    assert chain.link(GENESIS, 1, b"body") == chain.link(GENESIS, 1, b"body")
+
+
+def head_file(path, *seqs) -> Chain:
+    """A head file into which these heads were written in turn."""
+    chain = Chain(KEY)
+    file = HeadFile(path, chain)
+    for seq in seqs:
+        file.write(Head(seq, LINK))
+    file.close()
+    return chain
+
+
+def test_a_new_head_file_says_nothing(tmp_path):
+    chain = head_file(tmp_path / "head")
+    assert read_head(tmp_path / "head", chain) == Head(0, GENESIS)
+
+
+@pytest.mark.parametrize("seqs", [(1,), (1, 2), (2, 3), (7, 8, 9), (1, 2, 2)])
+def test_the_last_head_is_read(tmp_path, seqs):
+    chain = head_file(tmp_path / "head", *seqs)
+    assert read_head(tmp_path / "head", chain) == Head(seqs[-1], LINK)
+    file = HeadFile(tmp_path / "head", chain)
+    assert file.read() == Head(seqs[-1], LINK)
+    file.close()
+
+
+@pytest.mark.parametrize("offset", [0, 7, 8, 39, 40, 71])
+def test_a_torn_slot_leaves_the_head_before_it(tmp_path, offset):
+    path = tmp_path / "head"
+    chain = head_file(path, 8, 9)
+    data = bytearray(path.read_bytes())
+    data[SLOT_BYTES + offset] ^= 1  # odd heads are in the second slot
+    path.write_bytes(data)
+    assert read_head(path, chain) == Head(8, LINK)
+
+
+def test_a_head_file_of_another_key_is_refused(tmp_path):
+    head_file(tmp_path / "head", 8, 9)
+    with pytest.raises(JournalError, match="signature"):
+        read_head(tmp_path / "head", Chain(b"another key"))
+
+
+def test_two_spoiled_slots_are_refused(tmp_path):
+    path = tmp_path / "head"
+    chain = head_file(path, 8, 9)
+    path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
+    with pytest.raises(JournalError):
+        read_head(path, chain)
+
+
+def test_the_head_file_is_its_owners(tmp_path):
+    head_file(tmp_path / "head", 1)
+    assert (tmp_path / "head").stat().st_mode & 0o077 == 0
