@@ -11,9 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import apsw
 from msgspec.structs import replace
-from world import BANK, OTHER_BANK, World
+from world import BANK, OTHER_BANK, World, bodies
 
 from posswitch.engine.events import (
     AnswerArrived,
@@ -181,7 +180,9 @@ class Story:
         world = self.world
         world.submit(*(TimerFired(payment) for payment in world.state.flights))
         world.wait(world.rules.timers.flight_max)
-        world.submit(*(world.answer_of("00", world.reversals[payment], "0430") for payment in world.reversing()))
+        world.submit(
+            *(world.answer_of("00", world.reversals[payment], "0430") for payment in world.reversing())
+        )
 
 
 EVENTS: dict[str, Callable[[Story, int, int], Event | None]] = {
@@ -215,14 +216,6 @@ def pick(of: Sequence[Any], which: int) -> Any:
     return of[-1 - which % len(of)]
 
 
-def bodies(folder: Path) -> list[bytes]:
-    """The bodies of a journal, in order."""
-    db = apsw.Connection(str(folder / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    found = [body for (body,) in db.execute("SELECT body FROM journal ORDER BY seq")]
-    db.close()
-    return found
-
-
 def random_batches(seed: int, count: int) -> list[list[Step]]:
     """`count` batches of five steps, always the same for a seed."""
     dice = random.Random(seed)
@@ -237,7 +230,7 @@ def main(seed: int, count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         story = Story(World(Path(folder)))
         story.play(random_batches(seed, count))
-        found = bodies(Path(folder))
+        found = [body for _, body in bodies(Path(folder))]
         story.world.close()
     print(len(found), sha256(b"".join(found)).hexdigest())
 

@@ -25,9 +25,7 @@ ANSWER = AnswerArrived(BANK, "0210", 1, F7, "00", "", "", 0, "", "", b"", "")
 TAKEN_BACK = ReversalArrived(2, "key 2", "T", "M", "000001", "000001", 1, b"", "98", "")
 
 ACCEPTED = Verdict(1, "accepted", FORWARDED, "98", stan=1, f7=F7, holds=(HOLD,))
-TIMED_OUT = Verdict(
-    1, "timed-out", REVERSING, "98", holds=(BACK,), reversing=(Reversing(1, 2, F7),)
-)
+TIMED_OUT = Verdict(1, "timed-out", REVERSING, "98", holds=(BACK,), reversing=(Reversing(1, 2, F7),))
 HONEST = ((SALE, ACCEPTED), (TimerFired(1), TIMED_OUT))
 
 
@@ -61,7 +59,10 @@ ILLEGAL = {
     "moves payment 9, which no record opened": [(TimerFired(9), Verdict(9, "bank-declined", DECLINED, "05"))],
     "goes received → approved": [(SALE, Verdict(1, "bank-approved", APPROVED, "00"))],
     "goes reversing → approved": [*HONEST, (ANSWER, Verdict(1, "bank-approved", APPROVED, "00"))],
-    "goes forwarded → approved by timed-out": [(SALE, ACCEPTED), (TimerFired(1), Verdict(1, "timed-out", APPROVED))],
+    "goes forwarded → approved by timed-out": [
+        (SALE, ACCEPTED),
+        (TimerFired(1), Verdict(1, "timed-out", APPROVED)),
+    ],
     "goes forwarded → forwarded": [(SALE, ACCEPTED), (ANSWER, Verdict(1, "accepted", FORWARDED))],
     "goes forwarded →  by bank-approved": [(SALE, ACCEPTED), (ANSWER, Verdict(1, "bank-approved"))],
     "STAN and F7 of payment 1 given again to 2": [(SALE, ACCEPTED), (sale("b"), accepted(2, 1))],
@@ -75,7 +76,10 @@ ILLEGAL = {
         (SALE, ACCEPTED),
         (ANSWER, Verdict(1, reversing=(Reversing(1, 2, F7),))),
     ],
-    "falls below zero": [(SALE, ACCEPTED), (ANSWER, Verdict(1, "bank-declined", DECLINED, "05", holds=(BACK, BACK)))],
+    "falls below zero": [
+        (SALE, ACCEPTED),
+        (ANSWER, Verdict(1, "bank-declined", DECLINED, "05", holds=(BACK, BACK))),
+    ],
     "goes over its limit": [(SALE, ACCEPTED), (sale("b"), accepted(2, 2, HOLD))],
     "payment 1 is still forwarded": [(SALE, ACCEPTED), (NodeRestarted("20260615", "c1"), Verdict())],
 }

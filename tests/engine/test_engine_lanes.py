@@ -1,4 +1,4 @@
-"""Lanes: ordered per card, a bounded window, growing bounded pauses; nothing lost, nothing sent twice at once."""
+"""Lanes: ordered per card, a bounded window, growing pauses; nothing lost, nothing sent twice at once."""
 
 from itertools import pairwise
 from unittest import mock
@@ -6,7 +6,15 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 from posswitch.base.bounds import LANE_SENDING_MAX, Timers
 from posswitch.base.moment import NS_PER_S

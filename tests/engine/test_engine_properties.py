@@ -1,4 +1,4 @@
-"""Whatever happens: nothing raises, every record applies, recovery comes to the same state, nothing is lost."""
+"""Whatever happens: nothing raises, every record applies, recovery is exact, nothing is lost."""
 
 import os
 import subprocess

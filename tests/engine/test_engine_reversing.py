@@ -117,7 +117,9 @@ def test_an_answer_that_does_not_repeat_its_request_is_evidence_and_the_right_on
 ):
     world.sale()
     good = world.answer_of("00", world.asked[world.payment])
-    (decision,) = world.submit(world.answer_of(**{"code": "00", "asked": world.asked[world.payment], **changes}))
+    (decision,) = world.submit(
+        world.answer_of(**{"code": "00", "asked": world.asked[world.payment], **changes})
+    )
     assert decision.verdict.why == f"answer differs in {field}"
     assert (world.told, world.row().state) == ([], FORWARDED)
     world.submit(good)
@@ -224,7 +226,7 @@ def test_a_reversal_in_flight_ends_both_waits_and_stays_behind_its_original(worl
     assert world.send_lane() == []
     world.answer("00")  # the original was answered: now the reversal cannot overtake it
     assert world.send_lane() == [(world.payment, False)]
-    assert len(world.answers) == 2  # noqa: PLR2004
+    assert len(world.answers) == 2
 
 
 def test_a_reversal_in_flight_goes_when_its_original_is_not_answered_in_time(world):

@@ -81,7 +81,9 @@ def test_a_refusal_ends_here(world, changes, code):
     assert (world.state.flights, world.used_minor()) == ({}, 0)
 
 
-@pytest.mark.parametrize("changes", [{"expiry": "2606"}, {"expiry": ""}, {"amount_minor": 5_000_000}, {"pan_digits": 13}])
+@pytest.mark.parametrize(
+    "changes", [{"expiry": "2606"}, {"expiry": ""}, {"amount_minor": 5_000_000}, {"pan_digits": 13}]
+)
 def test_the_last_that_is_not_refused(world, changes):
     world.sale(**changes)
     assert world.row().state == FORWARDED

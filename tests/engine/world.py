@@ -1,14 +1,17 @@
 """A node without its edge: journal, state, decide and apply turn as the loop turns them, one call an event.
 
-Every transaction also checks what must hold always: `decide` is deterministic and leaves the state alone, and the
-independent refold finds nothing in the record. The world remembers what its banks were sent, as banks do.
+Every transaction also checks what must hold always: `decide` is deterministic and leaves the state alone,
+and the independent refold finds nothing in the record. The world remembers what its banks were sent, as
+banks do.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+import apsw
 from msgspec.structs import replace
 
 from posswitch.base.bounds import Timers
@@ -24,6 +27,7 @@ from posswitch.engine.events import (
     Event,
     NodeRestarted,
     NotSent,
+    Record,
     RequestArrived,
     ReversalArrived,
     ReversalExpired,
@@ -36,7 +40,7 @@ from posswitch.engine.guard import card_key
 from posswitch.engine.invariants import Refold
 from posswitch.engine.lifecycle import REVERSING
 from posswitch.engine.state import Flight, pack_state
-from posswitch.journal.sqlite import Journal
+from posswitch.journal.sqlite import Journal, decode_record
 from posswitch.scheme.numbers import payment_of_rrn
 
 NODE = "A"
@@ -72,6 +76,18 @@ SALE = RequestArrived(
 )
 
 
+def bodies(folder: Path) -> Iterator[tuple[int, bytes]]:
+    """The numbers and bodies of a journal's records, in order."""
+    db = apsw.Connection(str(folder / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    yield from db.execute("SELECT seq, body FROM journal ORDER BY seq")
+    db.close()
+
+
+def records(folder: Path) -> Iterator[tuple[int, Record]]:
+    """A journal's records, in order."""
+    return ((seq, decode_record(seq, body)) for seq, body in bodies(folder))
+
+
 class Asked(NamedTuple):
     """A message a bank was sent: what its answer must repeat."""
 
@@ -97,11 +113,15 @@ class World:
         self.payment = 0  # the one opened last
         self._ticket = 0
         self._stan = 0
+        self._checked = 0
         self._open()
 
     def _open(self) -> None:
         self.journal = Journal(self.folder, KEY)
         self.state = self.journal.recover(NODE)
+        for seq, record in records(self.folder):
+            if seq > self._checked:
+                self._check(seq, record)
         self.submit(NodeRestarted(stamp(self.at_ns).day, "c1"))
 
     def close(self) -> None:
@@ -124,7 +144,7 @@ class World:
             decisions.append(decision)
             if decision.verdict is not None:
                 seq, record = self.journal.append(at_ns, event, decision.verdict)
-                assert list(self.refold.check(seq, record)) == []
+                self._check(seq, record)
                 apply(self.state, seq, record)
                 self._remember(event, decision)
         self.journal.commit()
@@ -132,6 +152,10 @@ class World:
             self.answers += [effect for effect in decision.effects if isinstance(effect, SendResponse)]
             self.timers += [effect for effect in decision.effects if isinstance(effect, SetTimer)]
         return decisions
+
+    def _check(self, seq: int, record: Record) -> None:
+        assert list(self.refold.check(seq, record)) == []
+        self._checked = seq
 
     def facts(self, event: Event) -> Facts:
         """What the loop reads for an event before it is decided."""

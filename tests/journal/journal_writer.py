@@ -1,4 +1,4 @@
-"""A writer to be killed: sales and answers in small transactions, each record acknowledged once it is durable."""
+"""A writer to be killed: sales and answers in small transactions, acknowledged once durable."""
 
 import sys
 from itertools import count
@@ -12,12 +12,13 @@ from world import World
 def main(folder: Path) -> None:
     """Writes until killed; every line is the last record of a committed transaction."""
     world = World(folder)
+    batch = f"{world.state.seq:06d}"  # no key of an earlier writer
     print(world.state.seq, flush=True)
     for turn in count():
-        world.sale(f"card {turn % 50}", amount_minor=1)
+        world.sale(f"card {turn % 50}", batch=batch)
         print(world.state.seq, flush=True)
         for card in range(turn % 4):
-            world.submit(world.request(f"card {card}", amount_minor=1), world.request(amount_minor=1))
+            world.submit(world.request(f"card {card}", batch=batch), world.request(batch=batch))
         answers = [world.answer_of("00", asked) for asked in list(world.asked.values())[-3:]]
         world.submit(*answers)
         print(world.state.seq, flush=True)

@@ -1,15 +1,15 @@
-"""kill -9 at any moment: what was acknowledged is there, the rest is whole, and verify may watch a live writer."""
+"""kill -9 at any moment: what was acknowledged is there, the rest is whole, verify may watch."""
 
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from world import KEY, NODE
 
 import posswitch
-from posswitch.engine.invariants import Refold
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 
@@ -34,7 +34,8 @@ def writer(tmp_path):
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path, writer):
@@ -42,28 +43,22 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path, writer):
     before = 0
     for _ in range(KILLS):
         process = writer()
-        for _ in range(dice.randint(1, 60)):
-            assert process.stdout.readline()
-        for _ in range(dice.randint(0, 40_000)):  # somewhere in what follows
-            pass
+        acknowledged = [int(process.stdout.readline()) for _ in range(dice.randint(1, 60))]
+        time.sleep(dice.random() / 50)  # somewhere in what follows
         process.kill()
-        rest, _ = process.communicate()
-        acknowledged = [int(line) for line in rest.splitlines() if line]
+        acknowledged += [int(line) for line in process.stdout.read().splitlines()]
         assert verify(tmp_path, KEY, NODE) == []
         journal = Journal(tmp_path, KEY)
         state = journal.recover(NODE)
         journal.close()
-        assert state.seq >= max([before, *acknowledged])
+        assert state.seq >= max(acknowledged) > before
         before = state.seq
-    assert before > KILLS
 
 
 def test_verify_beside_a_running_writer(tmp_path, writer):
     process = writer()
     process.stdout.readline()
     for _ in range(8):
-        seen = int(process.stdout.readline())
         assert verify(tmp_path, KEY, NODE) == []
-        process.stdout.readline()
+        assert process.stdout.readline()
     assert process.poll() is None
-    assert seen > Refold().open_payments()

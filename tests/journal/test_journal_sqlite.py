@@ -79,6 +79,7 @@ def test_a_key_opens_one_payment(tmp_path):
     world.journal.begin()
     with pytest.raises(apsw.ConstraintError):
         world.journal.append(world.at_ns, request, Verdict(world.state.seq + 1, "refused", "declined", "91"))
+    world.close()
 
 
 def test_facts_are_what_was_recorded(tmp_path):
@@ -103,7 +104,8 @@ def test_what_was_not_committed_is_not_there(tmp_path):
     journal.begin()
     seq, _ = journal.append(MORNING_NS, DayTurned("20260616"), Verdict())
     assert seq == last + 1
-    journal._db.close()
+    journal._db.close()  # as a crash does; close() would have to be told what became of the transaction
+    journal._head_file.close()
     again = Journal(tmp_path, KEY)
     assert again.recover(NODE).seq == last
     again.close()
@@ -206,6 +208,15 @@ def test_another_key_opens_nothing(tmp_path, snapshot):
     journal = Journal(tmp_path, b"another key")
     with pytest.raises(JournalError):
         journal.recover(NODE)
+
+
+def test_a_journal_has_one_writer(tmp_path):
+    world = World(tmp_path)
+    with pytest.raises(JournalError, match="another node"):
+        Journal(tmp_path, KEY)
+    world.sale()
+    world.close()
+    recover(tmp_path)
 
 
 def test_another_layout_is_refused(tmp_path):

@@ -70,14 +70,18 @@ def test_two_records_in_each_others_place(tmp_path):
 
 def test_an_added_record(tmp_path):
     last = filled(tmp_path).state.seq
-    tampered(tmp_path, f"INSERT INTO journal SELECT {last + 1}, at_ns, body, link FROM journal WHERE seq = {last}")
+    tampered(
+        tmp_path, f"INSERT INTO journal SELECT {last + 1}, at_ns, body, link FROM journal WHERE seq = {last}"
+    )
     assert found(tmp_path) == [f"record {last + 1}: does not fit its chain"]
 
 
 def test_a_cut_tail(tmp_path):
     last = filled(tmp_path).state.seq
     tampered(tmp_path, f"DELETE FROM journal WHERE seq >= {last - 1}")
-    assert f"the journal ends at record {last - 2}, its head file at {last}: the tail is cut" in found(tmp_path)
+    assert f"the journal ends at record {last - 2}, its head file at {last}: the tail is cut" in found(
+        tmp_path
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,9 +141,11 @@ def test_a_record_that_goes_back_in_time(tmp_path):
 def test_a_signed_record_that_no_honest_node_writes(tmp_path):
     world = World(tmp_path)
     request = world.sale()
-    second = RequestArrived(*(getattr(request, name) for name in request.__struct_fields__[:2]), "other", *(
-        getattr(request, name) for name in request.__struct_fields__[3:]
-    ))
+    second = RequestArrived(
+        *(getattr(request, name) for name in request.__struct_fields__[:2]),
+        "other",
+        *(getattr(request, name) for name in request.__struct_fields__[3:]),
+    )
     world.journal.begin()
     first = world.row().first.verdict
     world.journal.append(

@@ -26,13 +26,17 @@ def run(config: ConfigFile) -> None:
 
     async def serve() -> None:
         supervisor = Supervisor(config)
-        stopped = asyncio.Event()
+        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        await supervisor.start()
-        print(f"posswitch: listening on {supervisor.listen}, data in {settings.data}", flush=True)
-        waits = [asyncio.create_task(stopped.wait()), asyncio.create_task(supervisor.wait())]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stopped, started = asyncio.create_task(stop.wait()), asyncio.create_task(supervisor.start())
+        await asyncio.wait({stopped, started}, return_when=asyncio.FIRST_COMPLETED)
+        if started.done():
+            await started
+            print(f"posswitch: listening on {supervisor.listen}, data in {settings.data}", flush=True)
+            ended = asyncio.create_task(supervisor.wait())
+            await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
         await supervisor.stop()
 
     asyncio.run(serve())

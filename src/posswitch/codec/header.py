@@ -1,5 +1,6 @@
 """The two headers: TPDU addresses of the POS frame and the 46-byte header between banks."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from posswitch.base.errors import CodecError
@@ -27,25 +28,23 @@ def swap_tpdu(header: bytes) -> bytes:
     return header[:1] + header[3:5] + header[1:3] + header[5:]
 
 
+@lru_cache(maxsize=256)
+def _around_total(destination: str, source: str) -> tuple[bytes, bytes]:
+    """What stands before and after the total length."""
+    reserved, batch, transaction, user, not_rejected = b"000", b"0", b"00000000", b"0", b"00000"
+    return (
+        bytes((CUPS_HEADER_BYTES,)) + _VERSION,
+        _id_bytes(destination) + _id_bytes(source) + reserved + batch + transaction + user + not_rejected,
+    )
+
+
 def cups_header(destination: str, source: str, body_bytes: int) -> bytes:
     """The header before `body_bytes` of message; ids are 1 to 11 digits; CodecError if one does not fit."""
     total_bytes = CUPS_HEADER_BYTES + body_bytes
     if not CUPS_HEADER_BYTES <= total_bytes <= 9999:
         raise CodecError(f"a body of {body_bytes} bytes does not fit a 4-digit total")
-    return b"".join(
-        (
-            bytes((CUPS_HEADER_BYTES,)),
-            _VERSION,
-            b"%04d" % total_bytes,
-            _id_bytes(destination),
-            _id_bytes(source),
-            b"000",  # reserved
-            b"0",  # batch number, the centre's
-            b"00000000",  # transaction information, the centre's
-            b"0",  # user information
-            b"00000",  # not rejected
-        )
-    )
+    before, after = _around_total(destination, source)
+    return before + b"%04d" % total_bytes + after
 
 
 def read_cups_header(payload: bytes) -> CupsHeader:

@@ -26,7 +26,9 @@ from posswitch.scheme.kinds import (
     REVERSAL,
     SALE,
     SIGN_ON,
+    Kind,
     batch_of,
+    is_request,
     kind_from_terminal,
     missing_field,
     texts,
@@ -50,6 +52,19 @@ class Dropped(msgspec.Struct, frozen=True):
     """Bytes nobody can be answered for; counted with the reason."""
 
     why: str
+
+
+def _refused(kind: Kind | None, had: dict[int, str], terminal: Terminal, session: Session) -> str:
+    """The DE39 of a signed request that cannot be what it says, or empty."""
+    if kind is None:
+        return "40"
+    if missing_field(kind, had) is not None:
+        return "30"
+    if had[42] != terminal.merchant:
+        return "03"
+    if kind is SALE and batch_of(had) != session.batch:
+        return "77"
+    return ""
 
 
 class Admission:
@@ -78,6 +93,8 @@ class Admission:
             message = POS.unpack(payload)
         except CodecError:
             return Dropped("undecodable")
+        if not is_request(message.mti):
+            return Dropped("not-a-request")
         had = texts(message)
         terminal = had.get(41, "")
         row = self._config.terminals.get(terminal)
@@ -88,6 +105,8 @@ class Admission:
             return self._sign_on(message, had, row, reply)
         if kind is ECHO:
             return Direct("00", message)
+        if kind is None and message.mti[1] == "8":  # network management carries no MAC
+            return Direct("40", message)
         session = self._sessions.get(terminal)
         if session is None:
             return Direct("77", message)
@@ -95,16 +114,11 @@ class Admission:
         data = payload[POS.header_bytes : -MAC_BYTES]
         if not isinstance(mac, bytes) or not self._hsm.cup_mac_ok(session.tak, data, mac):
             return Direct("A0", message)
-        if kind is None:
-            return Direct("40", message, session.tak)
-        if missing_field(kind, had) is not None:
-            return Direct("30", message, session.tak)
-        if had.get(42) != row.merchant:
-            return Direct("03", message, session.tak)
+        code = _refused(kind, had, row, session)
+        if kind is None or code:
+            return Direct(code, message, session.tak)
         if kind is REVERSAL:
             return self._reversal(message, had, reply)
-        if batch_of(had) != session.batch:
-            return Direct("77", message, session.tak)
         return self._sale(message, had, session, reply)
 
     def refuse(self, payload: bytes, code: str) -> Direct | None:
@@ -112,6 +126,8 @@ class Admission:
         try:
             message = POS.unpack(payload)
         except CodecError:
+            return None
+        if not is_request(message.mti):
             return None
         session = self._sessions.get(texts(message).get(41, ""))
         return Direct(code, message, session.tak if session and 64 in message.fields else b"")

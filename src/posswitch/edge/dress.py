@@ -31,7 +31,7 @@ class Dresser:
         self._config = config
         self._hsm = hsm
         self._state = state
-        self._place = lru_cache(maxsize=4096)(self._name_and_city)
+        self._who = lru_cache(maxsize=4096)(self._who_asks)
 
     # To terminals
 
@@ -134,6 +134,7 @@ class Dresser:
     def _common(self, flight: Flight, pan: str, at: Stamp, stan: int, f7: str) -> dict[int, Value]:
         request = flight.request
         fields: dict[int, Value] = {
+            **self._who(request.terminal),
             2: pan,
             3: request.processing,
             4: f"{request.amount_minor:012d}",
@@ -141,20 +142,27 @@ class Dresser:
             11: f"{stan:06d}",
             12: at.time,
             13: at.date,
-            18: request.mcc,
             22: request.entry,
             25: request.condition,
-            32: self._config.acquirer,
-            33: self._config.centre,
             37: flight.rrn,
-            41: request.terminal,
-            42: request.merchant,
-            43: self._place(request.merchant),
             49: request.currency,
         }
         if request.expiry:
             fields[14] = request.expiry
         return fields
+
+    def _who_asks(self, terminal: str) -> dict[int, Value]:
+        """The fields of a request to a bank that are the same for every payment of a terminal."""
+        merchant = self._config.merchants[self._config.terminals[terminal].merchant]
+        place = f"{_fitted(merchant.name, _NAME_BYTES)}{_fitted(merchant.city, _CITY_BYTES)}CN"
+        return {
+            18: merchant.mcc,
+            32: self._config.acquirer,
+            33: self._config.centre,
+            41: terminal,
+            42: merchant.id,
+            43: place,
+        }
 
     def _to_bank(self, bank: str, mti: str, fields: dict[int, Value]) -> bytes:
         message = Message(mti, fields, _NO_HEADER)
@@ -165,11 +173,6 @@ class Dresser:
     def _with_header(self, bank: str, payload: bytes) -> bytes:
         body = payload[len(_NO_HEADER) :]
         return cups_header(bank, self._config.centre, len(body)) + body
-
-    def _name_and_city(self, merchant: str) -> str:
-        """Field 43: name 25, city 13, country 2, counted in bytes of GB 18030 as the dialect writes them."""
-        row = self._config.merchants[merchant]
-        return f"{_fitted(row.name, _NAME_BYTES)}{_fitted(row.city, _CITY_BYTES)}CN"
 
 
 def _fitted(words: str, length_bytes: int) -> str:

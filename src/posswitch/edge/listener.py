@@ -5,10 +5,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from posswitch.base.bounds import BAD_FRAMES_MAX
+from posswitch.base.errors import ConfigError
 from posswitch.base.registry import Address
 from posswitch.edge.gate import Gate
 from posswitch.edge.sealed import Reply
 from posswitch.edge.wire import Wire
+
+_BACKLOG = 1024  # connections the kernel holds while the node is busy
 
 
 class Front(Protocol):
@@ -54,11 +57,21 @@ class Listener:
         self._server: asyncio.Server | None = None
 
     async def open(self, at: Address) -> Address:
-        """Listens; returns the address in use (a port of 0 becomes a real one)."""
+        """Takes the port and says which it is (0 becomes a real one); ConfigError when it is taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._make, at.host, at.port, backlog=1024)
+        try:
+            self._server = await loop.create_server(
+                self._make, at.host, at.port, backlog=_BACKLOG, start_serving=False
+            )
+        except OSError as error:
+            raise ConfigError(f"node.listen: cannot listen on {at} ({error.strerror})") from None
         host, port = self._server.sockets[0].getsockname()[:2]
         return Address(host, port)
+
+    async def serve(self) -> None:
+        """Begins to take connections."""
+        assert self._server is not None
+        await self._server.start_serving()
 
     def close(self) -> None:
         """Takes no new connection; the open ones stay."""

@@ -14,7 +14,7 @@ from structlog.processors import JSONRenderer, TimeStamper
 from structlog.typing import EventDict
 
 from posswitch.base.card import scrub
-from posswitch.base.errors import CryptoError
+from posswitch.base.errors import ConfigError, CryptoError
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.codec import Message
 from posswitch.crypto.hsm import SoftHsm
@@ -39,6 +39,7 @@ from posswitch.settings.config import Config
 from posswitch.settings.secret import read_secret
 
 READY = "ready"
+PID_FILE = "node.pid"
 _TICK_S = 0.02
 _SWEEP_NS = NS_PER_S // 2
 _HEAD_SYNC_NS = 60 * NS_PER_S
@@ -63,6 +64,11 @@ class Node:
         hsm = SoftHsm(read_secret(config.secret), clock.entropy)
         self._journal = Journal(config.data, journal_key(hsm))
         self._state = self._journal.recover(config.node)
+        for flight in self._state.flights.values():
+            if flight.request.bank not in config.banks:
+                raise ConfigError(
+                    f"bank {flight.request.bank} still has payments open; keep it in the configuration"
+                )
         self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
         self._dresser = Dresser(config, hsm, self._state)
         self._admission = Admission(config, hsm, self._state.sessions, self._tickets, clock.tick_ns)
@@ -100,10 +106,13 @@ class Node:
             loop.add_signal_handler(number, stop.set)
         if stat.S_ISFIFO(os.fstat(_STDIN).st_mode):  # closes when the supervisor dies
             loop.add_reader(_STDIN, stop.set)
+        at = await self._listener.open(self._config.listen)
         for links in self._runtime.links.values():
             links.start()
         self._runtime.start(NodeRestarted(stamp(self._clock.wall_ns()).day, self._config.version))
-        at = await self._listener.open(self._config.listen)
+        await self._listener.serve()
+        pid_file = self._config.data / PID_FILE
+        pid_file.write_text(f"{os.getpid()}\n", "ascii")
         print(f"{READY} {at}", flush=True)  # noqa: T201 - the supervisor waits for this line
         log.info("ready", listen=str(at), record=self._state.seq)
         while not stop.is_set():
@@ -111,6 +120,7 @@ class Node:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _TICK_S)
         await self._drain()
+        pid_file.unlink(missing_ok=True)
 
     async def _drain(self) -> None:
         """No new payment; those under way get their answer, for as long as the drain timer allows."""

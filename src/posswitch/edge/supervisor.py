@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posswitch.base.errors import PosswitchError
+from posswitch.edge.node import PID_FILE
 from posswitch.settings.config import load_config
 
 _READY_SECONDS_MAX = 60.0
@@ -24,7 +25,7 @@ class Supervisor:
 
     def __init__(self, config_path: Path, command: Sequence[str] | None = None) -> None:
         self._argv = [*(command or (sys.executable, "-m", "posswitch.cli.node")), "-c", str(config_path)]
-        self._pid_file = load_config(config_path).data / "node.pid"
+        self._pid_file = load_config(config_path).data / PID_FILE
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -90,8 +91,6 @@ class Supervisor:
                 stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
-            self._pid_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._pid_file.write_text(f"{self._child.pid}\n", "ascii")
             await self._listen_for_ready(self._child)
             code = await self._child.wait()
             self._pid_file.unlink(missing_ok=True)

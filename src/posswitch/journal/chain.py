@@ -1,7 +1,9 @@
 """The keyed chain over the records, and the head file that says how far it had come."""
 
+import fcntl
 import hashlib
 import hmac
+import mmap
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -42,28 +44,37 @@ class Head(NamedTuple):
 
 
 class HeadFile:
-    """Two signed slots written in turn, so that a torn write never loses both."""
+    """Two signed slots written in turn, so that a torn write never loses both; locked by its one writer."""
 
     def __init__(self, path: Path, chain: Chain) -> None:
         self._chain = chain
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            raise JournalError(f"{path.parent}: another node is using this journal; stop it first") from None
+        os.truncate(self._fd, 2 * _SLOT_BYTES)
+        self._map = mmap.mmap(self._fd, 2 * _SLOT_BYTES)
 
     def write(self, head: Head) -> None:
-        """Notes a committed head; durable only after `sync`."""
+        """Notes a committed head: safe from a killed process at once, from a power cut after `sync`."""
         data = head.seq.to_bytes(8, "big") + head.link
-        os.pwrite(self._fd, data + self._chain.sign(data), (head.seq % 2) * _SLOT_BYTES)
+        at = (head.seq % 2) * _SLOT_BYTES
+        self._map[at : at + _SLOT_BYTES] = data + self._chain.sign(data)
 
     def read(self) -> Head:
         """The newest slot whose signature fits; Head(0, …) when nothing was ever written."""
-        return _newest(os.pread(self._fd, 2 * _SLOT_BYTES, 0), self._chain)
+        return _newest(self._map[:], self._chain)
 
     def sync(self) -> None:
         """Makes the last written head durable."""
-        os.fsync(self._fd)
+        self._map.flush()
 
     def close(self) -> None:
         """Syncs and closes."""
         self.sync()
+        self._map.close()
         os.close(self._fd)
 
 

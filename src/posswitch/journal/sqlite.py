@@ -21,6 +21,13 @@ from posswitch.journal.layout import APPLICATION_ID, LAYOUT_VERSION, TABLES
 DATABASE, HEAD = "journal.db", "journal.head"
 _SNAPSHOTS_KEPT = 2
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "trusted_schema=OFF",
+    "cache_size=-32000",  # KiB: the pages of today's keys and counters stay in memory
+    "wal_autocheckpoint=4000",  # pages: the same page is copied back once, not once per thousand
+)
 _COUNT = """INSERT INTO counter VALUES(?, ?, ?)
 ON CONFLICT(key, window) DO UPDATE SET used_minor = used_minor + excluded.used_minor"""
 
@@ -47,9 +54,9 @@ class Journal:
     def __init__(self, folder: Path, key: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._chain = Chain(key)
+        self._head_file = HeadFile(folder / HEAD, self._chain)
         self._db = _connect(folder / DATABASE)
         self._run = self._db.cursor().execute
-        self._head_file = HeadFile(folder / HEAD, self._chain)
         self._last = self._tail()
 
     def __repr__(self) -> str:
@@ -198,7 +205,7 @@ def _connect(path: Path) -> apsw.Connection:
     try:
         db = apsw.Connection(str(path))
         db.set_busy_timeout(2000)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        for pragma in _PRAGMAS:
             db.execute(f"PRAGMA {pragma}")
         version = db.pragma("user_version")
         if version == 0 and not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
