@@ -13,7 +13,7 @@ import pytest
 from cli_runs import one_line, posswitch
 
 from posswitch.cli import switch as switch_commands
-from posswitch.sim.city import build_city
+from posswitch.sim.city import HOST, build_city
 
 PATIENCE_S = 20.0
 PROGRAM = (sys.executable, "-m", "posswitch")
@@ -39,6 +39,20 @@ def alive(pid):
 
 @contextlib.contextmanager
 def running(city):
+    """`posswitch run`, ready, its banks on the line and silent."""
+    with contextlib.ExitStack() as stack:
+        ports = [port for bank in city.banks for port in bank.line_ports]
+        servers = [stack.enter_context(socket.create_server((HOST, port))) for port in ports]
+        process = stack.enter_context(started(city))
+        for server in servers:
+            server.settimeout(PATIENCE_S)
+            link = stack.enter_context(server.accept()[0])
+            assert link.recv(4).isdigit(), "a link begins with its sign-on"
+        yield process
+
+
+@contextlib.contextmanager
+def started(city):
     """`posswitch run`, ready."""
     process = subprocess.Popen(
         [*PROGRAM, "run", "-c", str(city.config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -127,7 +141,11 @@ def test_a_configuration_that_cannot_be_used_is_exit_2(tmp_path, spoil):
     city = build_city(tmp_path, 1, 4)
     spoil(city)
     ended = subprocess.run(
-        [*PROGRAM, "run", "-c", str(city.config)], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        [*PROGRAM, "run", "-c", str(city.config)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
@@ -143,18 +161,27 @@ def test_a_demo_refuses_a_folder_in_use(capsys, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["something"]
 
 
-@pytest.mark.parametrize("wrong", [("--tps", "0"), ("--seconds", "0"), ("--kills", "-1"), ("--port", "70000")])
+@pytest.mark.parametrize(
+    "wrong", [("--tps", "0"), ("--seconds", "0"), ("--kills", "-1"), ("--port", "70000")]
+)
 def test_a_demo_refuses_figures_that_make_no_sense(capsys, tmp_path, wrong):
     assert posswitch(capsys, "demo", "--data", tmp_path / "new", *wrong).code == 2
     assert not (tmp_path / "new").exists()
 
 
-FINE = {"purchases": 9, "lost": 0, "duplicated": 0, "unknown": 0, "verify": "ok"}
+FINE = {"purchases": 9, "drained": True, "lost": 0, "duplicated": 0, "unknown": 0, "verify": "ok"}
 
 
 @pytest.mark.parametrize(
     ("found", "code"),
-    [({}, 0), ({"lost": 1}, 1), ({"duplicated": 1}, 1), ({"unknown": 1}, 1), ({"verify": ["record 3: …"]}, 1)],
+    [
+        ({}, 0),
+        ({"lost": 1}, 1),
+        ({"duplicated": 1}, 1),
+        ({"unknown": 1}, 1),
+        ({"drained": False}, 1),
+        ({"verify": ["…"]}, 1),
+    ],
 )
 def test_a_demo_ends_with_exit_1_when_money_or_journal_are_wrong(capsys, tmp_path, monkeypatch, found, code):
     asked = []

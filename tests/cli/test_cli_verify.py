@@ -1,4 +1,4 @@
-"""posswitch verify: 0 for a whole journal, 1 with the place of the damage, 2 when there is nothing to read."""
+"""posswitch verify: 0 for a whole journal, 1 with the place of the damage, 2 for nothing to read."""
 
 import shutil
 
@@ -27,14 +27,17 @@ def sale(number):
     """A sale that goes out to its bank."""
     return RequestArrived(
         0, "sale", f"48020000|10000001|000001|{number:06d}|2", "10000001", "802440354110001", "000001",
-        f"{number:06d}", 1000 + number, "156", "000000", "022", "00", "4912", bytes(44), b"%016d" % number, 16,
-        "0211", True, "90010000", "5411", "22000001000601", False, "v",
+        f"{number:06d}", 1000 + number, "156", "000000", "022", "00", "4912", bytes(44), b"%016d" % number,
+        16, "0211", True, "90010000", "5411", "22000001000601", False, "v",
     )  # fmt: skip
 
 
 EVENTS = [
     NodeRestarted("20270115", "v"),
-    *(TerminalSignedOn(0, f"{10_000_001 + number}", "000001", bytes(44), bytes(36), "v") for number in range(5)),
+    *(
+        TerminalSignedOn(0, f"{10_000_001 + number}", "000001", bytes(44), bytes(36), "v")
+        for number in range(5)
+    ),
     *(sale(number) for number in range(1, 6)),
 ]
 
@@ -106,7 +109,7 @@ DAMAGES = {
     "INSERT INTO payment VALUES(99, 'key', 'approved', '00', '', '')": "payment 99",
     "UPDATE counter SET used_minor = used_minor - 1": "counter",
     "DELETE FROM counter": "counter",
-    "UPDATE snapshot SET body = body || x'00'": "snapshot",
+    "UPDATE snapshot SET body = CAST(body || x'00' AS BLOB)": "snapshot",
     f"UPDATE snapshot SET seq = {len(EVENTS) + 1}": "snapshot",
 }
 

@@ -16,7 +16,9 @@ def test_a_code_is_explained_in_both_languages(capsys):
         assert word in ended.out
 
 
-@pytest.mark.parametrize(("lang", "has", "has_not"), [("zh", "收银员", "Cashier"), ("en", "Cashier", "收银员")])
+@pytest.mark.parametrize(
+    ("lang", "has", "has_not"), [("zh", "收银员", "Cashier"), ("en", "Cashier", "收银员")]
+)
 def test_or_in_one(capsys, lang, has, has_not):
     ended = posswitch(capsys, "explain", "--lang", lang, "98")
     assert ended.code == 0
@@ -60,7 +62,9 @@ def test_version(capsys):
     assert posswitch(capsys, "--version") == (0, f"posswitch {__version__}\n", "")
 
 
-@pytest.mark.parametrize("words", [("nonsense",), ("decode",), ("explain", "96", "97"), ("run",), ("bench", "luck")])
+@pytest.mark.parametrize(
+    "words", [("nonsense",), ("decode",), ("explain", "96", "97"), ("run",), ("bench", "luck")]
+)
 def test_wrong_use_is_exit_2(capsys, words):
     ended = posswitch(capsys, *words)
     assert ended.code == 2

@@ -30,7 +30,7 @@ class Asked:
 
 
 class ScriptedBank:
-    """Answers sign-ons and echoes, acknowledges reversals while `acks` says a code; the rest is the test's."""
+    """Answers sign-ons and echoes, and reversals while `acks` is a code; the rest is the test's."""
 
     def __init__(self, plan: BankPlan) -> None:
         self.plan = plan

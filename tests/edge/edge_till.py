@@ -111,11 +111,11 @@ class Till:
         """The last sale, byte for byte."""
         return self._last_sale
 
-    def reversal(self, bought: Purchase, stan: int = 0, changes: dict[int, str | None] | None = None) -> bytes:
+    def reversal(
+        self, bought: Purchase, stan: int = 0, changes: dict[int, str | None] | None = None
+    ) -> bytes:
         """A signed 0400 for the last sale unless `stan` names another."""
-        message = pos.reversal(
-            self.id, self.fitting.merchant, stan or self.stan, self.batch, bought, "98"
-        )
+        message = pos.reversal(self.id, self.fitting.merchant, stan or self.stan, self.batch, bought, "98")
         return self._signed(message, changes)
 
     def _signed(self, message: Message, changes: dict[int, str | None] | None, mak: bytes = b"") -> bytes:

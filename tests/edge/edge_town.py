@@ -7,6 +7,8 @@ from pathlib import Path
 
 import apsw
 import msgspec
+from edge_bank import PATIENCE_S, Asked, ScriptedBank
+from edge_till import Cable, Till
 
 from posswitch.base.bounds import Timers
 from posswitch.codec import Message
@@ -17,9 +19,6 @@ from posswitch.journal.sqlite import decode_record
 from posswitch.settings.config import load_config
 from posswitch.sim.city import City, build_city
 from posswitch.sim.peers.customer import VALID, Purchase, pan_at, pin_of
-
-from edge_bank import PATIENCE_S, Asked, ScriptedBank
-from edge_till import Cable, Till
 
 TIMERS = Timers(
     bank=0.7, centre=1.5, terminal=3.0, reversal=0.2, reversal_max=0.4, flight_max=3.0,

@@ -4,25 +4,30 @@ import asyncio
 
 import pytest
 from edge_till import Cable
+from edge_town import until
 
 from posswitch.base.bounds import (
     BAD_FRAMES_MAX,
     FIRST_BYTE_SECONDS_MAX,
+    FRAME_BYTES_MAX,
     FRAME_SECONDS_MAX,
     IDLE_SECONDS_MAX,
+    WRITE_BYTES_MAX,
 )
+from posswitch.base.errors import ConfigError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address
 from posswitch.edge.gate import Gate
 from posswitch.edge.listener import Listener
-from edge_town import until
 
 
 class Connection:
     """What the gate sees."""
 
     def __init__(self, opened_s=1.0, heard_s=0.0, frame_s=0.0):
-        self.opened_ns, self.heard_ns, self.frame_ns = (int(at * NS_PER_S) for at in (opened_s, heard_s, frame_s))
+        self.opened_ns, self.heard_ns, self.frame_ns = (
+            int(at * NS_PER_S) for at in (opened_s, heard_s, frame_s)
+        )
         self.cuts = 0
 
     def cut(self):
@@ -103,6 +108,7 @@ class Door:
 
     async def __aenter__(self):
         self.at = await self._listener.open(Address("127.0.0.1", 0))
+        await self._listener.serve()
         return self
 
     async def __aexit__(self, *_):
@@ -112,6 +118,32 @@ class Door:
     def later(self, seconds):
         self.now_ns += int(seconds * NS_PER_S)
         self.gate.sweep(self.now_ns)
+
+
+async def test_a_taken_port_is_a_mistake_in_the_configuration():
+    async with Door() as door:
+        with pytest.raises(ConfigError, match="cannot listen"):
+            await Door()._listener.open(door.at)
+
+
+async def test_who_does_not_read_counts_as_gone_until_he_reads():
+    async with Door() as door:
+        cable = await Cable.dial(door.at)
+        await until(lambda: len(door.gate))
+        (wire,) = door.gate._connections
+        sent = 0
+        while wire.send(bytes(FRAME_BYTES_MAX)):
+            wire.flush()
+            sent += 1
+            assert sent < 100_000, "nobody can hold so much"
+        assert sent * FRAME_BYTES_MAX >= WRITE_BYTES_MAX
+        assert not wire.alive
+        for _ in range(sent):
+            assert len(await cable.take()) == FRAME_BYTES_MAX
+        await until(lambda: wire.alive)
+        assert wire.send(b"again")
+        wire.flush()
+        assert await cable.take() == b"again"
 
 
 async def test_half_a_frame_and_then_silence_is_cut():

@@ -1,4 +1,4 @@
-"""The limit of a card and day through a real node: approvals count, what was declined or reversed does not."""
+"""The limit of a card and day: approvals count, what was declined or reversed does not."""
 
 import msgspec
 

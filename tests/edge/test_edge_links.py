@@ -1,4 +1,4 @@
-"""The links of one bank in this process: sign-on, echo, misses, turns, reconnection; the test turns the clock."""
+"""The links of one bank in this process, with a clock that the test turns."""
 
 import asyncio
 

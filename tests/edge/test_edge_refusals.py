@@ -1,4 +1,4 @@
-"""What the centre refuses by itself: the right DE39, nothing forwarded, a MAC whenever a key is known to fit."""
+"""What the centre refuses by itself: the right DE39, nothing forwarded, a MAC when a key fits."""
 
 import msgspec
 import pytest
@@ -92,7 +92,13 @@ async def test_a_sign_on_for_another_merchant_gets_03_and_no_keys(switch):
 
 @pytest.mark.parametrize(
     ("left_out", "mti"),
-    [({2: None, 35: None}, "0200"), ({11: None}, "0200"), ({4: None}, "0200"), ({22: None}, "0200"), ({49: None}, "0200")],
+    [
+        ({2: None, 35: None}, "0200"),
+        ({11: None}, "0200"),
+        ({4: None}, "0200"),
+        ({22: None}, "0200"),
+        ({49: None}, "0200"),
+    ],
 )
 async def test_a_missing_field_gets_30(switch, left_out, mti):
     till = await switch.till()

@@ -109,7 +109,9 @@ async def test_rrn_and_stan_at_the_bank_are_never_given_twice(switch):
     assert len({rrn for rrn, _ in seen}) == len({stan for _, stan in seen}) == 5
 
 
-@pytest.mark.parametrize(("said", "told"), [("51", "51"), ("55", "55"), ("A0", "96"), ("77", "96"), ("ZZ", "ZZ")])
+@pytest.mark.parametrize(
+    ("said", "told"), [("51", "51"), ("55", "55"), ("A0", "96"), ("77", "96"), ("ZZ", "ZZ")]
+)
 async def test_a_decline_reaches_the_terminal_and_what_concerns_only_the_line_does_not(switch, said, told):
     till, bought = await switch.till(), switch.bought()
     switch.banks[0].answer(await switch.forwarded(till, bought), said)

@@ -13,7 +13,11 @@ from posswitch.crypto.ciphers import tdes_decrypt
 
 
 def of_card(name, bought):
-    return {f"{name} PAN": bought.pan, f"{name} track 2": bought.track2, f"{name} track 2 =": bought.track2.replace("D", "=")}
+    return {
+        f"{name} PAN": bought.pan,
+        f"{name} track 2": bought.track2,
+        f"{name} track 2 =": bought.track2.replace("D", "="),
+    }
 
 
 def of_till(name, till):
@@ -27,7 +31,10 @@ def of_pin(name, block, key):
 async def lived(switch):
     """Every way that a payment can end; returns every secret that the node has met."""
     till, bank = await switch.till(), switch.banks[0]
-    cards = {name: switch.bought() for name in ("approved", "declined", "unknown", "refused", "damaged", "repeated")}
+    cards = {
+        name: switch.bought()
+        for name in ("approved", "declined", "unknown", "refused", "damaged", "repeated")
+    }
     cards["expired"] = msgspec.structs.replace(switch.bought(), expiry="1912")
     secrets = {"root": bytes.fromhex((switch.city.folder / "secret.key").read_text().strip())}
     for plan in switch.city.banks:

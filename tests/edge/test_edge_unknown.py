@@ -1,4 +1,4 @@
-"""When a bank's word is missing, late, damaged or doubled: 98, a reversal until it is acknowledged, never money lost."""
+"""A bank's word is missing, late, damaged or doubled: 98, a reversal until acknowledged, no money lost."""
 
 import pytest
 from edge_till import POS
@@ -44,7 +44,11 @@ async def test_a_silent_bank_gets_a_reversal_that_names_the_sale(switch):
     assert {26, 35, 52, 53}.isdisjoint(reversal.message.fields), "no secrets in a reversal"
     assert (reversal[7], reversal[11]) != (asked[7], asked[11])
     await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
-    assert [verdict.cause for verdict in switch.verdicts(till.id)] == ["accepted", "timed-out", "bank-reversed"]
+    assert [verdict.cause for verdict in switch.verdicts(till.id)] == [
+        "accepted",
+        "timed-out",
+        "bank-reversed",
+    ]
 
 
 async def test_a_reversal_is_repeated_with_the_same_numbers_until_it_is_acknowledged(switch, holding):
@@ -89,7 +93,11 @@ async def test_original_unknown_ends_a_reversal_only_after_the_longest_flight(sw
     holding.acks = "25"
     await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
     opened, closed = (
-        next(record.at_ns for record in switch.records() if (record.verdict.payment, record.verdict.cause) == key)
+        next(
+            record.at_ns
+            for record in switch.records()
+            if (record.verdict.payment, record.verdict.cause) == key
+        )
         for key in ((switch.verdicts(till.id)[0].payment, cause) for cause in ("accepted", "bank-reversed"))
     )
     assert closed - opened >= switch.city.timers.flight_max * 1e9

@@ -56,6 +56,10 @@ POS_SPEC = {
     "63": {**variable(2, 999), "len_enc": "bcd"}, "64": fixed(8, "b"),
 }  # fmt: skip
 
+SPOKEN = {
+    "bank": {"0200", "0210", "0420", "0430", "0820", "0830"},
+    "terminal": {"0200", "0210", "0400", "0410", "0800", "0810", "0820", "0830"},
+}
 SIDES = {"bank": (CUPS, CUPS_SPEC), "terminal": (POS, POS_SPEC)}
 
 
@@ -105,7 +109,9 @@ async def tape(recorder):
 
 
 def plain(message):
-    return {n: value.hex().upper() if isinstance(value, bytes) else value for n, value in message.fields.items()}
+    return {
+        n: value.hex().upper() if isinstance(value, bytes) else value for n, value in message.fields.items()
+    }
 
 
 def as_digits(fields):
@@ -125,8 +131,7 @@ async def test_pyiso8583_reads_every_frame_as_we_do_and_writes_the_same_bytes(re
         assert as_digits(theirs) == plain(message)
         assert bytes(iso8583.encode(theirs, spec)[0]) == payload
         seen.add(message.mti)
-    assert seen >= {"bank": {"0200", "0210", "0420", "0430", "0820", "0830"},
-                    "terminal": {"0200", "0210", "0400", "0410", "0800", "0810", "0820", "0830"}}[side]  # fmt: skip
+    assert seen >= SPOKEN[side]
 
 
 COVERED = ("t", "2", "3", "4", "7", "11", "18", "25", "28", "32", "33", "38", "39", "41", "42")
@@ -134,7 +139,9 @@ KEPT = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789,. "
 
 
 def covered_text(fields):
-    values = [fields[key] for key in COVERED if key in fields] + ([fields["90"][:20]] if "90" in fields else [])
+    values = [fields[key] for key in COVERED if key in fields] + (
+        [fields["90"][:20]] if "90" in fields else []
+    )
     text = "".join(char for char in " ".join(values).upper() if char in KEPT)
     return " ".join(text.split()).encode()
 

@@ -113,6 +113,6 @@ def test_the_refold_agrees_with_a_world(tmp_path):
     world = World(tmp_path)
     world.sale()
     world.answer("00")
-    assert world.refold.states == {world.payment: APPROVED}
+    assert world.refold.lives[world.payment].state == APPROVED
     assert world.refold.counters == {(f"card:{world.row().first.event.pan_print.hex()}", "20260615"): 10_000}
     world.close()

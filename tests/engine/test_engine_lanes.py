@@ -142,6 +142,30 @@ def test_releasing_twice_or_what_waits_for_nothing_sends_nothing_more():
     assert lane.send(0, TIMERS) == []
 
 
+def test_a_wait_that_was_given_up_does_not_bring_a_repeat():
+    lane = lane_of(1, deferred=True)
+    lane.send(0, TIMERS)
+    lane.release(1)
+    lane.send(0, TIMERS)
+    assert lane.send(pause_ns(1, 1, TIMERS), TIMERS) == [(1, True)]
+    assert lane.send(CENTRE_NS, TIMERS) == []
+
+
+def test_the_end_of_a_later_one_does_not_prolong_the_wait_of_the_first():
+    lane = lane_of(1, 2, deferred=True)
+    lane.send(0, TIMERS)
+    lane.remove(2, CARD)
+    assert lane.send(1, TIMERS) == []
+    assert lane.send(CENTRE_NS, TIMERS) == [(1, False)]
+
+
+def test_a_reversal_that_comes_back_is_sent_once():
+    lane = lane_of(1)
+    lane.remove(1, CARD)
+    lane.add(1, CARD, False)
+    assert lane.send(0, TIMERS) == [(1, False)]
+
+
 def test_a_lane_says_how_it_stands():
     lane = lane_of(1, 2)
     lane.send(0, TIMERS)

@@ -37,6 +37,7 @@ def test_a_reversal_has_its_own_trace_number_and_time(world):
     flight = world.flight()
     assert (flight.stan, flight.f7) == (1, "0615100000")
     assert (flight.rev_stan, flight.rev_f7) == (2, "0615100030")
+    assert flight.since_ns == world.at_ns  # the lane's patience counts from here
 
 
 def test_the_bank_takes_the_reversal(world):
@@ -152,6 +153,13 @@ def test_an_answer_to_nothing_is_counted_and_not_recorded(world, changes):
     assert (world.state.seq, world.row().state) == (seq, FORWARDED)
 
 
+def test_a_0430_does_not_reopen_what_is_closed(world):
+    world.sale()
+    world.not_sent()
+    (decision,) = world.submit(world.answer_of("00", world.asked[world.payment], "0430"))
+    assert (decision.verdict, world.row().state) == (None, DECLINED)
+
+
 def test_a_spoiled_answer_to_nothing_is_counted(world):
     world.sale()
     world.answer("00")
@@ -224,9 +232,22 @@ def test_a_reversal_in_flight_ends_both_waits_and_stays_behind_its_original(worl
     assert (to_sale.ticket, to_sale.answer.code) == (request.ticket, "98")
     assert world.row().state == REVERSING
     assert world.send_lane() == []
-    world.answer("00")  # the original was answered: now the reversal cannot overtake it
+    # once the original is answered, the reversal cannot overtake it
+    (decision,) = world.submit(world.answer_of("00", world.asked[world.payment]))
+    assert decision.effects == (WakeLane(BANK),)
     assert world.send_lane() == [(world.payment, False)]
     assert len(world.answers) == 2
+
+
+def test_a_freed_reversal_does_not_wait_again_after_a_restart(world):
+    request = world.sale()
+    world.reversal(request)
+    world.restart()
+    assert world.send_lane() == []
+    world.answer("51")
+    world.journal.snapshot(world.state)
+    world.restart()
+    assert world.send_lane() == [(world.payment, False)]
 
 
 def test_a_reversal_in_flight_goes_when_its_original_is_not_answered_in_time(world):

@@ -82,7 +82,8 @@ def test_a_refusal_ends_here(world, changes, code):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"expiry": "2606"}, {"expiry": ""}, {"amount_minor": 5_000_000}, {"pan_digits": 13}]
+    "changes",
+    [{"expiry": "2606"}, {"expiry": ""}, {"amount_minor": 5_000_000}, {"pan_digits": 13}, {"pan_digits": 19}],
 )
 def test_the_last_that_is_not_refused(world, changes):
     world.sale(**changes)

@@ -8,6 +8,7 @@ from posswitch.base.errors import JournalDamaged, JournalError
 from posswitch.engine.events import DayTurned, Verdict
 from posswitch.engine.lifecycle import APPROVED
 from posswitch.engine.state import pack_state
+from posswitch.journal.chain import Chain, read_head
 from posswitch.journal.sqlite import Journal, decode_record
 
 FULL = 2
@@ -190,6 +191,14 @@ def test_a_journal_behind_its_head_is_refused(tmp_path):
     tampered(tmp_path, f"DELETE FROM journal WHERE seq = {last}")
     with pytest.raises(JournalError, match=f"ends at record {last - 1}, its head file at {last}"):
         recover(tmp_path)
+
+
+def test_the_head_follows_every_commit(tmp_path):
+    world = World(tmp_path)
+    for _ in range(3):
+        world.sale()
+        assert read_head(tmp_path / "journal.head", Chain(KEY)).seq == world.state.seq
+    world.close()
 
 
 def test_a_head_behind_its_journal_is_a_crash_between_the_two_and_fine(tmp_path):

@@ -87,9 +87,9 @@ def test_a_cut_tail(tmp_path):
 @pytest.mark.parametrize(
     ("sql", "finding"),
     [
-        ("UPDATE payment SET state = 'approved' WHERE payment = 4", "payment 4: the table says approved"),
+        ("UPDATE payment SET state = 'approved' WHERE payment = 4", "payment 4: state in the table"),
         ("DELETE FROM payment WHERE payment = 2", "payment 2: is missing"),
-        ("INSERT INTO payment VALUES(1, 'k', 'declined', '', '', '')", "payment 1: the table says declined"),
+        ("INSERT INTO payment VALUES(1, 'k', 'declined', '', '', '')", "payment 1: no record opened it"),
         ("UPDATE counter SET used_minor = used_minor + 1", "counter of day 20260615: the table says"),
         ("UPDATE counter SET window = '20260616'", "counter of day 20260616: the table says"),
         ("DELETE FROM counter", "counter of day 20260615: is missing"),
@@ -158,8 +158,7 @@ def test_a_signed_record_that_no_honest_node_writes(tmp_path):
 
 def test_another_key(tmp_path):
     filled(tmp_path)
-    with pytest.raises(JournalError, match="key"):
-        verify(tmp_path, b"another key", NODE)
+    assert "no signature fits" in verify(tmp_path, b"another key", NODE)[0]
 
 
 def test_no_journal(tmp_path):
@@ -171,8 +170,7 @@ def test_no_journal(tmp_path):
 def test_no_database(tmp_path):
     filled(tmp_path)
     (tmp_path / "journal.db").write_bytes(b"no database, however one looks at it" * 40)
-    with pytest.raises(JournalError, match="cannot be read"):
-        found(tmp_path)
+    assert "cannot be read" in found(tmp_path)[0]
 
 
 def test_verify_leaves_no_trace(tmp_path):

@@ -165,7 +165,7 @@ def test_the_version_follows_the_content(load):
         (put("terminal", "merchant", "M00000000000009"), r"no merchant M0+9; add a \[\[merchant\]\]"),
         (put("timers", "bank", 30), r"bank \(30\.0 s\).*centre \(30\.0 s\).*raise centre or lower bank"),
         (put("timers", "centre", 60), r"centre \(60\.0 s\).*terminal"),
-        (put("timers", "bank", 0), "positive"),
+        (put("timers", "bank", 0), "more than 0"),
         (put("timers", "flight_max", 59), "flight_max"),
         (put("timers", "reversal", 61), "reversal_max"),
         (put("timers", "reversal", 0), "reversal"),

@@ -20,6 +20,7 @@ LANE_ITEMS_MAX = 20_000  # reversals a bank may owe before it gets no new sale
 LANE_SENDING_MAX = 32  # reversals in flight to one bank
 LINKS_PER_BANK_MAX = 16
 SNAPSHOT_EVERY = 50_000
+_SECONDS_MAX = 1_000_000
 PLANS_MAX = 1024  # compiled bitmaps a dialect remembers
 KEY_CONTEXTS_MAX = 4096  # opened keys the software HSM remembers
 
@@ -40,17 +41,20 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Raises ConfigError when a wait is not shorter than the one outside it."""
+        for name in self.__struct_fields__:
+            if not 0 < getattr(self, name) <= _SECONDS_MAX:
+                raise ConfigError(f"timers: {name} must be more than 0 and at most {_SECONDS_MAX} seconds")
         chain = [("bank", self.bank), ("centre", self.centre), ("terminal", self.terminal)]
         for (inner, short), (outer, long) in pairwise(chain):
-            if not 0 < short < long:
+            if not short < long:
                 raise ConfigError(
-                    f"timers: {inner} ({short} s) must be positive and shorter than {outer} ({long} s), "
+                    f"timers: {inner} ({short} s) must be shorter than {outer} ({long} s), "
                     f"or {outer}s give up on payments that are still approved; raise {outer} or lower {inner}"
                 )
         if self.flight_max < self.terminal:
             raise ConfigError("timers: flight_max must be at least the terminal's wait")
-        if not 0 < self.reversal <= self.reversal_max:
-            raise ConfigError("timers: reversal must be positive and at most reversal_max")
+        if self.reversal > self.reversal_max:
+            raise ConfigError("timers: reversal must be at most reversal_max")
 
 
 assert LANE_SENDING_MAX <= OPEN_PER_BANK_MAX <= LANE_ITEMS_MAX

@@ -1,6 +1,6 @@
 """Who may speak with whom: banks, BIN rows, merchants, terminals, limits (value types only)."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -54,4 +54,4 @@ class Terminal(msgspec.Struct, frozen=True):
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one card may spend here in one business day, in minor units."""
 
-    card_daily_minor: int = 5_000_000
+    card_daily_minor: Annotated[int, msgspec.Meta(ge=0)] = 5_000_000

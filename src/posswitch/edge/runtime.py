@@ -61,6 +61,7 @@ class Runtime:
         self._dirty = dirty
         self._die = die
         self._queue: deque[Event] = deque()
+        self._unheard: dict[int, None] = {}  # approvals told to nobody in this turn
         self._scheduled = False
         self._timers: list[tuple[int, int]] = []
         self._snapshot_seq = state.seq
@@ -107,6 +108,11 @@ class Runtime:
             return
         for effect in effects:
             _RELEASE[type(effect)](self, effect)
+        for (
+            payment
+        ) in self._unheard:  # before anything that waits: a repeat must not be told what is taken back
+            self._queue.appendleft(Undelivered(payment))
+        self._unheard.clear()
         for wire in self._dirty:
             wire.flush()
         self._dirty.clear()
@@ -197,8 +203,10 @@ class Runtime:
             self._tickets.erase(effect.ticket)
         if not delivered:
             self.counts["undelivered"] += 1
-            if effect.payment:
-                self.submit(Undelivered(effect.payment))
+        if effect.payment and delivered:
+            self._unheard.pop(effect.payment, None)
+        elif effect.payment and not effect.repeat:
+            self._unheard[effect.payment] = None
 
     def _set_timer(self, effect: SetTimer) -> None:
         heappush(self._timers, (self._clock.tick_ns() + int(effect.delay_s * NS_PER_S), effect.payment))

@@ -27,7 +27,7 @@ def apply(state: State, seq: int, record: Record) -> None:
     elif isinstance(event, NodeRestarted):
         state.day = max(state.day, event.day)
     if verdict.reversing:
-        _enter_reversing(state, record.at_ns, verdict)
+        _enter_reversing(state, seq, record.at_ns, verdict)
     elif verdict.state == FORWARDED:
         assert isinstance(event, RequestArrived)
         flight = Flight(
@@ -45,10 +45,10 @@ def apply(state: State, seq: int, record: Record) -> None:
     elif verdict.state and verdict.state not in OPEN and verdict.payment in state.flights:
         let_go(state, state.flights[verdict.payment])
     elif not verdict.cause and verdict.payment in state.flights:
-        _evidence(state, event, state.flights[verdict.payment])
+        _evidence(state, event, state.flights[verdict.payment], verdict.landed)
 
 
-def _enter_reversing(state: State, at_ns: int, verdict: Verdict) -> None:
+def _enter_reversing(state: State, seq: int, at_ns: int, verdict: Verdict) -> None:
     for step in verdict.reversing:
         again = verdict.reopened
         if again is not None:
@@ -61,16 +61,16 @@ def _enter_reversing(state: State, at_ns: int, verdict: Verdict) -> None:
         flight.state = REVERSING
         flight.holds = ()
         flight.rev_stan, flight.rev_f7 = step.stan, step.f7
-        flight.since_ns = at_ns
+        flight.since_seq, flight.since_ns = seq, at_ns
         flight.deferred = again is None and verdict.cause == "terminal-reversed"
         state.stans[flight.request.bank] = step.stan
         take_up(state, flight)
 
 
-def _evidence(state: State, event: object, flight: Flight) -> None:
+def _evidence(state: State, event: object, flight: Flight, landed: bool) -> None:
     """A record that moves no payment: a repeat takes over the reply, a late answer frees the reversal."""
     if isinstance(event, RequestArrived):
         flight.ticket = event.ticket
-    elif flight.deferred:
+    elif landed and flight.deferred:
         flight.deferred = False
         state.lane(flight.request.bank).release(flight.payment)

@@ -17,6 +17,7 @@ from posswitch.engine.events import (
     Event,
     NodeRestarted,
     NotSent,
+    Record,
     RequestArrived,
     ReversalArrived,
     ReversalExpired,
@@ -90,9 +91,10 @@ def _repeat(state: State, event: RequestArrived, row: Row) -> Decision:
         return _told(event, Answer("94"), 0, "same key, other content")
     if row.state == FORWARDED:
         return Decision(Verdict(row.payment, why="repeat moves the reply"))
-    rrn = state.rrn(row.first.at_ns, row.payment)
-    answer = Answer(row.code, rrn, row.auth, state.day[4:])
-    return _told(event, answer, row.payment, "repeat answered")
+    answer = Answer(row.code, state.rrn(row.first.at_ns, row.payment), row.auth, state.day[4:])
+    approved = row.payment if row.state == APPROVED else 0
+    told = SendResponse(event.ticket, event, answer, approved, repeat=True)
+    return Decision(Verdict(row.payment, why="repeat answered"), (told,))
 
 
 def reversal_arrived(
@@ -144,7 +146,7 @@ def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int,
     if flight.state == REVERSING:
         late = "late approval" if event.code in APPROVALS else "late decline"
         effects: tuple[Effect, ...] = (WakeLane(event.bank),) if flight.deferred else ()
-        return Decision(Verdict(flight.payment, why=late), effects)
+        return Decision(Verdict(flight.payment, why=late, landed=True), effects)
     if event.code in OUTCOME_UNKNOWN:
         answer = Answer(UNKNOWN_OUTCOME, flight.rrn, day=event.day)
         return Decision(
@@ -163,7 +165,8 @@ def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int,
         holds=() if approved else release(flight.holds),
     )
     answer = Answer(code, flight.rrn, event.auth, event.day)
-    return Decision(verdict, (SendResponse(flight.ticket, flight.request, answer, flight.payment),))
+    told = SendResponse(flight.ticket, flight.request, answer, flight.payment if approved else 0)
+    return Decision(verdict, (told,))
 
 
 def _difference(event: AnswerArrived, flight: Flight) -> str:
@@ -204,15 +207,19 @@ def _reversal_answered(
 
 def _answer_to_closed(state: State, event: AnswerArrived, row: Row | None, at_ns: int) -> Decision:
     """An answer to nothing under way. An approval that the terminal never saw must not stand."""
-    if row is None or (row.first.verdict.stan, row.first.verdict.f7) != (event.stan, event.f7):
-        return Decision(None, note="answer-unmatched")
-    first = row.first.event
-    if not isinstance(first, RequestArrived) or first.bank != event.bank or event.mti != "0210":
+    if row is None or not _was_asked(row.first, event):
         return Decision(None, note="answer-unmatched")
     unseen = row.state == DECLINED or (row.state == REVERSED and row.why)
     if event.code in APPROVALS and unseen:
         return Decision(reopen(state, row, "approved-after-all", at_ns), (WakeLane(event.bank),))
     return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"))
+
+
+def _was_asked(first: Record, answer: AnswerArrived) -> bool:
+    """Whether the payment that `first` opened was sent to this bank under this STAN and F7."""
+    event, verdict = first.event, first.verdict
+    sent = isinstance(event, RequestArrived) and verdict.state == FORWARDED and event.bank == answer.bank
+    return sent and answer.mti == "0210" and (verdict.stan, verdict.f7) == (answer.stan, answer.f7)
 
 
 def answer_spoiled(state: State, event: AnswerSpoiled, facts: Facts, at_ns: int, rules: Rules) -> Decision:

@@ -22,12 +22,17 @@ class SendRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class SendResponse(msgspec.Struct, frozen=True, gc=False):
-    """Answer the terminal that waits under `ticket`; an undelivered approval of `payment` is reported."""
+    """Answer the terminal that waits under `ticket`.
+
+    `payment` is set when this tells an approval. The first telling that reaches nobody is reported as
+    Undelivered, unless a repeat was told the same in the same turn.
+    """
 
     ticket: int
     request: RequestArrived | ReversalArrived | TerminalSignedOn
     answer: Answer
     payment: int = 0
+    repeat: bool = False
 
 
 class SetTimer(msgspec.Struct, frozen=True, gc=False):

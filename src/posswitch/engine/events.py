@@ -171,7 +171,8 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `payment` is the number of the record that opened the payment (0: no payment changes). `cause` moves it
     through the lifecycle ("" leaves it); `state` is where it is then. `code` is the DE39 its terminal is
-    owed from now on. `stan` and `f7` are those of the request to the bank.
+    owed from now on. `stan` and `f7` are those of the request to the bank. `landed`: the original of a
+    deferred reversal was answered.
     """
 
     payment: int = 0
@@ -185,6 +186,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     holds: tuple[Hold, ...] = ()
     reversing: tuple[Reversing, ...] = ()
     reopened: Reopened | None = None
+    landed: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -2,19 +2,36 @@
 
 from collections.abc import Iterator
 
-from posswitch.engine.events import NodeRestarted, Record, RequestArrived, ReversalArrived, Verdict
-from posswitch.engine.lifecycle import FORWARDED, LIFE, OPEN, RECEIVED
+import msgspec
+
+from posswitch.engine.events import Hold, NodeRestarted, Record, RequestArrived, ReversalArrived, Verdict
+from posswitch.engine.lifecycle import DECLINED, FORWARDED, LIFE, OPEN, RECEIVED, REVERSING
+
+
+class Life(msgspec.Struct):
+    """One payment as its records tell it; the first five are its row in the journal's table."""
+
+    key: str
+    state: str = RECEIVED
+    code: str = ""
+    auth: str = ""
+    why: str = ""
+    bank: str = ""
+    holds: tuple[Hold, ...] = ()
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        """What the table must say."""
+        return self.key, self.state, self.code, self.auth, self.why
 
 
 class Refold:
     """Folds records anew, independent of `apply`, and says what no honest journal contains."""
 
     def __init__(self, card_daily_minor: int | None = None) -> None:
-        self.states: dict[int, str] = {}
+        self.lives: dict[int, Life] = {}
         self.counters: dict[tuple[str, str], int] = {}
         self._keys: dict[str, int] = {}
         self._sent: dict[tuple[str, int, str], int] = {}
-        self._bank: dict[int, str] = {}
         self._card_daily_minor = card_daily_minor
 
     def check(self, seq: int, record: Record) -> Iterator[str]:
@@ -26,52 +43,71 @@ class Refold:
         elif verdict.state or verdict.holds or verdict.reversing:
             yield f"record {seq}: changes something without a cause"
         for hold in verdict.holds:
-            yield from self._hold(seq, hold.key, hold.window, hold.amount_minor)
+            yield from self._hold(seq, hold)
         if isinstance(event, NodeRestarted):
-            left = [payment for payment, state in self.states.items() if state == FORWARDED]
+            left = [payment for payment, life in self.lives.items() if life.state == FORWARDED]
             if left:
                 yield f"record {seq}: after the restart payment {left[0]} is still forwarded"
 
     def open_payments(self) -> int:
         """Payments that are neither closed nor with an owner."""
-        return sum(state in OPEN for state in self.states.values())
+        return sum(life.state in OPEN for life in self.lives.values())
 
     def _opening(self, seq: int, event: object, verdict: Verdict) -> Iterator[str]:
-        if not (isinstance(event, RequestArrived) or verdict.cause == "reversal-came-first"):
+        first = verdict.cause == "reversal-came-first"
+        if not isinstance(event, ReversalArrived if first else RequestArrived):
+            if first:
+                yield f"record {seq}: opens a payment without a terminal's message"
             return
-        assert isinstance(event, RequestArrived | ReversalArrived)
         if verdict.payment != seq:
             yield f"record {seq}: opens payment {verdict.payment}, a payment is numbered by its first record"
         if event.key in self._keys:
             yield f"record {seq}: key of payment {self._keys[event.key]} opened again"
         self._keys[event.key] = seq
-        self.states[verdict.payment] = RECEIVED
-        self._bank[verdict.payment] = event.bank if isinstance(event, RequestArrived) else ""
+        bank = event.bank if isinstance(event, RequestArrived) else ""
+        self.lives[verdict.payment] = Life(event.key, bank=bank)
         if verdict.state == FORWARDED:
+            self.lives[verdict.payment].holds = verdict.holds
             yield from self._number(seq, verdict.payment, verdict.stan, verdict.f7)
 
     def _moves(self, seq: int, verdict: Verdict) -> Iterator[str]:
+        if (verdict.state == REVERSING) != bool(verdict.reversing):
+            yield f"record {seq}: reversing and the numbers of a reversal go together"
+        owed: list[Hold] = []
         for payment in [step.payment for step in verdict.reversing] or [verdict.payment]:
-            before = self.states.get(payment)
-            if before is None:
+            life = self.lives.get(payment)
+            if life is None:
                 yield f"record {seq}: moves payment {payment}, which no record opened"
                 continue
-            if LIFE.get((before, verdict.cause)) != verdict.state:
-                yield f"record {seq}: payment {payment} goes {before} → {verdict.state} by {verdict.cause}"
-            self.states[payment] = verdict.state
+            if LIFE.get((life.state, verdict.cause)) != verdict.state:
+                way = f"{life.state} → {verdict.state} by {verdict.cause}"
+                yield f"record {seq}: payment {payment} goes {way}"
+            if verdict.state in (DECLINED, REVERSING):
+                owed += life.holds
+                life.holds = ()
+            life.state, life.code, life.auth, life.why = (
+                verdict.state, verdict.code, verdict.auth, verdict.why,
+            )  # fmt: skip
+        if verdict.state != FORWARDED and list(verdict.holds) != [_opposite(hold) for hold in owed]:
+            yield f"record {seq}: does not give back exactly what its payments hold"
         for step in verdict.reversing:
             yield from self._number(seq, step.payment, step.stan, step.f7)
 
     def _number(self, seq: int, payment: int, stan: int, f7: str) -> Iterator[str]:
-        key = (self._bank.get(payment, ""), stan, f7)
+        life = self.lives.get(payment)
+        key = (life.bank if life else "", stan, f7)
         if key in self._sent:
             yield f"record {seq}: STAN and F7 of payment {self._sent[key]} given again to {payment}"
         self._sent[key] = payment
 
-    def _hold(self, seq: int, key: str, window: str, amount_minor: int) -> Iterator[str]:
-        used = self.counters.get((key, window), 0) + amount_minor
-        self.counters[key, window] = used
+    def _hold(self, seq: int, hold: Hold) -> Iterator[str]:
+        used = self.counters.get((hold.key, hold.window), 0) + hold.amount_minor
+        self.counters[hold.key, hold.window] = used
         if used < 0:
-            yield f"record {seq}: counter of day {window} falls below zero"
-        if self._card_daily_minor is not None and amount_minor > 0 and used > self._card_daily_minor:
-            yield f"record {seq}: counter of day {window} goes over its limit"
+            yield f"record {seq}: counter of day {hold.window} falls below zero"
+        if self._card_daily_minor is not None and hold.amount_minor > 0 and used > self._card_daily_minor:
+            yield f"record {seq}: counter of day {hold.window} goes over its limit"
+
+
+def _opposite(hold: Hold) -> Hold:
+    return Hold(hold.key, hold.window, -hold.amount_minor)

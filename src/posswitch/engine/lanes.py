@@ -9,6 +9,8 @@ from heapq import heappop, heappush
 from posswitch.base.bounds import LANE_SENDING_MAX, Timers
 from posswitch.base.moment import NS_PER_S
 
+_IDLE, _READY, _WAITING, _SENDING, _GONE = "idle", "ready", "waiting", "sending", "gone"
+
 
 def pause_ns(payment: int, tries: int, timers: Timers) -> int:
     """The wait after the `tries`-th sending: doubling to a maximum, spread by a quarter."""
@@ -17,51 +19,64 @@ def pause_ns(payment: int, tries: int, timers: Timers) -> int:
     return int(base * (0.875 + spread / 4) * NS_PER_S)
 
 
+class _Item:
+    """One reversal's stay in the lane; a payment that comes back is another item."""
+
+    __slots__ = ("deferred", "due_ns", "payment", "place", "tries")
+
+    def __init__(self, payment: int, deferred: bool) -> None:
+        self.payment = payment
+        self.deferred = deferred
+        self.place = _IDLE
+        self.due_ns = 0
+        self.tries = 0
+
+
 class Lane:
     """The window over one bank's open reversals; at most LANE_SENDING_MAX are under way at once."""
 
     def __init__(self) -> None:
-        self._cards: dict[bytes, deque[int]] = {}
-        self._tries: dict[int, int] = {}
-        self._deferred: dict[int, None] = {}
-        self._fresh: deque[int] = deque()
-        self._ready: deque[int] = deque()
-        self._due: dict[int, int] = {}
-        self._later: list[tuple[int, int]] = []
-        self._sending: dict[int, None] = {}
+        self._items: dict[int, _Item] = {}
+        self._cards: dict[bytes, deque[_Item]] = {}
+        self._fresh: deque[_Item] = deque()
+        self._ready: deque[_Item] = deque()
+        self._later: list[tuple[int, int, _Item]] = []
+        self._pushed = 0
+        self._sending = 0
 
     def __len__(self) -> int:
-        return len(self._tries)
+        return len(self._items)
 
     def __repr__(self) -> str:
-        return f"<lane waiting {len(self)} under way {len(self._sending)}>"
+        return f"<lane waiting {len(self)} under way {self._sending}>"
 
     def add(self, payment: int, card: bytes, deferred: bool) -> None:
         """A payment entered reversing; `deferred` while its original may still be answered."""
+        item = self._items[payment] = _Item(payment, deferred)
         queue = self._cards.setdefault(card, deque())
-        queue.append(payment)
-        self._tries[payment] = 0
-        if deferred:
-            self._deferred[payment] = None
-        if queue[0] == payment:
-            self._fresh.append(payment)
+        queue.append(item)
+        if queue[0] is item:
+            self._fresh.append(item)
 
     def release(self, payment: int) -> None:
-        """The original of a deferred reversal was answered or given up: the reversal may go."""
-        if payment in self._deferred:
-            del self._deferred[payment]
-            if self._due.pop(payment, None) is not None:
-                self._fresh.append(payment)
+        """The original of a deferred reversal was answered: the reversal may go."""
+        item = self._items.get(payment)
+        if item is None or not item.deferred:
+            return
+        item.deferred = False
+        if item.place == _WAITING:
+            item.place = _IDLE
+            self._fresh.append(item)
 
     def remove(self, payment: int, card: bytes) -> None:
         """A reversal ended; the next one of the same card may go."""
-        del self._tries[payment]
-        self._deferred.pop(payment, None)
-        self._due.pop(payment, None)
-        self._sending.pop(payment, None)
+        item = self._items.pop(payment)
+        if item.place == _SENDING:
+            self._sending -= 1
+        item.place = _GONE
         queue = self._cards[card]
-        was_first = queue[0] == payment
-        queue.remove(payment)
+        was_first = queue[0] is item
+        queue.remove(item)
         if not queue:
             del self._cards[card]
         elif was_first:
@@ -71,41 +86,48 @@ class Lane:
         """The reversals to send now, as (payment, is a repeat)."""
         self._gather(tick_ns, int(timers.centre * NS_PER_S))
         out: list[tuple[int, bool]] = []
-        while self._ready and len(self._sending) < LANE_SENDING_MAX:
-            payment = self._ready.popleft()
-            if payment not in self._tries or payment in self._sending:
+        while self._ready and self._sending < LANE_SENDING_MAX:
+            item = self._ready.popleft()
+            if item.place != _READY:
                 continue
-            self._tries[payment] += 1
-            tries = self._tries[payment]
-            self._sending[payment] = None
-            self._wait(payment, tick_ns + pause_ns(payment, tries, timers))
-            out.append((payment, tries > 1))
+            item.tries += 1
+            self._sending += 1
+            self._wait(item, _SENDING, tick_ns + pause_ns(item.payment, item.tries, timers))
+            out.append((item.payment, item.tries > 1))
         return out
-
-    def _gather(self, tick_ns: int, deferral_ns: int) -> None:
-        """Moves what is new and what is due into the ready queue."""
-        while self._fresh:
-            payment = self._fresh.popleft()
-            if payment in self._deferred:
-                self._wait(payment, tick_ns + deferral_ns)
-            elif payment in self._tries:
-                self._ready.append(payment)
-        while self._later and self._later[0][0] <= tick_ns:
-            due, payment = heappop(self._later)
-            if self._due.get(payment) == due:
-                del self._due[payment]
-                self._deferred.pop(payment, None)
-                self._sending.pop(payment, None)
-                self._ready.append(payment)
 
     def has_new(self) -> bool:
         """Whether `send` has something that waits for no time."""
-        return bool(self._fresh) or (bool(self._ready) and len(self._sending) < LANE_SENDING_MAX)
+        return bool(self._fresh) or (bool(self._ready) and self._sending < LANE_SENDING_MAX)
 
     def next_tick_ns(self) -> int | None:
         """When `send` has something to do again, or None while nothing waits for time."""
         return self._later[0][0] if self._later else None
 
-    def _wait(self, payment: int, due_ns: int) -> None:
-        self._due[payment] = due_ns
-        heappush(self._later, (due_ns, payment))
+    def _gather(self, tick_ns: int, deferral_ns: int) -> None:
+        """Moves what is new and what is due into the ready queue."""
+        while self._fresh:
+            item = self._fresh.popleft()
+            if item.place != _IDLE:
+                continue
+            if item.deferred:
+                self._wait(item, _WAITING, tick_ns + deferral_ns)
+            else:
+                self._make_ready(item)
+        while self._later and self._later[0][0] <= tick_ns:
+            due_ns, _, item = heappop(self._later)
+            if item.due_ns != due_ns or item.place not in (_WAITING, _SENDING):
+                continue
+            if item.place == _SENDING:
+                self._sending -= 1
+            item.deferred = False
+            self._make_ready(item)
+
+    def _make_ready(self, item: _Item) -> None:
+        item.place = _READY
+        self._ready.append(item)
+
+    def _wait(self, item: _Item, place: str, due_ns: int) -> None:
+        item.place, item.due_ns = place, due_ns
+        self._pushed += 1
+        heappush(self._later, (due_ns, self._pushed, item))

@@ -29,6 +29,7 @@ class Flight(msgspec.Struct, array_like=True):
     state: str = FORWARDED
     rev_stan: int = 0
     rev_f7: str = ""
+    since_seq: int = 0  # the record by which it entered reversing: the order of lanes
     since_ns: int = 0
     deferred: bool = False
 
@@ -111,7 +112,7 @@ def unpack_state(data: bytes) -> State:
     """The state that `pack_state` wrote; raises msgspec.DecodeError on anything else."""
     snap = _decoder.decode(data)
     state = State(snap.node, snap.seq, snap.at_ns, snap.day, stans=snap.stans, sessions=snap.sessions)
-    for flight in snap.flights:
+    for flight in sorted(snap.flights, key=lambda flight: (flight.since_seq, flight.payment)):
         take_up(state, flight)
     return state
 

@@ -54,18 +54,23 @@ class HeadFile:
         except OSError:
             os.close(self._fd)
             raise JournalError(f"{path.parent}: another node is using this journal; stop it first") from None
+        self.found = os.pread(self._fd, 2 * _SLOT_BYTES, 0)
         os.truncate(self._fd, 2 * _SLOT_BYTES)
         self._map = mmap.mmap(self._fd, 2 * _SLOT_BYTES)
+        self._turn = 0
 
     def write(self, head: Head) -> None:
         """Notes a committed head: safe from a killed process at once, from a power cut after `sync`."""
         data = head.seq.to_bytes(8, "big") + head.link
-        at = (head.seq % 2) * _SLOT_BYTES
+        at = self._turn * _SLOT_BYTES
         self._map[at : at + _SLOT_BYTES] = data + self._chain.sign(data)
+        self._turn = 1 - self._turn
 
     def read(self) -> Head:
-        """The newest slot whose signature fits; Head(0, …) when nothing was ever written."""
-        return _newest(self._map[:], self._chain)
+        """The newest head that was in the file when it was opened; raises JournalError without one."""
+        head, slot = _newest(self.found, self._chain)
+        self._turn = 1 - slot
+        return head
 
     def sync(self) -> None:
         """Makes the last written head durable."""
@@ -80,19 +85,24 @@ class HeadFile:
 
 def read_head(path: Path, chain: Chain) -> Head:
     """The head in a file that a live node may be writing; raises JournalError when no slot fits."""
-    return _newest(path.read_bytes(), chain)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        data = b""
+    return _newest(data, chain)[0]
 
 
-def _newest(data: bytes, chain: Chain) -> Head:
-    best = Head(0, GENESIS)
-    slots = (data[:_SLOT_BYTES], data[_SLOT_BYTES : 2 * _SLOT_BYTES])
-    written = [slot for slot in slots if len(slot) == _SLOT_BYTES and any(slot)]
-    fits = False
-    for slot in written:
-        if hmac.compare_digest(chain.sign(slot[:40]), slot[40:]):
-            fits = True
+def _newest(data: bytes, chain: Chain) -> tuple[Head, int]:
+    """The newest signed head and its slot."""
+    best: tuple[Head, int] | None = None
+    for index in range(2):
+        slot = data[index * _SLOT_BYTES : (index + 1) * _SLOT_BYTES]
+        if len(slot) == _SLOT_BYTES and hmac.compare_digest(chain.sign(slot[:40]), slot[40:]):
             head = Head(int.from_bytes(slot[:8], "big"), slot[8:40])
-            best = max(best, head)
-    if written and not fits:
-        raise JournalError("head file: no signature fits; the key is another one or the file was changed")
+            best = max(best or (head, index), (head, index))
+    if best is None:
+        raise JournalError(
+            "head file: missing, or no signature fits: the file was changed, or the secret is another one; "
+            "restore it together with its journal"
+        )
     return best

@@ -9,7 +9,7 @@ CREATE TABLE journal(
     at_ns INTEGER NOT NULL,
     body BLOB NOT NULL,        -- MessagePack of the record: time, event, verdict
     link BLOB NOT NULL         -- HMAC over the previous link, seq and body
-);
+) STRICT;
 CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
@@ -21,16 +21,16 @@ CREATE TABLE payment(
     code TEXT NOT NULL,           -- the DE39 its terminal is owed
     auth TEXT NOT NULL,
     why TEXT NOT NULL
-);
+) STRICT;
 CREATE TABLE counter(
     key TEXT NOT NULL,
     window TEXT NOT NULL,
     used_minor INTEGER NOT NULL,
     PRIMARY KEY(key, window)
-) WITHOUT ROWID;
+) WITHOUT ROWID, STRICT;
 CREATE TABLE snapshot(
     seq INTEGER PRIMARY KEY,
     body BLOB NOT NULL,        -- the state after record seq
     mac BLOB NOT NULL
-);
+) STRICT;
 """

@@ -25,6 +25,7 @@ _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "trusted_schema=OFF",
+    "recursive_triggers=ON",  # so that REPLACE meets the triggers of an append-only table
     "cache_size=-32000",  # KiB: the pages of today's keys and counters stay in memory
     "wal_autocheckpoint=4000",  # pages: the same page is copied back once, not once per thousand
 )
@@ -58,6 +59,8 @@ class Journal:
         self._db = _connect(folder / DATABASE)
         self._run = self._db.cursor().execute
         self._last = self._tail()
+        if not self._last.seq and not self._head_file.found:
+            self._head_file.write(self._last)  # from now on a missing head is a finding
 
     def __repr__(self) -> str:
         return f"<journal at record {self._last.seq}>"
@@ -139,22 +142,41 @@ class Journal:
     # Recovery
 
     def recover(self, node: str) -> State:
-        """The state after the last record: newest signed snapshot, then every later record, chain checked."""
+        """The state after the last record: newest signed snapshot, then every later record, chain checked.
+
+        Raises JournalError when the journal is damaged, cut, or not the one its head file names.
+        """
+        try:
+            state = self._folded(node)
+        except (apsw.Error, LookupError, AssertionError, AttributeError, ValueError) as error:
+            raise JournalError(
+                f"the journal cannot be folded ({type(error).__name__}); run verify, restore the newest copy"
+            ) from None
+        self._head_file.write(self._last)
+        self._head_file.sync()
+        return state
+
+    def _folded(self, node: str) -> State:
         state, previous = self._from_snapshot(node)
+        if self._last.seq or self._head_file.found:
+            self._compare(self._head_file.read())
         for seq, body, made in self._run(
             "SELECT seq, body, link FROM journal WHERE seq > ? ORDER BY seq", (state.seq,)
         ):
             previous = checked_link(self._chain, previous, state.seq + 1, seq, body, made)
             apply(state, seq, decode_record(seq, body))
-        head = self._head_file.read()
-        if head.seq > state.seq:
-            raise JournalError(
-                f"the journal ends at record {state.seq}, its head file at {head.seq}: records are missing; "
-                "restore the newest copy, do not start on this one"
-            )
-        self._head_file.write(self._last)
-        self._head_file.sync()
         return state
+
+    def _compare(self, head: Head) -> None:
+        """Holds the head file against the journal."""
+        if head.seq > self._last.seq:
+            raise JournalError(
+                f"the journal ends at record {self._last.seq}, its head file at {head.seq}: "
+                "records are missing; restore the newest copy, do not start on this one"
+            )
+        found = self._run("SELECT link FROM journal WHERE seq = ?", (head.seq,)).fetchone()
+        if head.seq and (found is None or found[0] != head.link):
+            raise JournalDamaged(head.seq, "is not the one the head file names; it is of another history")
 
     def _from_snapshot(self, node: str) -> tuple[State, bytes]:
         found = self._run("SELECT seq, body, mac FROM snapshot ORDER BY seq DESC LIMIT 1").fetchone()
@@ -177,6 +199,8 @@ def checked_link(chain: Chain, previous: bytes, expected: int, seq: int, body: b
     """The record's link when it fits what came before; raises JournalDamaged otherwise."""
     if seq != expected:
         raise JournalDamaged(expected, "is missing")
+    if not isinstance(body, bytes) or not isinstance(made, bytes):
+        raise JournalDamaged(seq, "its columns are not what was written")
     if not hmac.compare_digest(chain.link(previous, seq, body), made):
         raise JournalDamaged(seq, "does not fit its chain")
     return made

@@ -6,73 +6,110 @@ from pathlib import Path
 
 import apsw
 
-from posswitch.base.errors import JournalDamaged, JournalError
+from posswitch.base.errors import JournalError, PosswitchError
 from posswitch.engine.apply import apply
+from posswitch.engine.events import Record
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state
-from posswitch.journal.chain import GENESIS, Chain, read_head
+from posswitch.journal.chain import GENESIS, Chain, Head, read_head
 from posswitch.journal.sqlite import DATABASE, HEAD, checked_link, decode_record, snapshot_mac
 
 
 def verify(folder: Path, key: bytes, node: str) -> list[str]:
     """Every finding as a line; an empty list means that the journal is whole.
 
-    Raises JournalError when the journal cannot be read at all.
+    Raises JournalError when there is no journal to look at.
     """
     path = folder / DATABASE
     if not path.exists():
         raise JournalError(f"{path}: no journal there; give the folder of a switch")
+    chain = Chain(key)
+    findings: list[str] = []
     try:
-        chain = Chain(key)
         head = read_head(folder / HEAD, chain)
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        with db:
-            findings = list(_whole(db, chain, node, head.seq))
-        db.close()
-    except JournalDamaged as damage:
-        return [str(damage)]
-    except (apsw.Error, OSError) as error:
-        raise JournalError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
+        with db:  # one read transaction: a live node goes on meanwhile
+            findings.extend(_whole(db, chain, node, head))
+            findings.extend(f"database: {row[0]}" for row in db.execute("PRAGMA integrity_check(5)"))
+            findings.remove("database: ok")
+    except JournalError as damage:
+        findings.append(str(damage))
+    except (apsw.Error, OSError, ValueError) as error:  # ValueError: text that is not UTF-8
+        findings.append(f"{path.name}: cannot be read to its end ({type(error).__name__}: {error})")
     return findings
 
 
-def _whole(db: apsw.Connection, chain: Chain, node: str, head_seq: int) -> Iterator[str]:
+def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head) -> Iterator[str]:
     refold = Refold()
-    state = State(node)
-    snapshots = {seq: (body, mac) for seq, body, mac in db.execute("SELECT seq, body, mac FROM snapshot")}
-    previous = GENESIS
+    life = _Life(chain, node, dict(_snapshots(db)))
+    last = Head(0, GENESIS)
+    before_ns = 0
     for seq, at_ns, body, made in db.execute("SELECT seq, at_ns, body, link FROM journal ORDER BY seq"):
-        previous = checked_link(chain, previous, state.seq + 1, seq, body, made)
+        last = Head(seq, checked_link(chain, last.link, last.seq + 1, seq, body, made))
         record = decode_record(seq, body)
         if record.at_ns != at_ns:
             yield f"record {seq}: its column at_ns differs from its body"
-        if record.at_ns < state.at_ns:
+        if record.at_ns < before_ns:
             yield f"record {seq}: goes back in time"
+        before_ns = record.at_ns
+        if seq == head.seq and made != head.link:
+            yield f"record {seq}: is not the one the head file names; it is of another history"
         yield from refold.check(seq, record)
-        apply(state, seq, record)
-        if seq in snapshots:
-            yield from _snapshot(chain, seq, *snapshots.pop(seq), state)
-    if head_seq > state.seq:
-        yield f"the journal ends at record {state.seq}, its head file at {head_seq}: the tail is cut"
-    for seq in snapshots:
-        yield f"snapshot {seq}: of a record that is not there"
+        yield from life.follow(seq, record)
+    if head.seq > last.seq:
+        yield f"the journal ends at record {last.seq}, its head file at {head.seq}: the tail is cut"
+    yield from life.left()
     yield from _payments(db, refold)
     yield from _counters(db, refold)
 
 
-def _snapshot(chain: Chain, seq: int, body: bytes, mac: bytes, state: State) -> Iterator[str]:
-    if not hmac.compare_digest(mac, snapshot_mac(chain, seq, body)):
-        yield f"snapshot {seq}: its signature does not fit"
-    elif pack_state(state) != body:
-        yield f"snapshot {seq}: is not what its records fold to"
+class _Life:
+    """The state as recovery would fold it, held against the snapshots on the way."""
+
+    def __init__(self, chain: Chain, node: str, snapshots: dict[int, tuple[bytes, bytes]]) -> None:
+        self._chain = chain
+        self._state: State | None = State(node)
+        self._snapshots = snapshots
+
+    def follow(self, seq: int, record: Record) -> Iterator[str]:
+        """Applies one record; a record that does not apply ends the following with a finding."""
+        if self._state is None:
+            return
+        try:
+            apply(self._state, seq, record)
+        except (LookupError, AssertionError, AttributeError, PosswitchError):
+            self._state = None
+            yield f"record {seq}: cannot follow what came before it"
+            return
+        if seq in self._snapshots:
+            body, mac = self._snapshots.pop(seq)
+            if not hmac.compare_digest(mac, snapshot_mac(self._chain, seq, body)):
+                yield f"snapshot {seq}: its signature does not fit"
+            elif pack_state(self._state) != body:
+                yield f"snapshot {seq}: is not what its records fold to"
+
+    def left(self) -> Iterator[str]:
+        """Snapshots that no record led to."""
+        if self._state is not None:
+            for seq in self._snapshots:
+                yield f"snapshot {seq}: of a record that is not there"
+
+
+def _snapshots(db: apsw.Connection) -> Iterator[tuple[int, tuple[bytes, bytes]]]:
+    for seq, body, mac in db.execute("SELECT seq, body, mac FROM snapshot"):
+        yield seq, (body, mac)
 
 
 def _payments(db: apsw.Connection, refold: Refold) -> Iterator[str]:
-    left = dict(refold.states)
-    for payment, state in db.execute("SELECT payment, state FROM payment"):
-        folded = left.pop(payment, None)
-        if folded != state:
-            yield f"payment {payment}: the table says {state}, its records {folded}"
+    left = dict(refold.lives)
+    for payment, *row in db.execute("SELECT payment, key, state, code, auth, why FROM payment"):
+        life = left.pop(payment, None)
+        if life is None:
+            yield f"payment {payment}: no record opened it"
+        elif life.row() != tuple(row):
+            names = ("key", "state", "code", "auth", "why")
+            changed = [name for name, said, is_ in zip(names, row, life.row(), strict=True) if said != is_]
+            yield f"payment {payment}: {', '.join(changed)} in the table is not what its records say"
     for payment in left:
         yield f"payment {payment}: is missing in the table"
 

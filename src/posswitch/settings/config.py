@@ -11,13 +11,13 @@ from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
 from posswitch.base.errors import ConfigError
 from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Terminal
 
-_Digits = Annotated[str, msgspec.Meta(pattern=r"^\d+$", max_length=19)]
-_Institution = Annotated[str, msgspec.Meta(pattern=r"^\d{8,11}$")]
-_Hex = Annotated[str, msgspec.Meta(pattern=r"^([0-9A-Fa-f]{2})+$")]
+_Digits = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]+\Z", max_length=19)]
+_Institution = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{8,11}\Z")]
+_Hex = Annotated[str, msgspec.Meta(pattern=r"\A([0-9A-Fa-f]{2})+\Z")]
 
 
 class _Node(msgspec.Struct, forbid_unknown_fields=True):
-    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Z]$")]
+    id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Z]\Z")]
     listen: str
     data: str = "data"
     secret: str = "secret.key"  # noqa: S105 - the name of a file
@@ -44,7 +44,7 @@ class _Merchant(msgspec.Struct, forbid_unknown_fields=True):
     id: Annotated[str, msgspec.Meta(min_length=15, max_length=15)]
     name: Annotated[str, msgspec.Meta(max_length=25)]
     city: Annotated[str, msgspec.Meta(max_length=13)]
-    mcc: Annotated[str, msgspec.Meta(pattern=r"^\d{4}$")]
+    mcc: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}\Z")]
 
 
 class _Terminal(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,7 +113,15 @@ def _checked(file: _File, base: Path, version: str) -> Config:
     banks = _unique("bank", file.bank)
     merchants = _unique("merchant", file.merchant)
     terminals = _unique("terminal", file.terminal)
+    ranges: dict[tuple[str, int], None] = {}
     for bin_row in file.bin:
+        if (bin_row.prefix, bin_row.pan_digits) in ranges:
+            raise ConfigError(
+                f"bin {bin_row.prefix} for {bin_row.pan_digits} digits stands twice; remove one"
+            )
+        if len(bin_row.prefix) > bin_row.pan_digits:
+            raise ConfigError(f"bin {bin_row.prefix} is longer than its cards ({bin_row.pan_digits} digits)")
+        ranges[bin_row.prefix, bin_row.pan_digits] = None
         if bin_row.bank not in banks:
             raise ConfigError(f"bin {bin_row.prefix}: no bank {bin_row.bank}; add a [[bank]] with that id")
     for terminal in file.terminal:
@@ -159,6 +167,6 @@ def _unique(table: str, rows: list[Any]) -> dict[str, Any]:
 
 def _address(place: str, text: str) -> Address:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
         raise ConfigError(f"{place}: {text!r} is not host:port")
     return Address(host, int(port))

@@ -1,0 +1,76 @@
+"""Configurations that were once accepted and should not have been."""
+
+import pytest
+
+from posswitch.base.errors import ConfigError
+from posswitch.settings.config import load_config
+
+GOOD = """
+[node]
+id = "A"
+listen = "127.0.0.1:9000"
+[timers]
+{timers}
+[[bank]]
+id = "01020000"
+name_zh = "甲"
+name_en = "A"
+links = ["127.0.0.1:9001"]
+zpk = "00"
+zak = "00"
+[[bin]]
+prefix = "622200"
+pan_digits = 16
+bank = "01020000"
+{bin}
+[[merchant]]
+id = "M00000000000001"
+name = "x"
+city = "y"
+mcc = "5411"
+[[terminal]]
+id = "T0000001"
+merchant = "M00000000000001"
+tmk = "00"
+"""
+PLAIN = GOOD.format(timers="", bin="")
+TWICE = '[[bin]]\nprefix = "622200"\npan_digits = 16\nbank = "01020000"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.format(timers="", bin=TWICE),
+        PLAIN.replace("127.0.0.1:9000", "127.0.0.1:²"),
+        PLAIN.replace('id = "A"', 'id = "A\\n"'),
+        PLAIN.replace('prefix = "622200"', 'prefix = "\uff16\uff12"'),
+        PLAIN.replace('zpk = "00"', 'zpk = "00\\n"'),
+        PLAIN.replace('prefix = "622200"', 'prefix = "62220000000000001"'),
+        *(
+            GOOD.format(timers=line, bin="")
+            for line in (
+                "flight_max = inf",
+                "flight_max = nan",
+                "reversal_hours = nan",
+                "echo = -1",
+                "connect = 0",
+                "terminal = inf\nflight_max = inf",
+                "[limits]\ncard_daily_minor = -1",
+            )
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused(tmp_path, text):
+    (tmp_path / "switch.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError):
+        load_config(tmp_path / "switch.toml")
+
+
+def test_the_plain_one_is_accepted(tmp_path):
+    (tmp_path / "switch.toml").write_text(PLAIN, encoding="utf-8")
+    load_config(tmp_path / "switch.toml")
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    with pytest.raises(ConfigError):
+        load_config(tmp_path)
