@@ -1,6 +1,6 @@
 """From a payload to an event: look the terminal up, verify the MAC, seal the secrets, name the kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
@@ -19,7 +19,7 @@ from posswitch.engine.events import (
     ReversalArrived,
     TerminalSignedOn,
 )
-from posswitch.engine.state import Session
+from posswitch.engine.state import Session, State
 from posswitch.scheme.interbank import mac_text
 from posswitch.scheme.kinds import (
     ECHO,
@@ -36,6 +36,7 @@ from posswitch.scheme.kinds import (
 from posswitch.settings.config import Config
 
 POS, CUPS = load_dialect("pos"), load_dialect("cups")
+_NOT_REJECTED = "00000"
 _NO_PIN = bytes(8)  # what terminals send where no PIN was typed
 MAC_BYTES = 8  # field 64 is the last of a POS message
 
@@ -68,19 +69,20 @@ def _refused(kind: Kind | None, had: dict[int, str], terminal: Terminal, session
 
 
 class Admission:
-    """What the edge knows when it meets a payload; it reads sessions and never changes them."""
+    """What the edge knows when it meets a payload; it reads the state and never changes it."""
 
     def __init__(
         self,
         config: Config,
         hsm: Hsm,
-        sessions: Mapping[str, Session],
+        state: State,
         tickets: Tickets,
         tick_ns: Callable[[], int],
     ) -> None:
         self._config = config
         self._hsm = hsm
-        self._sessions = sessions
+        self._state = state
+        self._sessions = state.sessions
         self._tickets = tickets
         self._tick_ns = tick_ns
         self._bank_of = config.bank_of
@@ -244,11 +246,17 @@ class Admission:
         )
 
     @staticmethod
-    def read_bank(payload: bytes) -> Message | Dropped:
-        """A bank's payload as a message; a non-zero reject code means that it came back unread."""
+    def read_bank(payload: bytes) -> tuple[Message, bool] | Dropped:
+        """A bank's payload as a message, and whether it came back unread (a reject code in the header)."""
         try:
-            if read_cups_header(payload).reject_code != "00000":
-                return Dropped("rejected-by-network")
-            return CUPS.unpack(payload)
+            return CUPS.unpack(payload), read_cups_header(payload).reject_code != _NOT_REJECTED
         except CodecError:
             return Dropped("undecodable-answer")
+
+    def returned(self, bank: str, message: Message) -> int:
+        """The payment whose request the network sent back unread; 0 when it is not one of ours."""
+        event = self.from_bank(bank, message)
+        if message.mti != "0200" or not isinstance(event, AnswerArrived):
+            return 0
+        flight = self._state.flight_of_answer(bank, event.stan, event.f7)
+        return flight.payment if flight is not None and flight.rrn == event.rrn else 0

@@ -133,18 +133,17 @@ class Links:
             if link is not None:
                 link.close()
 
+    def _link(self) -> Link:
+        return Link(self, self._tick_ns, self._dirty)
+
     async def _keep(self, index: int, address: Address) -> None:
         """Connects, waits until the link is gone, pauses, connects again; the pause grows until it served."""
         loop = asyncio.get_running_loop()
         tries = 0
         while True:
             try:
-                _, link = await asyncio.wait_for(
-                    loop.create_connection(
-                        lambda: Link(self, self._tick_ns, self._dirty), address.host, address.port
-                    ),
-                    self._timers.connect,
-                )
+                async with asyncio.timeout(self._timers.connect):  # wait_for may swallow a cancel
+                    _, link = await loop.create_connection(self._link, address.host, address.port)
             except (OSError, TimeoutError):
                 self.counts["link-refused"] += 1
             else:

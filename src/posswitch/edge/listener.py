@@ -36,8 +36,8 @@ class TerminalWire(Wire):
             self.cut()
 
     def received(self, payload: bytes) -> None:
-        """Hands the payload on; too many that nobody can read end the connection."""
-        if self._front.from_terminal(payload, self):
+        """Hands the payload on; a keep-alive is ignored, too many that nobody can read end the connection."""
+        if not payload or self._front.from_terminal(payload, self):
             return
         self._bad += 1
         if self._bad >= BAD_FRAMES_MAX:

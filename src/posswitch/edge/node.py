@@ -29,7 +29,7 @@ from posswitch.edge.sealed import Reply, Tickets
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.wire import Wire
 from posswitch.engine.decide import Rules
-from posswitch.engine.events import NodeRestarted
+from posswitch.engine.events import NodeRestarted, NotSent
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 from posswitch.scheme.kinds import answer_mti, text
@@ -71,7 +71,7 @@ class Node:
                 )
         self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
         self._dresser = Dresser(config, hsm, self._state)
-        self._admission = Admission(config, hsm, self._state.sessions, self._tickets, clock.tick_ns)
+        self._admission = Admission(config, hsm, self._state, self._tickets, clock.tick_ns)
         self._vitals = Vitals(config.data)
         self._gate = Gate()
         self._dirty: dict[Wire, None] = {}
@@ -196,9 +196,13 @@ class Node:
 
     def from_bank(self, bank: str, payload: bytes, link: Link) -> None:
         """Takes one payload of a bank: management stays at the link, answers become events."""
-        message = self._admission.read_bank(payload)
-        if isinstance(message, Dropped):
-            self._runtime.counts[message.why] += 1
+        read = self._admission.read_bank(payload)
+        if isinstance(read, Dropped):
+            self._runtime.counts[read.why] += 1
+            return
+        message, unread = read
+        if unread:
+            self._returned(bank, message)
         elif message.mti in ("0820", "0800"):
             link.send(self._answer_management(bank, message))
             self._runtime.wake()
@@ -212,6 +216,13 @@ class Node:
                 self._runtime.submit(event)
         else:
             self._runtime.counts["bank-message-dropped"] += 1
+
+    def _returned(self, bank: str, message: Message) -> None:
+        """Our message came back unread: a request was never sent, anything else waits for its timer."""
+        self._runtime.counts["returned-unread"] += 1
+        payment = self._admission.returned(bank, message)
+        if payment:
+            self._runtime.submit(NotSent(payment, "96", "returned unread by the network"))
 
     def management(self, bank: str, code: str) -> bytes:
         """An 0820 for a link; its trace numbers are not those of payments."""

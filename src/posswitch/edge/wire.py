@@ -92,6 +92,8 @@ class Wire(asyncio.Protocol):
         elif payloads or not self.frame_ns:
             self.frame_ns = now
         for payload in payloads:
+            if self._transport is None:  # cut by what came before
+                return
             self.received(payload)
 
     def pause_writing(self) -> None:
