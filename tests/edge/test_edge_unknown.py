@@ -227,13 +227,14 @@ async def test_what_cannot_be_read_is_ignored_and_the_line_goes_on(switch, how):
     assert (await till.answer()).fields[39] == "00"
 
 
-async def test_a_message_that_the_network_sent_back_is_no_answer(switch):
+async def test_an_approval_of_what_the_network_sent_back_is_taken_back(switch):
     till, bank = await switch.till(), switch.banks[2]
     asked = await switch.forwarded(till, switch.bought(2), 2)
     bank.say(asked, asked.payload[:41] + b"00042" + asked.payload[46:])
-    await switch.counted("rejected-by-network")
+    assert (await till.answer()).fields[39] == "96"
     bank.answer(asked)
-    assert (await till.answer()).fields[39] == "00"
+    assert (await bank.asked("0420", till.id))[90]
+    await till.hears_nothing_else()
 
 
 async def test_a_second_answer_changes_nothing(switch):

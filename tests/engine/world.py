@@ -161,11 +161,8 @@ class World:
         """What the loop reads for an event before it is decided."""
         match event:
             case RequestArrived():
-                row = self.journal.row_by_key(event.key)
-                if row is not None:
-                    return Facts(row)
-                used_minor = self.journal.used_minor(card_key(event), self.state.day)
-                return Facts(None, used_minor, self.serving.get(event.bank, False))
+                row, used_minor = self.journal.facts(event.key, card_key(event), self.state.day)
+                return Facts(row, used_minor, self.serving.get(event.bank, False))
             case ReversalArrived():
                 return Facts(self.journal.row_by_key(event.key))
             case AnswerArrived():
@@ -329,4 +326,4 @@ class World:
 
     def used_minor(self, card: str = "card 1", day: str = "") -> int:
         """What a card's counter of the day holds."""
-        return self.journal.used_minor(card_key(self.request(card)), day or self.state.day)
+        return self.journal.facts("", card_key(self.request(card)), day or self.state.day)[1]

@@ -94,7 +94,7 @@ def test_facts_are_what_was_recorded(tmp_path):
     assert world.used_minor() == request.amount_minor
     assert world.journal.row_by_key("another") is None
     assert world.journal.row(0) is None
-    assert world.journal.used_minor("card:another", "20260615") == 0
+    assert world.journal.facts(request.key, "card:another", "20260615") == (row, 0)
     world.close()
 
 

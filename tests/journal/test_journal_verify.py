@@ -170,7 +170,8 @@ def test_no_journal(tmp_path):
 def test_no_database(tmp_path):
     filled(tmp_path)
     (tmp_path / "journal.db").write_bytes(b"no database, however one looks at it" * 40)
-    assert "cannot be read" in found(tmp_path)[0]
+    with pytest.raises(JournalError, match="cannot be read"):
+        found(tmp_path)
 
 
 def test_verify_leaves_no_trace(tmp_path):

@@ -14,6 +14,7 @@ BAD_FRAMES_MAX = 3  # unreadable frames before a terminal connection is closed
 CONNECTIONS_MAX = 4096
 WRITE_BYTES_MAX = 1 << 20  # unsent bytes before a peer counts as gone
 BATCH_EVENTS_MAX = 256  # one transaction
+TURN_SPACING_NS = 1_000_000  # from one commit to the next: what arrives meanwhile shares its fsync
 QUEUE_EVENTS_MAX = 8192  # waiting for a transaction; beyond it requests are refused 96
 OPEN_PER_BANK_MAX = 4096  # forwarded and unanswered
 LANE_ITEMS_MAX = 20_000  # reversals a bank may owe before it gets no new sale

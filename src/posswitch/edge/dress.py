@@ -31,6 +31,7 @@ class Dresser:
         self._config = config
         self._hsm = hsm
         self._state = state
+        self._both = lru_cache(maxsize=4096)(lambda bank: f"{bank:<11}{config.acquirer:<11}")
         self._who = lru_cache(maxsize=4096)(self._who_asks)
 
     # To terminals
@@ -66,7 +67,7 @@ class Dresser:
             fields[15] = answer.day
         if isinstance(request, RequestArrived):
             fields[3], fields[25], fields[49] = request.processing, request.condition, request.currency
-            fields[44] = f"{request.bank:<11}{self._config.acquirer:<11}"
+            fields[44] = self._both(request.bank)
             if answer.auth:
                 fields[38] = answer.auth
         mti = "0210" if isinstance(request, RequestArrived) else "0410"

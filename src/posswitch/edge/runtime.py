@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY
+from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY, TURN_SPACING_NS
 from posswitch.base.errors import CodecError, CryptoError, PosswitchError
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.edge.connector import Links
@@ -101,6 +101,8 @@ class Runtime:
 
     def _turn(self) -> None:
         self._scheduled = False
+        began_ns = self._clock.tick_ns()
+        recorded = self._state.seq
         try:
             effects = self._transaction() if self._queue else []
         except Exception as error:  # nothing may leave after a failed write: the process ends here
@@ -118,6 +120,8 @@ class Runtime:
         self._dirty.clear()
         if self._queue:
             self.wake()
+        elif self._state.seq != recorded:
+            self._clock.rest(began_ns + TURN_SPACING_NS - self._clock.tick_ns())
 
     def _transaction(self) -> list[Effect]:
         """decide → record → apply for a batch; on return all of it is durable."""
@@ -146,12 +150,9 @@ class Runtime:
         return NO_FACTS if read is None else read(self, event)
 
     def _request_facts(self, event: RequestArrived) -> Facts:
-        row = self._journal.row_by_key(event.key)
-        if row is not None:
-            return Facts(row)
-        used = self._journal.used_minor(card_key(event), self._state.day)
+        row, used_minor = self._journal.facts(event.key, card_key(event), self._state.day)
         links = self.links.get(event.bank)
-        return Facts(None, used, links is not None and links.ready())
+        return Facts(row, used_minor, links is not None and links.ready())
 
     def _reversal_facts(self, event: ReversalArrived) -> Facts:
         return Facts(self._journal.row_by_key(event.key))

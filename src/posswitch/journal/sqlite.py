@@ -4,7 +4,6 @@ After the first failed write nothing is retried: the error goes up and ends the 
 """
 
 import hmac
-from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -14,6 +13,7 @@ from posswitch.base.errors import JournalDamaged, JournalError
 from posswitch.engine.apply import apply
 from posswitch.engine.events import Event, Record, RequestArrived, ReversalArrived, Verdict
 from posswitch.engine.facts import Row
+from posswitch.engine.lifecycle import LIFE, RECEIVED
 from posswitch.engine.state import State, pack_state, unpack_state
 from posswitch.journal.chain import GENESIS, Chain, Head, HeadFile
 from posswitch.journal.layout import APPLICATION_ID, LAYOUT_VERSION, TABLES
@@ -29,6 +29,10 @@ _PRAGMAS = (
     "cache_size=-32000",  # KiB: the pages of today's keys and counters stay in memory
     "wal_autocheckpoint=4000",  # pages: the same page is copied back once, not once per thousand
 )
+_OPENING = frozenset(cause for state, cause in LIFE if state == RECEIVED)
+_FACTS = """SELECT (SELECT payment FROM payment WHERE key = ?),
+(SELECT used_minor FROM counter WHERE key = ? AND window = ?)"""
+_MOVE = "UPDATE payment SET state = ?, code = ?, auth = ?, why = ? WHERE payment = ?"
 _COUNT = """INSERT INTO counter VALUES(?, ?, ?)
 ON CONFLICT(key, window) DO UPDATE SET used_minor = used_minor + excluded.used_minor"""
 
@@ -85,12 +89,11 @@ class Journal:
         payment, state, code, auth, why = found
         return Row(payment, state, code, auth, why, decode_record(payment, first[0]))
 
-    def used_minor(self, key: str, window: str) -> int:
-        """What a counter holds."""
-        found = self._run(
-            "SELECT used_minor FROM counter WHERE key = ? AND window = ?", (key, window)
-        ).fetchone()
-        return 0 if found is None else int(found[0])
+    def facts(self, key: str, counter: str, window: str) -> tuple[Row | None, int]:
+        """The payment with this repeat key and what a counter holds, in one question."""
+        found = self._run(_FACTS, (key, counter, window)).fetchone()
+        payment, used_minor = found or (None, None)
+        return (None if payment is None else self.row(payment)), used_minor or 0
 
     # Writing
 
@@ -106,9 +109,24 @@ class Journal:
         made = self._chain.link(self._last.link, seq, body)
         self._run("INSERT INTO journal VALUES(?, ?, ?, ?)", (seq, at_ns, body, made))
         self._last = Head(seq, made)
-        for sql, bindings in consequences(event, verdict):
-            self._run(sql, bindings)
+        if verdict.cause:
+            self._follow(event, verdict)
         return seq, record
+
+    def _follow(self, event: Event, verdict: Verdict) -> None:
+        """Writes the rows that follow from a record: the payment's line and the counters."""
+        run = self._run
+        last = (verdict.state, verdict.code, verdict.auth, verdict.why)
+        if verdict.cause in _OPENING:
+            assert isinstance(event, RequestArrived | ReversalArrived)
+            run("INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?)", (verdict.payment, event.key, *last))
+        elif verdict.reversing:
+            for step in verdict.reversing:
+                run(_MOVE, (*last, step.payment))
+        else:
+            run(_MOVE, (*last, verdict.payment))
+        for hold in verdict.holds:
+            run(_COUNT, (hold.key, hold.window, hold.amount_minor))
 
     def commit(self) -> None:
         """Makes the batch durable; a failure must end the process."""
@@ -204,24 +222,6 @@ def checked_link(chain: Chain, previous: bytes, expected: int, seq: int, body: b
     if not hmac.compare_digest(chain.link(previous, seq, body), made):
         raise JournalDamaged(seq, "does not fit its chain")
     return made
-
-
-def consequences(event: Event, verdict: Verdict) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    """The rows that follow from a record: the payment's line and the counters."""
-    if verdict.cause:
-        last = (verdict.state, verdict.code, verdict.auth, verdict.why)
-        if isinstance(event, RequestArrived) or verdict.cause == "reversal-came-first":
-            assert isinstance(event, RequestArrived | ReversalArrived)
-            yield "INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?)", (verdict.payment, event.key, *last)
-        else:
-            moved = [step.payment for step in verdict.reversing] or [verdict.payment]
-            for payment in moved:
-                yield (
-                    "UPDATE payment SET state = ?, code = ?, auth = ?, why = ? WHERE payment = ?",
-                    (*last, payment),
-                )
-    for hold in verdict.holds:
-        yield _COUNT, (hold.key, hold.window, hold.amount_minor)
 
 
 def _connect(path: Path) -> apsw.Connection:

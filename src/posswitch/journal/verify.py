@@ -34,6 +34,8 @@ def verify(folder: Path, key: bytes, node: str) -> list[str]:
             findings.remove("database: ok")
     except JournalError as damage:
         findings.append(str(damage))
+    except apsw.NotADBError:
+        raise JournalError(f"{path}: cannot be read, it is not a database; restore the newest copy") from None
     except (apsw.Error, OSError, ValueError) as error:  # ValueError: text that is not UTF-8
         findings.append(f"{path.name}: cannot be read to its end ({type(error).__name__}: {error})")
     return findings

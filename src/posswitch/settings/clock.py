@@ -4,6 +4,8 @@ import os
 import time
 from typing import Protocol
 
+from posswitch.base.moment import NS_PER_S
+
 _NONCE_BYTES_MAX, _POOL_BYTES = 12, 4096
 
 
@@ -15,6 +17,9 @@ class Clock(Protocol):
 
     def tick_ns(self) -> int:
         """Monotonic nanoseconds; timers run on it."""
+
+    def rest(self, span_ns: int) -> None:
+        """Blocks for `span_ns`, not at all when that is past; loops can only wait in whole milliseconds."""
 
     def entropy(self, count: int) -> bytes:
         """`count` unpredictable bytes."""
@@ -29,6 +34,11 @@ class SystemClock:
     def __init__(self) -> None:
         self._pool = b""
         self._used = 0
+
+    def rest(self, span_ns: int) -> None:
+        """Sleeps; the kernel adds about 60 µs."""
+        if span_ns > 0:
+            time.sleep(span_ns / NS_PER_S)
 
     def entropy(self, count: int) -> bytes:
         """Keys come straight from the kernel; nonces from a pool, one system call for hundreds of them."""
