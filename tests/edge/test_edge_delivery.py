@@ -1,0 +1,142 @@
+"""Who was told: an approval that reached nobody is taken back, one that a repeat heard stands."""
+
+import asyncio
+import random
+
+import pytest
+
+from posswitch.base.bounds import Timers
+from posswitch.crypto.signon import open_f62
+from posswitch.edge.node import Node
+from posswitch.engine.events import NodeRestarted
+from posswitch.engine.lifecycle import APPROVED, REVERSING
+from posswitch.settings.clock import SystemClock
+from posswitch.settings.config import load_config
+from posswitch.sim.city import build_city
+from posswitch.sim.load import POS, ApprovingBank, Load
+from posswitch.sim.peers.pos import sign_on
+
+
+class Line:
+    """A connection that is there, or is not."""
+
+    def __init__(self, there: bool = True) -> None:
+        self.there = there
+        self.heard: list[str] = []
+
+    def send(self, payload: bytes) -> bool:
+        if self.there:
+            self.heard.append(str(POS.unpack(payload).fields[39]))
+        return self.there
+
+
+class BankLinks:
+    """Links that keep what is sent."""
+
+    def __init__(self, bank) -> None:
+        self.bank = bank
+        self.sent: list[bytes] = []
+        self.counts: dict[str, int] = {}
+
+    def ready(self) -> bool:
+        return True
+
+    def serving(self) -> int:
+        return 2
+
+    def send(self, payload: bytes) -> bool:
+        self.sent.append(payload)
+        return True
+
+
+class Desk:
+    """One node without sockets, one terminal that is signed on and has a sale ready."""
+
+    def __init__(self, folder) -> None:
+        city = build_city(folder, 1, 1, Timers())
+        config = load_config(city.config)
+        self.node = Node(config, SystemClock())
+        self.runtime = self.node._runtime
+        self.runtime.wake = lambda: None
+        self.links = {bank: BankLinks(row) for bank, row in config.banks.items()}
+        self.runtime.links.clear()
+        self.runtime.links.update(self.links)
+        self.banks = {plan.id: ApprovingBank(plan) for plan in city.banks}
+        self.runtime.start(NodeRestarted("20261123", "test"))
+        load = Load(city, 1, random.Random(1))
+        till = load.tills[0]
+        heard: list[bytes] = []
+        keys = Line()
+        keys.send = lambda payload: heard.append(payload) is None
+        self.node.from_terminal(
+            POS.pack(sign_on(till.fitting.terminal, till.fitting.merchant, 1, "000000")), keys
+        )
+        self.runtime._turn()
+        answer = POS.unpack(heard[0])
+        till.pik, till.mak = open_f62(till.fitting.tmk, answer.fields[62])
+        till.batch = answer.fields[60][2:8]
+        load.prepare(1)
+        self.sale = till.frames.popleft()
+
+    def answered(self) -> None:
+        """The bank's approval is queued."""
+        for bank, links in self.links.items():
+            for payload in links.sent:
+                self.node.from_bank(bank, self.banks[bank]._answer(payload), None)
+            links.sent.clear()
+
+    def state(self) -> str:
+        return self.node._journal.row(3).state
+
+
+@pytest.fixture
+def desk(tmp_path):
+    made = []
+
+    def open_desk():
+        made.append(Desk(tmp_path / "city"))
+        return made[0]
+
+    yield lambda story: asyncio.run(_told(open_desk, story))
+    made[0].node._journal.close()
+
+
+async def _told(open_desk, story):
+    story(open_desk())
+
+
+def turns(desk, count=3):
+    for _ in range(count):
+        desk.runtime._turn()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stands"),
+    [(False, None, False), (True, False, True), (False, True, True), (False, False, False)],
+)
+def test_an_approval_stands_when_somebody_heard_it(desk, first, second, stands):
+    def story(desk):
+        line, again = Line(first), Line(bool(second))
+        desk.node.from_terminal(desk.sale, line)
+        desk.runtime._turn()
+        desk.answered()
+        if second is not None:  # in the same turn as the bank's answer, behind it
+            desk.node.from_terminal(desk.sale, again)
+        turns(desk)
+        assert desk.state() == (APPROVED if stands else REVERSING)
+
+    desk(story)
+
+
+def test_a_repeat_that_comes_after_a_lost_answer_hears_that_the_outcome_is_taken_back(desk):
+    def story(desk):
+        desk.node.from_terminal(desk.sale, Line(False))
+        desk.runtime._turn()
+        desk.answered()
+        desk.runtime._turn()
+        again = Line()
+        desk.node.from_terminal(desk.sale, again)
+        turns(desk)
+        assert (desk.state(), again.heard) == (REVERSING, ["98"])
+
+    desk(story)
