@@ -159,14 +159,19 @@ def _no_toml(folder):
     (folder / "posswitch.toml").write_text("[node\n")
 
 
-@pytest.mark.parametrize(
-    "spoil", [_no_journal, _no_database, _no_secret, _open_secret, _no_configuration, _no_toml]
-)
+@pytest.mark.parametrize("spoil", [_no_database, _no_secret, _open_secret, _no_configuration, _no_toml])
 def test_what_cannot_be_read_is_exit_2_with_one_line(capsys, folder, spoil):
     spoil(folder)
     ended = posswitch(capsys, "verify", "--data", folder)
     assert (ended.code, ended.out) == (2, "")
     assert one_line(ended.err)
+
+
+def test_a_journal_missing_beside_its_head_is_a_finding(capsys, folder):
+    _no_journal(folder)
+    ended = posswitch(capsys, "verify", "--data", folder)
+    assert ended.code == 1
+    assert "missing" in ended.out
 
 
 def test_file_and_folder_together_or_neither_is_exit_2(capsys, folder):

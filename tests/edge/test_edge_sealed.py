@@ -2,7 +2,7 @@
 
 import pytest
 
-from posswitch.base.bounds import FRAME_BYTES_MAX, WRITE_BYTES_MAX
+from posswitch.base.bounds import FRAME_BYTES_MAX, UNSENT_BYTES_MAX_TERMINAL
 from posswitch.base.card import Pan, Track2
 from posswitch.edge.sealed import Ticket, Tickets
 from posswitch.edge.wire import Wire
@@ -11,7 +11,7 @@ PAN, TRACK2, PIN_BLOCK = "6290010000000211", "6290010000000211D49122010021100000
 
 
 def ticket():
-    return Ticket(None, b"header", Pan(PAN), Track2(TRACK2), PIN_BLOCK)
+    return Ticket(None, b"header", None, Pan(PAN), Track2(TRACK2), PIN_BLOCK)
 
 
 def test_a_ticket_is_found_until_it_is_erased():
@@ -88,6 +88,9 @@ class Transport:
     def close(self):
         self.closing = True
 
+    def is_closing(self):
+        return self.closing or self.aborted
+
 
 class Listening(Wire):
     """A wire that keeps what it hears."""
@@ -95,7 +98,7 @@ class Listening(Wire):
     def __init__(self, prefix="bin2"):
         self.now_ns = 1
         self.dirty = {}
-        super().__init__(prefix, lambda: self.now_ns, self.dirty)
+        super().__init__(prefix, UNSENT_BYTES_MAX_TERMINAL, lambda: self.now_ns, self.dirty)
         self.heard = []
         self.ends = 0
 
@@ -155,13 +158,11 @@ def test_a_connection_that_ends_takes_nothing(wire, how):
     assert not wire.dirty
 
 
-def test_who_does_not_read_counts_as_gone_at_the_cap_until_he_reads(wire):
-    assert wire.transport.unsent_bytes_max == WRITE_BYTES_MAX
+def test_who_does_not_read_is_cut_at_the_cap(wire):
+    assert wire.transport.unsent_bytes_max == UNSENT_BYTES_MAX_TERMINAL
     wire.pause_writing()
-    assert not wire.alive
+    assert wire.transport.aborted
     assert not wire.send(b"x")
-    wire.resume_writing()
-    assert wire.send(b"x")
 
 
 def test_a_wire_without_a_connection_can_be_cut_and_closed():

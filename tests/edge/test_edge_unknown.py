@@ -98,7 +98,7 @@ async def test_original_unknown_ends_a_reversal_only_after_the_longest_flight(sw
             for record in switch.records()
             if (record.verdict.payment, record.verdict.cause) == key
         )
-        for key in ((switch.verdicts(till.id)[0].payment, cause) for cause in ("accepted", "bank-reversed"))
+        for key in ((switch.verdicts(till.id)[0].payment, cause) for cause in ("accepted", "bank-knows-none"))
     )
     assert closed - opened >= switch.city.timers.flight_max * 1e9
 

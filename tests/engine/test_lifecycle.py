@@ -42,7 +42,7 @@ def test_only_received_is_left_towards_the_bank():
 def test_nothing_ends_open():
     leaving = {state for state, _ in LIFE}
     assert leaving >= OPEN
-    assert NEEDS_OWNER not in leaving
+    assert {following for (state, _), following in LIFE.items() if state == NEEDS_OWNER} == {REVERSED}
 
 
 def test_an_approval_is_left_only_by_a_reversal():

@@ -56,7 +56,7 @@ def test_records_without_a_head_are_not_trusted(tmp_path, left):
         Journal(tmp_path, KEY).recover(NODE)
 
 
-@pytest.mark.parametrize("column", ["key", "code", "auth", "why"])
+@pytest.mark.parametrize("column", ["key", "code", "auth", "cause"])
 def test_every_column_of_a_payment_is_refolded(tmp_path, column):
     sold(tmp_path, "51").close()
     apsw.Connection(str(tmp_path / "journal.db")).execute(f"UPDATE payment SET {column} = 'x'")

@@ -89,7 +89,7 @@ def test_facts_are_what_was_recorded(tmp_path):
     world.answer("00", auth="A1B2C3")
     row = world.journal.row_by_key(request.key)
     assert row == world.journal.row(world.payment)
-    assert (row.state, row.code, row.auth, row.why) == (APPROVED, "00", "A1B2C3", "")
+    assert (row.state, row.code, row.auth, row.cause) == (APPROVED, "00", "A1B2C3", "bank-approved")
     assert (row.first.event, row.first.verdict.payment) == (request, world.payment)
     assert world.used_minor() == request.amount_minor
     assert world.journal.row_by_key("another") is None

@@ -54,4 +54,4 @@ class Terminal(msgspec.Struct, frozen=True):
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one card may spend here in one business day, in minor units."""
 
-    card_daily_minor: Annotated[int, msgspec.Meta(ge=0)] = 5_000_000
+    card_daily_minor: Annotated[int, msgspec.Meta(ge=0, le=10**15)] = 5_000_000

@@ -1,8 +1,11 @@
 """The program `posswitch`: its commands, its exit codes (0 fine, 1 found something wrong, 2 used wrongly)."""
 
+import io
 import os
 import sys
 import traceback
+from pathlib import Path
+from typing import TextIO
 
 import typer
 
@@ -47,12 +50,34 @@ app.command("bench")(bench.bench)
 
 def main() -> None:
     """Runs the program; every expected error is one line on standard error and exit code 2."""
+    _have_streams()
     try:
         app()
-    except PosswitchError as error:
+        sys.stdout.flush()
+    except (PosswitchError, OSError) as error:
         if os.environ.get("POSSWITCH_DEBUG"):
             traceback.print_exc()
         print(f"posswitch: {error}", file=sys.stderr)
+        if isinstance(error, OSError):  # what is left in a stream that cannot be written is not tried again
+            sys.stdout = _nowhere()
         sys.exit(2)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _have_streams() -> None:
+    """Closed standard streams lead nowhere, and no character is beyond a terminal's encoding."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")

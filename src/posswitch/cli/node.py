@@ -15,7 +15,7 @@ def main(argv: list[str]) -> int:
         return 2
     try:
         run_node(load_config(Path(argv[1])))
-    except PosswitchError as error:
+    except (PosswitchError, OSError) as error:
         print(f"posswitch: {error}", file=sys.stderr)
         return 2
     return 0

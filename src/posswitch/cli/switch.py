@@ -1,6 +1,7 @@
 """run, node, demo, verify: a switch, from the command line."""
 
 import asyncio
+import contextlib
 import json
 import signal
 from datetime import UTC, datetime
@@ -33,7 +34,8 @@ def run(config: ConfigFile) -> None:
         await asyncio.wait({stopped, started}, return_when=asyncio.FIRST_COMPLETED)
         if started.done():
             await started
-            print(f"posswitch: listening on {supervisor.listen}, data in {settings.data}", flush=True)
+            with contextlib.suppress(OSError):  # a greeting that cannot be written stops no switch
+                print(f"posswitch: listening on {supervisor.listen}, data in {settings.data}", flush=True)
             ended = asyncio.create_task(supervisor.wait())
             await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
         started.cancel()
@@ -44,7 +46,7 @@ def run(config: ConfigFile) -> None:
 
 def demo(
     seconds: Annotated[int | None, typer.Option(min=1, help="How long; without it until Ctrl-C.")] = None,
-    tps: Annotated[int, typer.Option(min=1, help="Sales a second to aim at.")] = 300,
+    tps: Annotated[int, typer.Option(min=1, max=2000, help="Sales a second to aim at.")] = 300,
     kills: Annotated[int, typer.Option(min=0, help="kill -9 the node so many times.")] = 0,
     seed: Annotated[int, typer.Option(help="Draws cards, faults and manners.")] = 1,
     data: Annotated[Path | None, typer.Option(help="A new or empty folder for everything it leaves.")] = None,
@@ -57,11 +59,13 @@ def demo(
     options = DemoOptions(
         seconds=seconds, tps=tps, kills=kills, seed=seed, data=folder, port=port, live=console
     )
+    if report is not None:
+        report.touch()  # a path that cannot be written is said now, not after the run
     counted = run_fast(run_demo(options))
     text = json.dumps(counted, ensure_ascii=False, indent=2)
+    print(text, flush=True)
     if report is not None:
         report.write_text(text + "\n", encoding="utf-8")
-    print(text)
     wrong = any(counted[key] for key in ("lost", "duplicated", "unknown")) or counted["verify"] != "ok"
     raise typer.Exit(1 if wrong or not counted["drained"] else 0)
 

@@ -50,6 +50,11 @@ class Framer:
         """Bytes of a frame that is not complete."""
         return len(self._waiting)
 
+    @property
+    def broken(self) -> bool:
+        """Whether the stream cannot go on; the next `feed` raises."""
+        return bool(self._fault)
+
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that `data` completes; FrameError on a malformed prefix or one beyond the cap."""
         if not self._fault:

@@ -6,6 +6,7 @@ import msgspec
 
 from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, Pan, Track2, luhn_ok
 from posswitch.base.errors import CodecError
+from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Terminal
 from posswitch.codec import Message, load_dialect, read_cups_header
 from posswitch.crypto.hsm import Hsm, Usage
@@ -37,6 +38,7 @@ from posswitch.settings.config import Config
 
 POS, CUPS = load_dialect("pos"), load_dialect("cups")
 _NOT_REJECTED = "00000"
+_SIGN_ON_NS = NS_PER_S  # a sign-on is not signed and costs a record: one a second for each terminal
 _NO_PIN = bytes(8)  # what terminals send where no PIN was typed
 MAC_BYTES = 8  # field 64 is the last of a POS message
 
@@ -85,6 +87,7 @@ class Admission:
         self._sessions = state.sessions
         self._tickets = tickets
         self._tick_ns = tick_ns
+        self._signed_on_ns: dict[str, int] = {}
         self._bank_of = config.bank_of
 
     # From terminals
@@ -120,7 +123,7 @@ class Admission:
         if kind is None or code:
             return Direct(code, message, session.tak)
         if kind is REVERSAL:
-            return self._reversal(message, had, reply)
+            return self._reversal(message, had, session, reply)
         return self._sale(message, had, session, reply)
 
     def refuse(self, payload: bytes, code: str) -> Direct | None:
@@ -141,8 +144,12 @@ class Admission:
             return Direct("30", message)
         if had.get(42) != terminal.merchant:
             return Direct("03", message)
+        now = self._tick_ns()
+        if now - self._signed_on_ns.get(terminal.id, -_SIGN_ON_NS) < _SIGN_ON_NS:
+            return Direct("96", message)
+        self._signed_on_ns[terminal.id] = now
         return TerminalSignedOn(
-            self._seal(Ticket(reply, message.header, None, None, b"")),
+            self._seal(Ticket(reply, message.header)),
             terminal.id,
             had[11],
             self._hsm.new_key(Usage.TPK),
@@ -163,7 +170,7 @@ class Admission:
             pin_block = b""
         terminal, stan, merchant = had[41], had[11], had[42]
         return RequestArrived(
-            self._seal(Ticket(reply, message.header, pan, track2, pin_block)),
+            self._seal(Ticket(reply, message.header, session, pan, track2, pin_block)),
             SALE.name,
             self._key(terminal, session.batch, stan),
             terminal,
@@ -188,11 +195,11 @@ class Admission:
             self._config.version,
         )
 
-    def _reversal(self, message: Message, had: dict[int, str], reply: Reply) -> Event:
+    def _reversal(self, message: Message, had: dict[int, str], session: Session, reply: Reply) -> Event:
         pan = had.get(2, "")
         terminal, batch, stan = had[41], batch_of(had), had[11]
         return ReversalArrived(
-            self._seal(Ticket(reply, message.header, Pan(pan) if pan else None, None, b"")),
+            self._seal(Ticket(reply, message.header, session, Pan(pan) if pan else None)),
             self._key(terminal, batch, stan),
             terminal,
             had[42],
@@ -254,7 +261,7 @@ class Admission:
             return Dropped("undecodable-answer")
 
     def returned(self, bank: str, message: Message) -> int:
-        """The payment whose request the network sent back unread; 0 when it is not one of ours."""
+        """The payment under way whose request the network sent back unread, or 0."""
         event = self.from_bank(bank, message)
         if message.mti != "0200" or not isinstance(event, AnswerArrived):
             return 0

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
-from posswitch.base.bounds import Timers
+from posswitch.base.bounds import FRAME_SECONDS_MAX, UNSENT_BYTES_MAX_BANK, Timers
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Bank
 from posswitch.codec import Message
@@ -13,6 +13,7 @@ from posswitch.edge.wire import Wire
 from posswitch.scheme.kinds import ECHO_CODE, SIGN_ON_CODE, text
 
 _ECHO_MISSES_MAX = 2
+_FRAME_NS = int(FRAME_SECONDS_MAX * NS_PER_S)
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -30,7 +31,7 @@ class Link(Wire):
     """One connection to a bank; it serves after its sign-on was accepted."""
 
     def __init__(self, links: "Links", tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
-        super().__init__("ascii4", tick_ns, dirty)
+        super().__init__("ascii4", UNSENT_BYTES_MAX_BANK, tick_ns, dirty)
         self._links = links
         self.serving = False
         self.echoes_missed = 0
@@ -55,6 +56,9 @@ class Link(Wire):
 
     def test(self, tick_ns: int, idle_ns: int) -> str:
         """Echo when idle; two unanswered ones end the link. Returns why it was ended, or empty."""
+        if self.frame_ns and tick_ns - self.frame_ns > _FRAME_NS:
+            self.cut()
+            return "link-slow-frame"
         if tick_ns - max(self.heard_ns, self.tested_ns) < idle_ns:
             return ""
         if self.echoes_missed >= _ECHO_MISSES_MAX or not self.serving:
@@ -137,14 +141,14 @@ class Links:
         return Link(self, self._tick_ns, self._dirty)
 
     async def _keep(self, index: int, address: Address) -> None:
-        """Connects, waits until the link is gone, pauses, connects again; the pause grows until it served."""
+        """Connects, waits until the link is gone, pauses, again; pauses grow while nobody answers."""
         loop = asyncio.get_running_loop()
         tries = 0
         while True:
             try:
                 async with asyncio.timeout(self._timers.connect):  # wait_for may swallow a cancel
                     _, link = await loop.create_connection(self._link, address.host, address.port)
-            except (OSError, TimeoutError):
+            except (OSError, TimeoutError, ValueError):  # ValueError: a host name that is none
                 self.counts["link-refused"] += 1
             else:
                 self._links[index] = link

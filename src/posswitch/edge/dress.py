@@ -11,7 +11,7 @@ from posswitch.edge.admit import CUPS, MAC_BYTES, POS
 from posswitch.edge.sealed import Ticket
 from posswitch.engine.effects import Answer
 from posswitch.engine.events import RequestArrived, ReversalArrived, TerminalSignedOn
-from posswitch.engine.state import Flight, State
+from posswitch.engine.state import Flight
 from posswitch.scheme.interbank import mac_text, original_data
 from posswitch.scheme.kinds import answer_mti
 from posswitch.settings.config import Config
@@ -27,12 +27,11 @@ _NAME_BYTES, _CITY_BYTES = 25, 13
 class Dresser:
     """Everything that leaves is made here."""
 
-    def __init__(self, config: Config, hsm: Hsm, state: State) -> None:
+    def __init__(self, config: Config, hsm: Hsm) -> None:
         self._config = config
         self._hsm = hsm
-        self._state = state
         self._both = lru_cache(maxsize=4096)(lambda bank: f"{bank:<11}{config.acquirer:<11}")
-        self._who = lru_cache(maxsize=4096)(self._who_asks)
+        self._place = lru_cache(maxsize=4096)(self._name_and_city)
 
     # To terminals
 
@@ -70,8 +69,9 @@ class Dresser:
             fields[44] = self._both(request.bank)
             if answer.auth:
                 fields[38] = answer.auth
+        assert ticket.keys is not None
         mti = "0210" if isinstance(request, RequestArrived) else "0410"
-        return self._to_terminal(mti, fields, ticket.header, self._state.sessions[request.terminal].tak)
+        return self._to_terminal(mti, fields, ticket.header, ticket.keys.tak)
 
     def _signed_on(
         self, request: TerminalSignedOn, answer: Answer, ticket: Ticket, fields: dict[int, Value]
@@ -109,10 +109,10 @@ class Dresser:
         if ticket.track2 is not None:
             fields[35] = ticket.track2.replace("D", "=")
         if ticket.pin_block:
-            session = self._state.sessions[request.terminal]
+            assert ticket.keys is not None
             zpk = self._config.banks[request.bank].zpk
             fields[26] = "12"
-            fields[52] = self._hsm.translate_pin(session.tpk, zpk, ticket.pan, ticket.pin_block)
+            fields[52] = self._hsm.translate_pin(ticket.keys.tpk, zpk, ticket.pan, ticket.pin_block)
             fields[53] = "2600000000000000"
         return self._to_bank(request.bank, "0200", fields)
 
@@ -135,7 +135,6 @@ class Dresser:
     def _common(self, flight: Flight, pan: str, at: Stamp, stan: int, f7: str) -> dict[int, Value]:
         request = flight.request
         fields: dict[int, Value] = {
-            **self._who(request.terminal),
             2: pan,
             3: request.processing,
             4: f"{request.amount_minor:012d}",
@@ -143,27 +142,26 @@ class Dresser:
             11: f"{stan:06d}",
             12: at.time,
             13: at.date,
+            18: request.mcc,
             22: request.entry,
             25: request.condition,
+            32: self._config.acquirer,
+            33: self._config.centre,
             37: flight.rrn,
+            41: request.terminal,
+            42: request.merchant,
+            43: self._place(request.merchant),
             49: request.currency,
         }
         if request.expiry:
             fields[14] = request.expiry
         return fields
 
-    def _who_asks(self, terminal: str) -> dict[int, Value]:
-        """The fields of a request to a bank that are the same for every payment of a terminal."""
-        merchant = self._config.merchants[self._config.terminals[terminal].merchant]
-        place = f"{_fitted(merchant.name, _NAME_BYTES)}{_fitted(merchant.city, _CITY_BYTES)}CN"
-        return {
-            18: merchant.mcc,
-            32: self._config.acquirer,
-            33: self._config.centre,
-            41: terminal,
-            42: merchant.id,
-            43: place,
-        }
+    def _name_and_city(self, merchant: str) -> str:
+        """Field 43 of a merchant; blanks for one that has left since its payment."""
+        row = self._config.merchants.get(merchant)
+        name, city = (row.name, row.city) if row else ("", "")
+        return f"{_fitted(name, _NAME_BYTES)}{_fitted(city, _CITY_BYTES)}CN"
 
     def _to_bank(self, bank: str, mti: str, fields: dict[int, Value]) -> bytes:
         message = Message(mti, fields, _NO_HEADER)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from posswitch.base.bounds import BAD_FRAMES_MAX
+from posswitch.base.bounds import BAD_FRAMES_MAX, UNSENT_BYTES_MAX_TERMINAL
 from posswitch.base.errors import ConfigError
 from posswitch.base.registry import Address
 from posswitch.edge.gate import Gate
@@ -25,7 +25,7 @@ class TerminalWire(Wire):
     """One terminal connection."""
 
     def __init__(self, front: Front, gate: Gate, tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
-        super().__init__("bin2", tick_ns, dirty)
+        super().__init__("bin2", UNSENT_BYTES_MAX_TERMINAL, tick_ns, dirty)
         self._front = front
         self._gate = gate
         self._bad = 0
@@ -36,8 +36,11 @@ class TerminalWire(Wire):
             self.cut()
 
     def received(self, payload: bytes) -> None:
-        """Hands the payload on; a keep-alive is ignored, too many that nobody can read end the connection."""
-        if not payload or self._front.from_terminal(payload, self):
+        """Hands the payload on; a keep-alive is ignored, too many in a row that nobody can read end it."""
+        if not payload:
+            return
+        if self._front.from_terminal(payload, self):
+            self._bad = 0
             return
         self._bad += 1
         if self._bad >= BAD_FRAMES_MAX:

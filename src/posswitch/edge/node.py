@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
-import stat
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 import structlog
 from structlog.processors import JSONRenderer, TimeStamper
@@ -17,7 +19,7 @@ from posswitch.base.card import scrub
 from posswitch.base.errors import ConfigError, CryptoError
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.codec import Message
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
@@ -29,7 +31,7 @@ from posswitch.edge.sealed import Reply, Tickets
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.wire import Wire
 from posswitch.engine.decide import Rules
-from posswitch.engine.events import NodeRestarted, NotSent
+from posswitch.engine.events import NodeRestarted, ReturnedUnread
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 from posswitch.scheme.kinds import answer_mti, text
@@ -40,11 +42,12 @@ from posswitch.settings.secret import read_secret
 
 READY = "ready"
 PID_FILE = "node.pid"
+SUPERVISOR = "POSSWITCH_SUPERVISOR"  # the environment variable with the supervisor's process id
 _TICK_S = 0.02
 _SWEEP_NS = NS_PER_S // 2
 _HEAD_SYNC_NS = 60 * NS_PER_S
 _EXIT_BROKEN = 3
-_STDIN = 0
+_CLOCK_BEHIND_S_MAX = 60
 _GC_THRESHOLDS = (50_000, 20, 50)  # what a payment leaves is freed by counting; cycles are rare
 
 log = structlog.get_logger()
@@ -64,13 +67,11 @@ class Node:
         hsm = SoftHsm(read_secret(config.secret), clock.entropy)
         self._journal = Journal(config.data, journal_key(hsm))
         self._state = self._journal.recover(config.node)
-        for flight in self._state.flights.values():
-            if flight.request.bank not in config.banks:
-                raise ConfigError(
-                    f"bank {flight.request.bank} still has payments open; keep it in the configuration"
-                )
+        self._identity = f"{config.node}/{config.acquirer}/{config.centre}"
+        self._check_start()
+        _check_keys(config, hsm)
         self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
-        self._dresser = Dresser(config, hsm, self._state)
+        self._dresser = Dresser(config, hsm)
         self._admission = Admission(config, hsm, self._state, self._tickets, clock.tick_ns)
         self._vitals = Vitals(config.data)
         self._gate = Gate()
@@ -91,9 +92,25 @@ class Node:
             (bank.id, Links(bank, self, config.timers, clock.tick_ns, self._dirty))
             for bank in config.banks.values()
         )
-        self._draining = False
         self._management_stan = 0
         self._next_vitals_ns = self._next_sweep_ns = self._next_sync_ns = 0
+
+    def _check_start(self) -> None:
+        """Raises ConfigError when journal, configuration and clock do not belong together."""
+        state, config = self._state, self._config
+        if state.identity not in ("", self._identity):
+            raise ConfigError(
+                f"the journal is of node/acquirer/centre {state.identity}, the configuration says "
+                f"{self._identity}; banks would not know the payments: take another data folder"
+            )
+        behind_s = (state.at_ns - self._clock.wall_ns()) // NS_PER_S
+        if behind_s > _CLOCK_BEHIND_S_MAX:
+            raise ConfigError(f"the clock is {behind_s} s behind the journal's last record; set it first")
+        for flight in state.flights.values():
+            if flight.request.bank not in config.banks:
+                raise ConfigError(
+                    f"bank {flight.request.bank} still has payments open; keep it in the configuration"
+                )
 
     def __repr__(self) -> str:
         return f"<node {self._config.node} {self._runtime!r} {len(self._gate)} connections>"
@@ -102,21 +119,25 @@ class Node:
         """Runs until SIGTERM or SIGINT, then drains."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_note)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        if stat.S_ISFIFO(os.fstat(_STDIN).st_mode):  # closes when the supervisor dies
-            loop.add_reader(_STDIN, stop.set)
         at = await self._listener.open(self._config.listen)
         for links in self._runtime.links.values():
             links.start()
-        self._runtime.start(NodeRestarted(stamp(self._clock.wall_ns()).day, self._config.version))
+        self._runtime.start(
+            NodeRestarted(stamp(self._clock.wall_ns()).day, self._config.version, self._identity)
+        )
         await self._listener.serve()
         pid_file = self._config.data / PID_FILE
         pid_file.write_text(f"{os.getpid()}\n", "ascii")
         print(f"{READY} {at}", flush=True)  # noqa: T201 - the supervisor waits for this line
         log.info("ready", listen=str(at), record=self._state.seq)
+        supervisor = os.environ.get(SUPERVISOR)
         while not stop.is_set():
-            self._beat()
+            self._beat_or_die()
+            if supervisor and str(os.getppid()) != supervisor:  # it died: a node does not live on its own
+                break
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _TICK_S)
         await self._drain()
@@ -124,11 +145,11 @@ class Node:
 
     async def _drain(self) -> None:
         """No new payment; those under way get their answer, for as long as the drain timer allows."""
-        self._draining = True
+        self._runtime.draining = True
         self._listener.close()
         end_ns = self._clock.tick_ns() + int(self._config.timers.drain * NS_PER_S)
         while any(self._state.forwarded.values()) and self._clock.tick_ns() < end_ns:
-            self._beat()
+            self._beat_or_die()
             await asyncio.sleep(_TICK_S)
         for links in self._runtime.links.values():
             await links.stop()
@@ -138,6 +159,12 @@ class Node:
         self._vitals.close()
         self._journal.close()
         log.info("stopped", record=self._state.seq, open=len(self._state.flights))
+
+    def _beat_or_die(self) -> None:
+        try:
+            self._beat()
+        except Exception as error:
+            die(error)
 
     def _beat(self) -> None:
         """Fifty times a second: timers; less often sweeps, vitals, the head's fsync."""
@@ -157,18 +184,19 @@ class Node:
                 links.sweep(tick_ns)
         if tick_ns >= self._next_sync_ns:
             self._next_sync_ns = tick_ns + _HEAD_SYNC_NS
+            self._runtime.expire()
             self._journal.sync_head()
 
     # Front: what terminals send
 
     def from_terminal(self, payload: bytes, reply: Reply) -> bool:
         """Admits one payload; False when nobody can read it."""
-        if self._draining or self._runtime.full:
-            return self._refuse_all(payload, reply, "91" if self._draining else "96")
+        if self._runtime.full:
+            return self._refuse_all(payload, reply)
         try:
             admitted = self._admission.from_terminal(payload, reply)
         except CryptoError:  # a key that cannot be opened, or the HSM
-            return self._refuse_all(payload, reply, "96")
+            return self._refuse_all(payload, reply)
         if isinstance(admitted, Dropped):
             self._runtime.counts[admitted.why] += 1
             return False
@@ -184,9 +212,9 @@ class Node:
         reply.send(self._dresser.refusal(direct.message, direct.code, direct.tak, now))
         self._runtime.wake()
 
-    def _refuse_all(self, payload: bytes, reply: Reply, code: str) -> bool:
-        """Overloaded, about to stop, or without keys: everybody is told so, at the price of one unpack."""
-        direct = self._admission.refuse(payload, code)
+    def _refuse_all(self, payload: bytes, reply: Reply) -> bool:
+        """Overloaded, or without keys: everybody is told so, at the price of one unpack."""
+        direct = self._admission.refuse(payload, "96")
         if direct is None:
             return False
         self._answer(direct, reply)
@@ -203,7 +231,7 @@ class Node:
         message, unread = read
         if unread:
             self._returned(bank, message)
-        elif message.mti in ("0820", "0800"):
+        elif message.mti in ("0820", "0800") and 70 in message.fields:
             link.send(self._answer_management(bank, message))
             self._runtime.wake()
         elif message.mti in ("0830", "0810"):
@@ -218,11 +246,11 @@ class Node:
             self._runtime.counts["bank-message-dropped"] += 1
 
     def _returned(self, bank: str, message: Message) -> None:
-        """Our message came back unread: a request was never sent, anything else waits for its timer."""
+        """Our message came back unread: a request is reversed at once, anything else waits for its timer."""
         self._runtime.counts["returned-unread"] += 1
         payment = self._admission.returned(bank, message)
         if payment:
-            self._runtime.submit(NotSent(payment, "96", "returned unread by the network"))
+            self._runtime.submit(ReturnedUnread(payment))
 
     def management(self, bank: str, code: str) -> bytes:
         """An 0820 for a link; its trace numbers are not those of payments."""
@@ -236,22 +264,50 @@ class Node:
         return self._dresser.management(bank, mti, stan, now, code, "00")
 
 
+def _check_keys(config: Config, hsm: SoftHsm) -> None:
+    """Raises ConfigError for the first wrapped key that this secret does not open."""
+    keys = [
+        (f"bank {bank.id}: {name}", usage, key)
+        for bank in config.banks.values()
+        for name, usage, key in (("zpk", Usage.ZPK, bank.zpk), ("zak", Usage.ZAK, bank.zak))
+    ]
+    keys += [(f"terminal {row.id}: tmk", Usage.TMK, row.tmk) for row in config.terminals.values()]
+    for place, usage, key in keys:
+        try:
+            hsm.check_value(usage, key)
+        except CryptoError as error:
+            raise ConfigError(f"{place}: {error}; wrap the key again under this secret") from None
+
+
 def verify_journal(config: Config) -> list[str]:
     """What `verify` finds in a node's journal; it may be running. Raises JournalError, ConfigError."""
     hsm = SoftHsm(read_secret(config.secret), SystemClock().entropy)
     return verify(config.data, journal_key(hsm), config.node)
 
 
+def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What escapes a connection's callback: the loop has closed the connection, the node goes on."""
+    error = context.get("exception")
+    log.error("connection", error=type(error).__name__, text=str(context.get("message", "")))
+
+
 def die(error: BaseException) -> None:
     """The journal failed, or the engine broke a rule of its own: nothing more may leave this process."""
     print(f"fatal: {type(error).__name__}: {scrub(str(error))}", file=sys.stderr, flush=True)  # noqa: T201
     if os.environ.get("POSSWITCH_DEBUG"):
-        raise error
+        traceback.print_exception(error)
     os._exit(_EXIT_BROKEN)
 
 
 def run_node(config: Config) -> None:
     """Serves one node on this thread until it is told to stop."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no secret is ever written to a core file
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+        config.data.chmod(0o700)
+    except OSError as error:
+        raise ConfigError(f"node.data: {config.data} cannot be used ({error.strerror})") from None
     _log_to(config.data / "node.log")
     node = Node(config, SystemClock())
     gc.collect()

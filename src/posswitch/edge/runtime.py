@@ -5,6 +5,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 
+import structlog
+
 from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY, TURN_SPACING_NS
 from posswitch.base.errors import CodecError, CryptoError, PosswitchError
 from posswitch.base.moment import NS_PER_S, stamp
@@ -15,7 +17,7 @@ from posswitch.edge.vitals import Vitals
 from posswitch.edge.wire import Wire
 from posswitch.engine.apply import apply
 from posswitch.engine.decide import Rules, decide
-from posswitch.engine.effects import Effect, SendRequest, SendResponse, SetTimer, WakeLane
+from posswitch.engine.effects import Effect, EraseTicket, SendRequest, SendResponse, SetTimer, WakeLane
 from posswitch.engine.events import (
     AnswerArrived,
     DayTurned,
@@ -29,11 +31,13 @@ from posswitch.engine.events import (
 )
 from posswitch.engine.facts import NO_FACTS, Facts
 from posswitch.engine.guard import card_key
-from posswitch.engine.lifecycle import FORWARDED, REVERSING
+from posswitch.engine.lifecycle import FORWARDED, NEEDS_OWNER, REVERSING
 from posswitch.engine.state import Flight, State
 from posswitch.journal.sqlite import Journal
 from posswitch.scheme.numbers import payment_of_rrn
 from posswitch.settings.clock import Clock
+
+log = structlog.get_logger()
 
 
 class Runtime:
@@ -65,6 +69,8 @@ class Runtime:
         self._scheduled = False
         self._timers: list[tuple[int, int]] = []
         self._snapshot_seq = state.seq
+        self.draining = False  # no new sale is forwarded; all else is decided as ever
+        self.owners = journal.count(NEEDS_OWNER)
         self.links: dict[str, Links] = {}
         self.counts: Counter[str] = Counter()
 
@@ -100,19 +106,20 @@ class Runtime:
     # One turn: one transaction, then the effects, then one write per connection.
 
     def _turn(self) -> None:
+        """A turn, or the end: after a failed write or any surprise nothing more may leave this process."""
+        try:
+            self._whole_turn()
+        except Exception as error:
+            self._die(error)
+
+    def _whole_turn(self) -> None:
         self._scheduled = False
         began_ns = self._clock.tick_ns()
         recorded = self._state.seq
-        try:
-            effects = self._transaction() if self._queue else []
-        except Exception as error:  # nothing may leave after a failed write: the process ends here
-            self._die(error)
-            return
-        for effect in effects:
+        for effect in self._transaction() if self._queue else []:
             _RELEASE[type(effect)](self, effect)
-        for (
-            payment
-        ) in self._unheard:  # before anything that waits: a repeat must not be told what is taken back
+        # First of all in the next turn: no repeat may be told what is being taken back.
+        for payment in self._unheard:
             self._queue.appendleft(Undelivered(payment))
         self._unheard.clear()
         for wire in self._dirty:
@@ -137,6 +144,9 @@ class Runtime:
             else:
                 seq, record = journal.append(at_ns, event, decision.verdict)
                 apply(state, seq, record)
+                if decision.verdict.state == NEEDS_OWNER:
+                    self.owners += 1
+                    log.warning("needs-owner", payment=decision.verdict.payment)
             effects.extend(decision.effects)
         journal.commit()
         if state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
@@ -152,7 +162,8 @@ class Runtime:
     def _request_facts(self, event: RequestArrived) -> Facts:
         row, used_minor = self._journal.facts(event.key, card_key(event), self._state.day)
         links = self.links.get(event.bank)
-        return Facts(row, used_minor, links is not None and links.ready())
+        ready = links is not None and links.ready() and not self.draining
+        return Facts(row, used_minor, ready)
 
     def _reversal_facts(self, event: ReversalArrived) -> Facts:
         return Facts(self._journal.row_by_key(event.key))
@@ -215,15 +226,17 @@ class Runtime:
     def _wake_lane(self, effect: WakeLane) -> None:
         lane = self._state.lanes.get(effect.bank)
         links = self.links.get(effect.bank)
-        if lane is None or links is None or not links.ready():
+        if lane is None:
+            return
+        if effect.answered:
+            lane.answered(effect.answered)
+        if links is None or not links.ready():
             return
         for payment, repeat in lane.send(self._clock.tick_ns(), self._rules.timers):
-            flight = self._state.flights[payment]
-            age_ns = self._clock.wall_ns() - flight.since_ns
-            if age_ns > self._rules.timers.reversal_hours * 3600 * NS_PER_S:
-                self.submit(ReversalExpired(payment))
-            else:
-                self._send_reversal(links, flight, repeat)
+            self._send_reversal(links, self._state.flights[payment], repeat)
+
+    def _erase_ticket(self, effect: EraseTicket) -> None:
+        self._tickets.erase(effect.ticket)
 
     def _send_reversal(self, links: Links, flight: Flight, repeat: bool) -> None:
         """One try; whatever goes wrong, the lane tries again."""
@@ -254,6 +267,13 @@ class Runtime:
         if self._dirty:
             self.wake()
 
+    def expire(self) -> None:
+        """Reversals that were tried long enough get an owner, also when their bank has no link."""
+        oldest_ns = self._clock.wall_ns() - int(self._rules.timers.reversal_hours * 3600 * NS_PER_S)
+        for payment, flight in self._state.flights.items():
+            if flight.state == REVERSING and flight.since_ns < oldest_ns:
+                self.submit(ReversalExpired(payment))
+
     def gauges(self) -> dict[str, float]:
         """How it stands, for the vitals."""
         flights = self._state.flights.values()
@@ -263,6 +283,7 @@ class Runtime:
             "queue": len(self._queue),
             "open_payments": len(flights),
             "open_reversals": reversing,
+            "needs_owner": self.owners,
             "tickets": len(self._tickets),
             "links_up": sum(links.serving() for links in self.links.values()),
             "links": sum(len(links.bank.links) for links in self.links.values()),
@@ -284,4 +305,5 @@ _RELEASE: dict[type, Callable[..., None]] = {
     SendResponse: Runtime._send_response,
     SetTimer: Runtime._set_timer,
     WakeLane: Runtime._wake_lane,
+    EraseTicket: Runtime._erase_ticket,
 }

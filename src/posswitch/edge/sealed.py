@@ -4,6 +4,7 @@ from collections import deque
 from typing import Protocol
 
 from posswitch.base.card import Pan, Track2
+from posswitch.engine.state import Session
 
 
 class Reply(Protocol):
@@ -14,15 +15,25 @@ class Reply(Protocol):
 
 
 class Ticket:
-    """One request that is owed an answer: the connection, the header to swap, and what must not be stored."""
+    """One request that is owed an answer: where to, under which keys, and what must not be stored.
 
-    __slots__ = ("born_ns", "header", "pan", "pin_block", "reply", "track2")
+    The (wrapped) keys are those it was admitted with: a sign-on in between does not take them away.
+    """
+
+    __slots__ = ("born_ns", "header", "keys", "pan", "pin_block", "reply", "track2")
 
     def __init__(
-        self, reply: Reply, header: bytes, pan: Pan | None, track2: Track2 | None, pin_block: bytes
+        self,
+        reply: Reply,
+        header: bytes,
+        keys: Session | None = None,
+        pan: Pan | None = None,
+        track2: Track2 | None = None,
+        pin_block: bytes = b"",
     ) -> None:
         self.reply = reply
         self.header = header
+        self.keys = keys
         self.pan = pan
         self.track2 = track2
         self.pin_block = pin_block

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posswitch.base.errors import PosswitchError
-from posswitch.edge.node import PID_FILE
+from posswitch.edge.node import PID_FILE, SUPERVISOR
 from posswitch.settings.config import load_config
 
 _READY_SECONDS_MAX = 60.0
-_STOP_SECONDS_MAX = 90.0
+_STOP_MARGIN_S = 10.0  # beyond the node's own drain timer; then it is killed
 _BACKOFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 _EARLY_S = 5.0
 _USED_WRONGLY = 2
@@ -25,7 +25,9 @@ class Supervisor:
 
     def __init__(self, config_path: Path, command: Sequence[str] | None = None) -> None:
         self._argv = [*(command or (sys.executable, "-m", "posswitch.cli.node")), "-c", str(config_path)]
-        self._pid_file = load_config(config_path).data / PID_FILE
+        config = load_config(config_path)
+        self._pid_file = config.data / PID_FILE
+        self._stop_seconds_max = config.timers.drain + _STOP_MARGIN_S
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -73,7 +75,7 @@ class Supervisor:
         if self._child is not None and self.node_pid is not None:
             self._child.terminate()
             try:
-                await asyncio.wait_for(self._child.wait(), _STOP_SECONDS_MAX)
+                await asyncio.wait_for(self._child.wait(), self._stop_seconds_max)
             except TimeoutError:
                 self._child.kill()
         if self._task is not None:
@@ -87,21 +89,35 @@ class Supervisor:
             started = loop.time()
             self._child = await asyncio.create_subprocess_exec(
                 *self._argv,
-                stdin=asyncio.subprocess.PIPE,
+                stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                env={**os.environ, SUPERVISOR: str(os.getpid())},
             )
             await self._listen_for_ready(self._child)
             code = await self._child.wait()
-            self._pid_file.unlink(missing_ok=True)
+            self._forget(self._child.pid)
             if self._stopping or code == 0:
                 return
             self.restarts += 1
+            self._tell(f"the node ended ({_how(code)}); start {self.restarts + 1}")
             hopeless = code == _USED_WRONGLY or self.restarts >= _UNREADY_DEATHS_MAX
             if hopeless and not self._ready.is_set():
                 return
             early = early + 1 if loop.time() - started < _EARLY_S else 0
             await asyncio.sleep(_BACKOFF_S[min(early, len(_BACKOFF_S) - 1)])
+
+    def _forget(self, pid: int) -> None:
+        """Removes the pid file of a dead child, not that of a node of somebody else."""
+        with contextlib.suppress(OSError):
+            if self._pid_file.read_text("ascii").strip() == str(pid):
+                self._pid_file.unlink()
+
+    @staticmethod
+    def _tell(text: str) -> None:
+        """A line for whoever runs the switch; a full disk behind it must not end the supervisor."""
+        with contextlib.suppress(OSError):
+            print(f"posswitch: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
     async def _listen_for_ready(self, child: asyncio.subprocess.Process) -> None:
         """Reads the child's output to its end; the line that begins with `ready` names its address."""
@@ -111,3 +127,7 @@ class Supervisor:
                 if line.startswith(b"ready "):
                     self.listen = line.split()[1].decode("ascii", "replace")
                     self._ready.set()
+
+
+def _how(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from posswitch.base.bounds import FRAME_BYTES_MAX, WRITE_BYTES_MAX
+from posswitch.base.bounds import FRAME_BYTES_MAX, PAYLOADS_PER_PASS_MAX
 from posswitch.base.errors import FrameError
 from posswitch.codec import Framer, framed
 
@@ -13,14 +14,18 @@ from posswitch.codec import Framer, framed
 class Wire(asyncio.Protocol):
     """A framed connection; `dirty` collects the wires that have something to write at the end of a turn."""
 
-    def __init__(self, prefix: str, tick_ns: Callable[[], int], dirty: "dict[Wire, None]") -> None:
+    def __init__(
+        self, prefix: str, unsent_bytes_max: int, tick_ns: Callable[[], int], dirty: "dict[Wire, None]"
+    ) -> None:
         self._prefix = prefix
+        self._unsent_bytes_max = unsent_bytes_max
         self._tick_ns = tick_ns
         self._dirty = dirty
         self._framer = Framer(prefix, FRAME_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
-        self._full = False
+        self._in: deque[bytes] = deque()
         self._out: list[bytes] = []
+        self._paused = False
         self.opened_ns = tick_ns()
         self.heard_ns = 0
         self.frame_ns = 0
@@ -28,11 +33,11 @@ class Wire(asyncio.Protocol):
     @property
     def alive(self) -> bool:
         """Whether a byte handed over now has a transport to go to."""
-        return self._transport is not None and not self._full
+        return self._transport is not None and not self._transport.is_closing()
 
     def send(self, payload: bytes) -> bool:
         """Queues a payload for this turn's single write; False when nobody is there any more."""
-        if self._transport is None or self._full:
+        if self._transport is None or self._transport.is_closing():
             return False
         self._out.append(framed(self._prefix, payload))
         self._dirty[self] = None
@@ -72,14 +77,14 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Sets TCP_NODELAY and takes the transport."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from asyncio's
-        self._transport.set_write_buffer_limits(high=WRITE_BYTES_MAX)
+        self._transport.set_write_buffer_limits(high=self._unsent_bytes_max)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.opened()
 
     def data_received(self, data: bytes) -> None:
-        """Feeds the framer; a malformed frame ends the connection."""
+        """Feeds the framer; a malformed frame ends the connection, after the whole ones before it."""
         now = self._tick_ns()
         self.heard_ns = now
         try:
@@ -91,21 +96,40 @@ class Wire(asyncio.Protocol):
             self.frame_ns = 0
         elif payloads or not self.frame_ns:
             self.frame_ns = now
-        for payload in payloads:
+        waiting = bool(self._in)
+        self._in.extend(payloads)
+        if not waiting:
+            self._take()
+
+    def _take(self) -> None:
+        """Hands on so many payloads; the rest waits for the next pass, nothing more is read until then."""
+        for _ in range(min(len(self._in), PAYLOADS_PER_PASS_MAX)):
             if self._transport is None:  # cut by what came before
+                self._in.clear()
                 return
-            self.received(payload)
+            self.received(self._in.popleft())
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._in:
+            self._pause(True)
+            asyncio.get_running_loop().call_soon(self._take)
+        elif self._framer.broken:
+            self.cut()
+        else:
+            self._pause(False)
+
+    def _pause(self, wanted: bool) -> None:
+        if self._transport is not None and wanted != self._paused:
+            self._paused = wanted
+            (self._transport.pause_reading if wanted else self._transport.resume_reading)()
 
     def pause_writing(self) -> None:
-        """The other side does not read: it counts as gone until it does."""
-        self._full = True
-
-    def resume_writing(self) -> None:
-        """It reads again."""
-        self._full = False
+        """The other side does not read: it is gone."""
+        self.cut()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets what could not be written."""
         self._transport = None
+        self._in.clear()
         self._out.clear()
         self.closed()

@@ -26,6 +26,7 @@ def apply(state: State, seq: int, record: Record) -> None:
         state.day = event.day
     elif isinstance(event, NodeRestarted):
         state.day = max(state.day, event.day)
+        state.identity = event.identity
     if verdict.reversing:
         _enter_reversing(state, seq, record.at_ns, verdict)
     elif verdict.state == FORWARDED:

@@ -9,7 +9,16 @@ from posswitch.base.bounds import Timers
 from posswitch.base.codes import APPROVALS
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.base.registry import Limits
-from posswitch.engine.effects import Answer, Decision, Effect, SendRequest, SendResponse, SetTimer, WakeLane
+from posswitch.engine.effects import (
+    Answer,
+    Decision,
+    Effect,
+    EraseTicket,
+    SendRequest,
+    SendResponse,
+    SetTimer,
+    WakeLane,
+)
 from posswitch.engine.events import (
     AnswerArrived,
     AnswerSpoiled,
@@ -17,8 +26,8 @@ from posswitch.engine.events import (
     Event,
     NodeRestarted,
     NotSent,
-    Record,
     RequestArrived,
+    ReturnedUnread,
     ReversalArrived,
     ReversalExpired,
     TerminalSignedOn,
@@ -28,7 +37,16 @@ from posswitch.engine.events import (
 )
 from posswitch.engine.facts import Facts, Row
 from posswitch.engine.guard import card_hold, guard, limits, route
-from posswitch.engine.lifecycle import APPROVED, DECLINED, FORWARDED, RECEIVED, REVERSED, REVERSING, after
+from posswitch.engine.lifecycle import (
+    APPROVED,
+    BANK_KNOWS_NONE,
+    DECLINED,
+    FORWARDED,
+    NEEDS_OWNER,
+    RECEIVED,
+    REVERSING,
+    after,
+)
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, release, reopen, reverse, reverse_all
 from posswitch.engine.state import FIRST_BATCH, Flight, State
 from posswitch.scheme.kinds import HOP_CODES, OUTCOME_UNKNOWN, REVERSAL_DONE, REVERSAL_UNKNOWN
@@ -49,11 +67,9 @@ def decide(state: State, event: Event, facts: Facts, at_ns: int, rules: Rules) -
 def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: int, rules: Rules) -> Decision:
     """match → guard → limits → route; the first refusal ends it with its DE39."""
     if facts.row is not None:
-        return _repeat(state, event, facts.row)
+        return _repeat(state, event, facts.row, at_ns, rules)
     now = stamp(at_ns)
-    refusal = (
-        guard(event, now) or limits(event, facts, rules.limits) or route(event, state, facts)
-    )  # fmt: skip
+    refusal = guard(event, now) or limits(event, facts, rules.limits) or route(event, state, facts)
     payment = state.seq + 1
     if refusal:
         code, why = refusal
@@ -82,15 +98,23 @@ def _content(request: RequestArrived) -> tuple[str | int | bytes, ...]:
     return request.kind, request.amount_minor, request.currency, request.pan_print
 
 
-def _repeat(state: State, event: RequestArrived, row: Row) -> Decision:
-    """The key was seen: the same content gets the same answer, other content is refused."""
+def _is_old(row: Row, at_ns: int, rules: Rules) -> bool:
+    """Whether no message of this payment can still be under way; what has its key now is something else."""
+    return at_ns - row.first.at_ns > int(rules.timers.flight_max * NS_PER_S)
+
+
+def _repeat(state: State, event: RequestArrived, row: Row, at_ns: int, rules: Rules) -> Decision:
+    """The key was seen: the same content gets the same answer, other content or another time is refused."""
     first = row.first.event
     if not isinstance(first, RequestArrived):
         return _told(event, Answer(row.code), row.payment, "its reversal came first")
     if _content(first) != _content(event):
         return _told(event, Answer("94"), 0, "same key, other content")
     if row.state == FORWARDED:
-        return Decision(Verdict(row.payment, why="repeat moves the reply"))
+        moved = EraseTicket(state.flights[row.payment].ticket)
+        return Decision(Verdict(row.payment, why="repeat moves the reply"), (moved,))
+    if _is_old(row, at_ns, rules):
+        return _told(event, Answer("94"), row.payment, "a key from long ago")
     answer = Answer(row.code, state.rrn(row.first.at_ns, row.payment), row.auth, state.day[4:])
     approved = row.payment if row.state == APPROVED else 0
     told = SendResponse(event.ticket, event, answer, approved, repeat=True)
@@ -109,8 +133,12 @@ def reversal_arrived(
     first = row.first.event
     if not isinstance(first, RequestArrived):
         return _told(event, Answer("25"), row.payment, "reversal again")
-    if first.amount_minor != event.amount_minor or event.pan_print not in (b"", first.pan_print):
-        return _told(event, Answer("25"), row.payment, "reversal differs from its original")
+    if first.amount_minor != event.amount_minor:
+        return _told(event, Answer("64"), row.payment, "reversal differs from its original")
+    if event.pan_print not in (b"", first.pan_print):
+        return _told(event, Answer("30"), row.payment, "reversal differs from its original")
+    if not event.pan_print and _is_old(row, at_ns, rules):
+        return _told(event, Answer("25"), row.payment, "reversal of long ago without a card number")
     rrn = state.rrn(row.first.at_ns, row.payment)
     done = Answer("00", rrn, day=state.day[4:])
     accepted = SendResponse(event.ticket, event, done)
@@ -194,32 +222,38 @@ def _reversal_answered(
     unknown = event.code in REVERSAL_UNKNOWN
     flown_out = at_ns - flight.at_ns >= int(rules.timers.flight_max * NS_PER_S)
     if event.code in REVERSAL_DONE or (unknown and flown_out):
-        verdict = Verdict(
-            flight.payment,
-            "bank-reversed",
-            after(flight.state, "bank-reversed"),
-            UNKNOWN_OUTCOME,
-            why="original unknown at the bank" if unknown else "",
-        )
+        cause = BANK_KNOWS_NONE if unknown else "bank-reversed"
+        verdict = Verdict(flight.payment, cause, after(flight.state, cause), UNKNOWN_OUTCOME)
         return Decision(verdict, (WakeLane(event.bank),))
-    return Decision(None, note="reversal-answer-" + event.code)
+    return Decision(None, (WakeLane(event.bank, flight.payment),), note="reversal-not-done")
 
 
 def _answer_to_closed(state: State, event: AnswerArrived, row: Row | None, at_ns: int) -> Decision:
     """An answer to nothing under way. An approval that the terminal never saw must not stand."""
-    if row is None or not _was_asked(row.first, event):
+    if row is None or not _was_asked(row, event):
         return Decision(None, note="answer-unmatched")
-    unseen = row.state == DECLINED or (row.state == REVERSED and row.why)
+    if event.mti == "0430":
+        if row.state != NEEDS_OWNER or event.code not in REVERSAL_DONE:
+            return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed reversal"))
+        cause = "bank-reversed"
+        return Decision(Verdict(row.payment, cause, after(row.state, cause), UNKNOWN_OUTCOME))
+    unseen = row.state == DECLINED or row.cause == BANK_KNOWS_NONE
     if event.code in APPROVALS and unseen:
         return Decision(reopen(state, row, "approved-after-all", at_ns), (WakeLane(event.bank),))
     return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"))
 
 
-def _was_asked(first: Record, answer: AnswerArrived) -> bool:
-    """Whether the payment that `first` opened was sent to this bank under this STAN and F7."""
-    event, verdict = first.event, first.verdict
-    sent = isinstance(event, RequestArrived) and verdict.state == FORWARDED and event.bank == answer.bank
-    return sent and answer.mti == "0210" and (verdict.stan, verdict.f7) == (answer.stan, answer.f7)
+def _was_asked(row: Row, answer: AnswerArrived) -> bool:
+    """Whether the payment went to this bank, under this STAN and F7 when the sale is answered.
+
+    The numbers of a closed reversal are not at hand; its RRN, card and amount are.
+    """
+    event, verdict = row.first.event, row.first.verdict
+    if not isinstance(event, RequestArrived) or verdict.state != FORWARDED or event.bank != answer.bank:
+        return False
+    if answer.mti == "0430":
+        return (event.pan_print, event.amount_minor) == (answer.pan_print, answer.amount_minor)
+    return (verdict.stan, verdict.f7) == (answer.stan, answer.f7)
 
 
 def answer_spoiled(state: State, event: AnswerSpoiled, facts: Facts, at_ns: int, rules: Rules) -> Decision:
@@ -257,6 +291,18 @@ def not_sent(state: State, event: NotSent, facts: Facts, at_ns: int, rules: Rule
     )
     answer = Answer(event.code, flight.rrn, day=state.day[4:])
     return Decision(verdict, (SendResponse(flight.ticket, flight.request, answer),))
+
+
+def returned_unread(state: State, event: ReturnedUnread, facts: Facts, at_ns: int, rules: Rules) -> Decision:
+    """A request that came back may have arrived as well: it is reversed, the terminal is told 96."""
+    flight = state.flights.get(event.payment)
+    if flight is None or flight.state != FORWARDED:
+        return Decision(None, note="returned-late")
+    answer = Answer("96", flight.rrn, day=state.day[4:])
+    return Decision(
+        reverse(state, flight, "returned-unread", at_ns, "96"),
+        (SendResponse(flight.ticket, flight.request, answer), WakeLane(flight.request.bank)),
+    )
 
 
 def undelivered(state: State, event: Undelivered, facts: Facts, at_ns: int, rules: Rules) -> Decision:
@@ -299,6 +345,7 @@ _DECIDE: dict[type, Callable[[State, Any, Facts, int, Rules], Decision]] = {
     AnswerSpoiled: answer_spoiled,
     TimerFired: timer_fired,
     NotSent: not_sent,
+    ReturnedUnread: returned_unread,
     Undelivered: undelivered,
     ReversalExpired: reversal_expired,
     NodeRestarted: node_restarted,

@@ -43,12 +43,22 @@ class SetTimer(msgspec.Struct, frozen=True, gc=False):
 
 
 class WakeLane(msgspec.Struct, frozen=True, gc=False):
-    """The bank's lane has something new to send or room to send it."""
+    """The bank's lane has something new to send or room to send it.
+
+    `answered`: a payment whose reversal got an answer that does not end it; its try is over.
+    """
 
     bank: str
+    answered: int = 0
 
 
-Effect = SendRequest | SendResponse | SetTimer | WakeLane
+class EraseTicket(msgspec.Struct, frozen=True, gc=False):
+    """Forget a ticket that a repeat has taken the place of."""
+
+    ticket: int
+
+
+Effect = SendRequest | SendResponse | SetTimer | WakeLane | EraseTicket
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

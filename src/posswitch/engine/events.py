@@ -101,6 +101,12 @@ class NotSent(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     why: str
 
 
+class ReturnedUnread(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """The network sent a request back unread; whether the bank saw it as well, nobody knows."""
+
+    payment: int
+
+
 class Undelivered(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A terminal was gone before anything of its approval was written."""
 
@@ -114,10 +120,14 @@ class ReversalExpired(msgspec.Struct, frozen=True, array_like=True, tag=True, gc
 
 
 class NodeRestarted(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A node took up its journal; whatever was under way then has an unknown outcome now."""
+    """A node took up its journal; whatever was under way then has an unknown outcome now.
+
+    `identity`: node, acquirer and centre, which are part of every number that a bank knows us by.
+    """
 
     day: str
     config: str
+    identity: str = ""
 
 
 class DayTurned(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -134,6 +144,7 @@ Event = (
     | AnswerSpoiled
     | TimerFired
     | NotSent
+    | ReturnedUnread
     | Undelivered
     | ReversalExpired
     | NodeRestarted

@@ -12,7 +12,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     state: str
     code: str
     auth: str
-    why: str
+    cause: str  # of its last step
     first: Record
 
 

@@ -1,5 +1,6 @@
 """Checks of a request that need no memory: the first that fails names the DE39."""
 
+from posswitch.base.amount import CNY
 from posswitch.base.bounds import LANE_ITEMS_MAX, OPEN_PER_BANK_MAX
 from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
 from posswitch.base.moment import Stamp
@@ -13,6 +14,8 @@ Refusal = tuple[str, str]  # DE39 and why
 
 def guard(request: RequestArrived, now: Stamp) -> Refusal | None:
     """What is wrong with the request itself."""
+    if request.currency != CNY:
+        return "12", "currency is not the yuan"
     if request.amount_minor <= 0:
         return "13", "amount is zero"
     if not PAN_DIGITS_MIN <= request.pan_digits <= PAN_DIGITS_MAX or not request.luhn_ok:

@@ -15,13 +15,13 @@ class Life(msgspec.Struct):
     state: str = RECEIVED
     code: str = ""
     auth: str = ""
-    why: str = ""
+    cause: str = ""
     bank: str = ""
     holds: tuple[Hold, ...] = ()
 
     def row(self) -> tuple[str, str, str, str, str]:
         """What the table must say."""
-        return self.key, self.state, self.code, self.auth, self.why
+        return self.key, self.state, self.code, self.auth, self.cause
 
 
 class Refold:
@@ -85,8 +85,8 @@ class Refold:
             if verdict.state in (DECLINED, REVERSING):
                 owed += life.holds
                 life.holds = ()
-            life.state, life.code, life.auth, life.why = (
-                verdict.state, verdict.code, verdict.auth, verdict.why,
+            life.state, life.code, life.auth, life.cause = (
+                verdict.state, verdict.code, verdict.auth, verdict.cause,
             )  # fmt: skip
         if verdict.state != FORWARDED and list(verdict.holds) != [_opposite(hold) for hold in owed]:
             yield f"record {seq}: does not give back exactly what its payments hold"

@@ -68,6 +68,13 @@ class Lane:
             item.place = _IDLE
             self._fresh.append(item)
 
+    def answered(self, payment: int) -> None:
+        """A try got an answer that does not end the reversal: it waits out its pause beside the others."""
+        item = self._items.get(payment)
+        if item is not None and item.place == _SENDING:
+            item.place = _WAITING
+            self._sending -= 1
+
     def remove(self, payment: int, card: bytes) -> None:
         """A reversal ended; the next one of the same card may go."""
         item = self._items.pop(payment)

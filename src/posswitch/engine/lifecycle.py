@@ -10,6 +10,9 @@ REVERSING = "reversing"
 REVERSED = "reversed"
 NEEDS_OWNER = "needs-owner"
 
+# A bank that knows no original has reversed nothing: an approval that comes later must still be taken back.
+BANK_KNOWS_NONE = "bank-knows-none"
+
 OPEN = frozenset({FORWARDED, REVERSING})
 
 LIFE: dict[tuple[str, str], str] = {
@@ -23,12 +26,15 @@ LIFE: dict[tuple[str, str], str] = {
     (FORWARDED, "timed-out"): REVERSING,
     (FORWARDED, "restarted"): REVERSING,
     (FORWARDED, "terminal-reversed"): REVERSING,
+    (FORWARDED, "returned-unread"): REVERSING,
     (APPROVED, "terminal-reversed"): REVERSING,
     (APPROVED, "undelivered"): REVERSING,
     (DECLINED, "approved-after-all"): REVERSING,
     (REVERSED, "approved-after-all"): REVERSING,
     (REVERSING, "bank-reversed"): REVERSED,
+    (REVERSING, BANK_KNOWS_NONE): REVERSED,
     (REVERSING, "expired"): NEEDS_OWNER,
+    (NEEDS_OWNER, "bank-reversed"): REVERSED,
 }
 
 

@@ -15,14 +15,14 @@ def release(holds: tuple[Hold, ...]) -> tuple[Hold, ...]:
     return tuple(Hold(hold.key, hold.window, -hold.amount_minor) for hold in holds)
 
 
-def reverse(state: State, flight: Flight, cause: str, at_ns: int) -> Verdict:
-    """A forwarded payment will be reversed."""
+def reverse(state: State, flight: Flight, cause: str, at_ns: int, code: str = UNKNOWN_OUTCOME) -> Verdict:
+    """A forwarded payment will be reversed; its terminal is told `code`."""
     step = Reversing(flight.payment, state.next_stan(flight.request.bank), stamp(at_ns).f7)
     return Verdict(
         flight.payment,
         cause,
         after(flight.state, cause),
-        UNKNOWN_OUTCOME,
+        code,
         holds=release(flight.holds),
         reversing=(step,),
     )
@@ -34,13 +34,12 @@ def reopen(state: State, row: Row, cause: str, at_ns: int) -> Verdict:
     assert isinstance(request, RequestArrived)
     first = row.first.verdict
     step = Reversing(row.payment, state.next_stan(request.bank), stamp(at_ns).f7)
-    holding = row.state in (FORWARDED, APPROVED)
     return Verdict(
         row.payment,
         cause,
         after(row.state, cause),
         UNKNOWN_OUTCOME,
-        holds=release(first.holds) if holding else (),
+        holds=release(first.holds) if row.state == APPROVED else (),
         reversing=(step,),
         reopened=Reopened(request, row.first.at_ns, first.stan, first.f7),
     )

@@ -53,6 +53,7 @@ class State(msgspec.Struct):
     seq: int = 0
     at_ns: int = 0
     day: str = ""
+    identity: str = ""
     flights: dict[int, Flight] = {}
     stans: dict[str, int] = {}
     sessions: dict[str, Session] = {}
@@ -91,6 +92,7 @@ class _Snapshot(msgspec.Struct, array_like=True):
     seq: int
     at_ns: int
     day: str
+    identity: str
     flights: list[Flight]
     stans: dict[str, int]
     sessions: dict[str, Session]
@@ -104,14 +106,31 @@ def pack_state(state: State) -> bytes:
     """The state as bytes; equal states give equal bytes."""
     flights = [state.flights[payment] for payment in sorted(state.flights)]
     return _encoder.encode(
-        _Snapshot(state.node, state.seq, state.at_ns, state.day, flights, state.stans, state.sessions)
+        _Snapshot(
+            state.node,
+            state.seq,
+            state.at_ns,
+            state.day,
+            state.identity,
+            flights,
+            state.stans,
+            state.sessions,
+        )
     )
 
 
 def unpack_state(data: bytes) -> State:
     """The state that `pack_state` wrote; raises msgspec.DecodeError on anything else."""
     snap = _decoder.decode(data)
-    state = State(snap.node, snap.seq, snap.at_ns, snap.day, stans=snap.stans, sessions=snap.sessions)
+    state = State(
+        snap.node,
+        snap.seq,
+        snap.at_ns,
+        snap.day,
+        snap.identity,
+        stans=snap.stans,
+        sessions=snap.sessions,
+    )
     for flight in sorted(snap.flights, key=lambda flight: (flight.since_seq, flight.payment)):
         take_up(state, flight)
     return state
@@ -120,6 +139,7 @@ def unpack_state(data: bytes) -> State:
 def take_up(state: State, flight: Flight) -> None:
     """Enters a payment into every index that its state asks for."""
     bank = flight.request.bank
+    assert (bank, flight.stan, flight.f7) not in state.awaiting, "a STAN and F7 that are still awaited"
     state.flights[flight.payment] = flight
     state.awaiting[bank, flight.stan, flight.f7] = flight.payment
     if flight.state == FORWARDED:

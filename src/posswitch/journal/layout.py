@@ -20,7 +20,7 @@ CREATE TABLE payment(
     state TEXT NOT NULL,
     code TEXT NOT NULL,           -- the DE39 its terminal is owed
     auth TEXT NOT NULL,
-    why TEXT NOT NULL
+    cause TEXT NOT NULL           -- of its last step
 ) STRICT;
 CREATE TABLE counter(
     key TEXT NOT NULL,

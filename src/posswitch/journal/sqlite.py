@@ -32,7 +32,7 @@ _PRAGMAS = (
 _OPENING = frozenset(cause for state, cause in LIFE if state == RECEIVED)
 _FACTS = """SELECT (SELECT payment FROM payment WHERE key = ?),
 (SELECT used_minor FROM counter WHERE key = ? AND window = ?)"""
-_MOVE = "UPDATE payment SET state = ?, code = ?, auth = ?, why = ? WHERE payment = ?"
+_MOVE = "UPDATE payment SET state = ?, code = ?, auth = ?, cause = ? WHERE payment = ?"
 _COUNT = """INSERT INTO counter VALUES(?, ?, ?)
 ON CONFLICT(key, window) DO UPDATE SET used_minor = used_minor + excluded.used_minor"""
 
@@ -73,11 +73,11 @@ class Journal:
 
     def row_by_key(self, key: str) -> Row | None:
         """The payment with this repeat key."""
-        return self._row("SELECT payment, state, code, auth, why FROM payment WHERE key = ?", key)
+        return self._row("SELECT payment, state, code, auth, cause FROM payment WHERE key = ?", key)
 
     def row(self, payment: int) -> Row | None:
         """The payment with this number."""
-        return self._row("SELECT payment, state, code, auth, why FROM payment WHERE payment = ?", payment)
+        return self._row("SELECT payment, state, code, auth, cause FROM payment WHERE payment = ?", payment)
 
     def _row(self, sql: str, binding: str | int) -> Row | None:
         found = self._run(sql, (binding,)).fetchone()
@@ -86,14 +86,19 @@ class Journal:
         first = self._run("SELECT body FROM journal WHERE seq = ?", (found[0],)).fetchone()
         if first is None:
             raise JournalDamaged(found[0], "a payment without its first record")
-        payment, state, code, auth, why = found
-        return Row(payment, state, code, auth, why, decode_record(payment, first[0]))
+        payment, state, code, auth, cause = found
+        return Row(payment, state, code, auth, cause, decode_record(payment, first[0]))
 
     def facts(self, key: str, counter: str, window: str) -> tuple[Row | None, int]:
         """The payment with this repeat key and what a counter holds, in one question."""
         found = self._run(_FACTS, (key, counter, window)).fetchone()
         payment, used_minor = found or (None, None)
         return (None if payment is None else self.row(payment)), used_minor or 0
+
+    def count(self, state: str) -> int:
+        """How many payments are in a state; reads them all."""
+        found = self._run("SELECT count(*) FROM payment WHERE state = ?", (state,)).fetchone()
+        return 0 if found is None else int(found[0])
 
     # Writing
 
@@ -116,7 +121,7 @@ class Journal:
     def _follow(self, event: Event, verdict: Verdict) -> None:
         """Writes the rows that follow from a record: the payment's line and the counters."""
         run = self._run
-        last = (verdict.state, verdict.code, verdict.auth, verdict.why)
+        last = (verdict.state, verdict.code, verdict.auth, verdict.cause)
         if verdict.cause in _OPENING:
             assert isinstance(event, RequestArrived | ReversalArrived)
             run("INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?)", (verdict.payment, event.key, *last))

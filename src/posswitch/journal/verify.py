@@ -21,6 +21,8 @@ def verify(folder: Path, key: bytes, node: str) -> list[str]:
     Raises JournalError when there is no journal to look at.
     """
     path = folder / DATABASE
+    if not path.exists() and (folder / HEAD).exists():
+        return [f"{path.name}: is missing beside its head file; restore the newest copy"]
     if not path.exists():
         raise JournalError(f"{path}: no journal there; give the folder of a switch")
     chain = Chain(key)
@@ -104,12 +106,12 @@ def _snapshots(db: apsw.Connection) -> Iterator[tuple[int, tuple[bytes, bytes]]]
 
 def _payments(db: apsw.Connection, refold: Refold) -> Iterator[str]:
     left = dict(refold.lives)
-    for payment, *row in db.execute("SELECT payment, key, state, code, auth, why FROM payment"):
+    for payment, *row in db.execute("SELECT payment, key, state, code, auth, cause FROM payment"):
         life = left.pop(payment, None)
         if life is None:
             yield f"payment {payment}: no record opened it"
         elif life.row() != tuple(row):
-            names = ("key", "state", "code", "auth", "why")
+            names = ("key", "state", "code", "auth", "cause")
             changed = [name for name, said, is_ in zip(names, row, life.row(), strict=True) if said != is_]
             yield f"payment {payment}: {', '.join(changed)} in the table is not what its records say"
     for payment in left:

@@ -7,8 +7,7 @@ MAC_FIELDS = (2, 3, 4, 7, 11, 18, 25, 28, 32, 33, 38, 39, 41, 42)
 MAC_FIELDS_MANAGEMENT = (7, 11, 39, 53, 70, 100)
 ORIGINAL, ORIGINAL_DIGITS_IN_MAC = 90, 20
 
-# An answer that differs from its request in one of these is evidence, not an answer.
-ANSWER_MUST_REPEAT = (2, 3, 4, 37, 41, 42)
+# What an answer repeats of its request.
 ANSWER_FIELDS = (2, 3, 4, 7, 11, 12, 13, 14, 18, 25, 32, 33, 37, 41, 42, 49)
 
 

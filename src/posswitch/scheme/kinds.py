@@ -1,12 +1,8 @@
 """What a message is and what follows from it: one row a kind, for both sides."""
 
-from typing import Literal
-
 import msgspec
 
 from posswitch.codec import Message
-
-OnUnknown = Literal["reverse", "repeat", "nothing"]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -14,8 +10,7 @@ class Kind(msgspec.Struct, frozen=True):
 
     `terminal` names it on the POS side as (MTI, F3, F25, F60.1 or F60.3) with "" for any; `bank` is its
     MTI towards the bank ("" = ends here); `need` and `need_one` are the mandatory text fields from a
-    terminal, `mac` adds field 64; `on_unknown` is what an unknown outcome leads to; `debit` its effect on a
-    batch's totals.
+    terminal, `mac` adds field 64.
     """
 
     name: str
@@ -24,17 +19,15 @@ class Kind(msgspec.Struct, frozen=True):
     need: tuple[int, ...]
     need_one: tuple[int, ...] = ()
     mac: bool = True
-    on_unknown: OnUnknown = "nothing"
-    debit: int = 0
 
 
 SALE = Kind(
     "sale", ("0200", "000000", "00", "22"), "0200",
-    need=(3, 4, 11, 22, 25, 41, 42, 49, 60), need_one=(2, 35), on_unknown="reverse", debit=1,
+    need=(3, 4, 11, 22, 25, 41, 42, 49, 60), need_one=(2, 35),
 )  # fmt: skip
 REVERSAL = Kind(
     "reversal", ("0400", "000000", "00", "22"), "0420",
-    need=(3, 4, 11, 22, 25, 39, 41, 42, 49, 60), on_unknown="repeat", debit=-1,
+    need=(3, 4, 11, 22, 25, 39, 41, 42, 49, 60),
 )  # fmt: skip
 SIGN_ON = Kind("sign-on", ("0800", "", "", "003"), "", need=(11, 41, 42, 60), mac=False)
 ECHO = Kind("echo", ("0820", "", "", "301"), "", need=(41, 42, 60), mac=False)
@@ -47,9 +40,9 @@ _FINANCIAL = frozenset(kind.terminal[0] for kind in KINDS if kind.mac)
 HOP_CODES = {"A0": "96", "C1": "96", "77": "96"}
 # With these a bank says that it does not know either: an unknown outcome, not a decline.
 OUTCOME_UNKNOWN = frozenset({"09", "68", "98"})
-# The bank's word that ends a reversal at once, and the one that ends it once no original can come.
-REVERSAL_DONE = frozenset({"00", "21", "22"})
-REVERSAL_UNKNOWN = frozenset({"12", "25"})
+# The bank's word that ends a reversal at once, and those that end it once no original can come.
+REVERSAL_DONE = frozenset({"00"})
+REVERSAL_UNKNOWN = frozenset({"12", "21", "22", "25"})
 
 # Network management towards banks, field 70.
 SIGN_ON_CODE, ECHO_CODE = "001", "301"

@@ -13,7 +13,7 @@ class Clock(Protocol):
     """Where the node's time comes from; the simulated world brings its own."""
 
     def wall_ns(self) -> int:
-        """Nanoseconds since the epoch; may step."""
+        """Nanoseconds since the epoch; does not step while a node runs."""
 
     def tick_ns(self) -> int:
         """Monotonic nanoseconds; timers run on it."""
@@ -28,12 +28,16 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock and entropy."""
 
-    wall_ns = staticmethod(time.time_ns)
     tick_ns = staticmethod(time.monotonic_ns)
 
     def __init__(self) -> None:
+        self._started_ns = time.time_ns() - time.monotonic_ns()
         self._pool = b""
         self._used = 0
+
+    def wall_ns(self) -> int:
+        """The wall clock of the start plus monotonic time: a step of the machine's clock moves no payment."""
+        return self._started_ns + time.monotonic_ns()
 
     def rest(self, span_ns: int) -> None:
         """Sleeps; the kernel adds about 60 µs."""

@@ -13,14 +13,15 @@ from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Termin
 
 _Digits = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]+\Z", max_length=19)]
 _Institution = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{8,11}\Z")]
+_Name = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]+\Z", max_length=1000)]
 _Hex = Annotated[str, msgspec.Meta(pattern=r"\A([0-9A-Fa-f]{2})+\Z")]
 
 
 class _Node(msgspec.Struct, forbid_unknown_fields=True):
     id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Z]\Z")]
     listen: str
-    data: str = "data"
-    secret: str = "secret.key"  # noqa: S105 - the name of a file
+    data: _Name = "data"
+    secret: _Name = "secret.key"  # noqa: S105 - the name of a file
     acquirer: _Institution = "00000000"
     centre: _Institution = "00010000"
 
@@ -101,6 +102,8 @@ def load_config(path: Path) -> Config:
         return _checked(file, path.resolve().parent, hashlib.sha256(raw).hexdigest()[:12])
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply to be a configuration") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     except msgspec.ValidationError as error:

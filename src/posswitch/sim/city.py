@@ -1,7 +1,6 @@
 """A small city: banks, cards, merchants, terminals, their keys, and the file that a node starts from."""
 
 import json
-import os
 import random
 import socket
 from pathlib import Path
@@ -11,6 +10,7 @@ from posswitch.base.bounds import Timers
 from posswitch.base.registry import Address
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.settings.clock import SystemClock
+from posswitch.settings.secret import write_secret
 from posswitch.sim.peers.customer import Range
 from posswitch.sim.peers.terminal import Fitting
 
@@ -123,7 +123,7 @@ def build_city(
     root = entropy(32)
     city.books.mkdir(parents=True, exist_ok=True)
     city.config.write_text(_config(city, SoftHsm(root, entropy)), encoding="utf-8")
-    _write_secret(folder / SECRET_FILE, root.hex())
+    write_secret(folder / SECRET_FILE, root)
     return city
 
 
@@ -144,11 +144,6 @@ def free_ports(count: int) -> list[int]:
         if len(found) == count:
             return found
     raise OSError("no free ports on the loopback")
-
-
-def _write_secret(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
 
 
 def _config(city: City, hsm: SoftHsm) -> str:

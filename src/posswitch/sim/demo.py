@@ -56,6 +56,7 @@ async def run_demo(
         try:
             await streets.open()
             await supervisor.start()
+            show.say(f"the switch listens on {supervisor.listen}; everything it leaves is in {options.data}")
             show.say(
                 f"{len(streets.terminals)} terminals, the centre on {city.node}, all files in {city.folder}"
             )
@@ -84,6 +85,7 @@ async def run_demo(
         "drained": drained,
         "seconds": options.seconds,
         "seed": options.seed,
+        "data": str(options.data),
     }
 
 
@@ -169,7 +171,7 @@ def _owes_nothing(city: City) -> bool:
     """True when the node has no payment or reversal open; without vitals the books must balance."""
     gauges = read_gauges(city.data)
     if "open_payments" in gauges:
-        return not gauges["open_payments"] and not gauges.get("open_reversals")
+        return not any(gauges.get(name) for name in ("open_payments", "open_reversals", "needs_owner"))
     counted = count(city.books)
     return not counted["lost"] and not counted["unknown"]
 
