@@ -3,11 +3,11 @@
 import pytest
 from world import SALE, Asked, World
 
-from posswitch.base.bounds import Timers
-from posswitch.engine.events import Hold, Record, TimerFired, Verdict
+from posswitch.base.bounds import LANE_SENDING_MAX, Timers
+from posswitch.engine.events import Hold, Record, ReturnedUnread, TimerFired, Verdict
 from posswitch.engine.invariants import Refold
 from posswitch.engine.lanes import Lane
-from posswitch.engine.lifecycle import DECLINED, FORWARDED, REVERSED, REVERSING
+from posswitch.engine.lifecycle import APPROVED, DECLINED, FORWARDED, NEEDS_OWNER, REVERSED, REVERSING
 
 
 @pytest.fixture
@@ -92,3 +92,66 @@ def test_the_refold_wants_numbers_and_holds_of_what_moves(verdict):
 def test_only_a_terminal_opens_a_payment():
     verdict = Verdict(1, "reversal-came-first", REVERSED, "22")
     assert list(Refold().check(1, Record(1, TimerFired(1), verdict)))
+
+
+def test_a_key_from_long_ago_is_not_answered_with_its_approval(world):
+    request = world.sale()
+    world.answer("00")
+    world.wait(30 * 86_400)
+    world.repeat(request)
+    assert (world.told[-1], world.row().state) == ("94", APPROVED)
+
+
+def test_a_0400_without_a_card_does_not_reach_a_sale_of_long_ago(world):
+    request = world.sale()
+    world.answer("00")
+    world.wait(30 * 86_400)
+    world.reversal(request, pan_print=b"")
+    assert (world.told[-1], world.row().state) == ("25", APPROVED)
+    world.reversal(request)
+    assert (world.told[-1], world.row().state) == ("00", REVERSING)
+
+
+@pytest.mark.parametrize("code", ["12", "21", "22", "25"])
+def test_a_bank_that_found_nothing_is_asked_again_and_an_approval_reopens(world, code):
+    world.sale()
+    world.wait(30)
+    world.timer()
+    world.reversed(code)
+    assert world.row().state == REVERSING
+    world.wait(121)
+    world.reversed(code)
+    assert world.row().state == REVERSED
+    world.answer("00")
+    assert world.row().state == REVERSING
+
+
+def test_a_late_word_of_the_bank_relieves_the_owner(world):
+    world.sale()
+    world.timer()
+    late = world.answer_of("00", world.reversals[world.payment], "0430")
+    world.expire()
+    assert world.row().state == NEEDS_OWNER
+    world.submit(late)
+    assert world.row().state == REVERSED
+
+
+def test_what_came_back_unread_is_reversed_and_told_96(world):
+    world.sale()
+    world.submit(ReturnedUnread(world.payment))
+    assert (world.told[-1], world.row().state, world.used_minor()) == ("96", REVERSING, 0)
+
+
+def test_only_yuan_count_against_a_limit_in_yuan(world):
+    world.sale(currency="392")
+    assert world.told[-1] == "12"
+
+
+def test_an_answer_that_does_not_end_a_reversal_frees_its_place():
+    lane = Lane()
+    for payment in range(1, LANE_SENDING_MAX + 2):
+        lane.add(payment, b"card %d" % payment, False)
+    assert len(lane.send(0, Timers())) == LANE_SENDING_MAX
+    lane.answered(1)
+    assert lane.send(0, Timers()) == [(LANE_SENDING_MAX + 1, False)]
+    assert len(lane.send(10**12, Timers())) == LANE_SENDING_MAX
