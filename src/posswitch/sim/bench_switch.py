@@ -13,6 +13,7 @@ from posswitch.base.bounds import Timers
 from posswitch.base.registry import Address
 from posswitch.edge.loop import run_fast
 from posswitch.edge.supervisor import Supervisor
+from posswitch.sim.bench_codec import yardstick_us
 from posswitch.sim.city import HOST, City, build_city
 from posswitch.sim.load import ApprovingBank, Load
 
@@ -90,6 +91,7 @@ async def _window(load: Load, pid: int, tps: float | None, seconds: float) -> di
     """One window: at a rate, or (None) as fast as answers come."""
     load.prepare(int((tps or _GUESS_TPS) * seconds) + len(load.tills))
     load.latencies_ns.clear()
+    yardstick = yardstick_us()
     answers, cpu_ns, begin = load.answers, _cpu_ns(pid), time.perf_counter()
     await (load.saturate(seconds) if tps is None else load.steady(tps, seconds))
     elapsed = time.perf_counter() - begin
@@ -103,6 +105,7 @@ async def _window(load: Load, pid: int, tps: float | None, seconds: float) -> di
         "p50_ms": latencies[len(latencies) // 2] / 1e6,
         "p99_ms": latencies[len(latencies) * 99 // 100] / 1e6,
         "node_core_share": spent_ns / 1e9 / elapsed,
+        "pyiso8583_us": yardstick or 0.0,
     }
 
 
