@@ -56,7 +56,6 @@ async def run_demo(
         try:
             await streets.open()
             await supervisor.start()
-            show.say(f"the switch listens on {supervisor.listen}; everything it leaves is in {options.data}")
             show.say(
                 f"{len(streets.terminals)} terminals, the centre on {city.node}, all files in {city.folder}"
             )
