@@ -154,6 +154,7 @@ class Node:
         for links in self._runtime.links.values():
             await links.stop()
         self._gate.cut_all()
+        self._runtime.finish()
         self._journal.snapshot(self._state)
         self._vitals.write(self._clock.wall_ns(), self._runtime.gauges())
         self._vitals.close()

@@ -103,6 +103,11 @@ class Runtime:
         self._queue.appendleft(first)
         self._turn()
 
+    def finish(self) -> None:
+        """Decides what still waits; nothing is submitted any more."""
+        while self._queue:
+            self._turn()
+
     # One turn: one transaction, then the effects, then one write per connection.
 
     def _turn(self) -> None:
