@@ -155,3 +155,10 @@ def test_an_answer_that_does_not_end_a_reversal_frees_its_place():
     lane.answered(1)
     assert lane.send(0, Timers()) == [(LANE_SENDING_MAX + 1, False)]
     assert len(lane.send(10**12, Timers())) == LANE_SENDING_MAX
+
+
+def test_a_0430_does_not_reopen_what_is_closed(world):
+    world.sale()
+    world.not_sent()
+    (decision,) = world.submit(world.answer_of("00", world.asked[world.payment], "0430"))
+    assert (decision.verdict.cause, world.row().state) == ("", DECLINED)

@@ -153,13 +153,6 @@ def test_an_answer_to_nothing_is_counted_and_not_recorded(world, changes):
     assert (world.state.seq, world.row().state) == (seq, FORWARDED)
 
 
-def test_a_0430_does_not_reopen_what_is_closed(world):
-    world.sale()
-    world.not_sent()
-    (decision,) = world.submit(world.answer_of("00", world.asked[world.payment], "0430"))
-    assert (decision.verdict.cause, world.row().state) == ("", DECLINED)
-
-
 def test_a_spoiled_answer_to_nothing_is_counted(world):
     world.sale()
     world.answer("00")

@@ -109,3 +109,11 @@ def test_a_flipped_bit_anywhere_never_escapes_as_something_else(tmp_path):
             journal._head_file.close()
             journal._db.close()
     assert silent < 400, "most of a small file is free space, not all of it"
+
+
+def test_a_first_start_that_was_killed_before_its_first_head_can_be_repeated(tmp_path):
+    (tmp_path / "journal.head").write_bytes(bytes(144))
+    world = World(tmp_path)
+    world.sale()
+    world.close()
+    assert verify(tmp_path, KEY, NODE) == []

@@ -88,7 +88,6 @@ class Admission:
         self._tickets = tickets
         self._tick_ns = tick_ns
         self._signed_on_ns: dict[str, int] = {}
-        self._bank_of = config.bank_of
 
     # From terminals
 

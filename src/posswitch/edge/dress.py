@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from posswitch.base.amount import CNY
 from posswitch.base.moment import Stamp, stamp
 from posswitch.codec import Message, cups_header, swap_tpdu
 from posswitch.codec.message import Value
@@ -35,14 +36,8 @@ class Dresser:
 
     # To terminals
 
-    def response(
-        self,
-        request: Request,
-        answer: Answer,
-        ticket: Ticket,
-        now: Stamp,
-    ) -> bytes:
-        """The answer to a terminal, with the MAC of its current key."""
+    def response(self, request: Request, answer: Answer, ticket: Ticket, now: Stamp) -> bytes:
+        """The answer to a terminal, under the key that its request came with."""
         fields: dict[int, Value] = {
             11: request.stan,
             12: now.time,
@@ -59,7 +54,7 @@ class Dresser:
         fields[4] = f"{request.amount_minor:012d}"
         fields[42] = request.merchant
         fields[60] = request.f60
-        fields[49] = "156"
+        fields[49] = CNY
         if ticket.pan:
             fields[2] = ticket.pan
         if answer.day:

@@ -54,7 +54,8 @@ class HeadFile:
         except OSError:
             os.close(self._fd)
             raise JournalError(f"{path.parent}: another node is using this journal; stop it first") from None
-        self.found = os.pread(self._fd, 2 * _SLOT_BYTES, 0)
+        self._found = os.pread(self._fd, 2 * _SLOT_BYTES, 0)
+        self.blank = not any(self._found)  # new, or of a start that ended before its first head
         os.truncate(self._fd, 2 * _SLOT_BYTES)
         self._map = mmap.mmap(self._fd, 2 * _SLOT_BYTES)
         self._turn = 0
@@ -68,7 +69,7 @@ class HeadFile:
 
     def read(self) -> Head:
         """The newest head that was in the file when it was opened; raises JournalError without one."""
-        head, slot = _newest(self.found, self._chain)
+        head, slot = _newest(self._found, self._chain)
         self._turn = 1 - slot
         return head
 

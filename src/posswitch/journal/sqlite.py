@@ -63,7 +63,7 @@ class Journal:
         self._db = _connect(folder / DATABASE)
         self._run = self._db.cursor().execute
         self._last = self._tail()
-        if not self._last.seq and not self._head_file.found:
+        if not self._last.seq and self._head_file.blank:
             self._head_file.write(self._last)  # from now on a missing head is a finding
 
     def __repr__(self) -> str:
@@ -181,7 +181,7 @@ class Journal:
 
     def _folded(self, node: str) -> State:
         state, previous = self._from_snapshot(node)
-        if self._last.seq or self._head_file.found:
+        if self._last.seq or not self._head_file.blank:
             self._compare(self._head_file.read())
         for seq, body, made in self._run(
             "SELECT seq, body, link FROM journal WHERE seq > ? ORDER BY seq", (state.seq,)
