@@ -58,7 +58,7 @@ class Desk:
         self.node = Node(config, SystemClock())
         self.runtime = self.node._runtime
         self.runtime.wake = lambda: None
-        self.links = {bank: BankLinks(row) for bank, row in config.banks.items()}
+        self.links = {bank: BankLinks(row) for bank, row in config.registry.banks.items()}
         self.runtime.links.clear()
         self.runtime.links.update(self.links)
         self.banks = {plan.id: ApprovingBank(plan) for plan in city.banks}

@@ -92,10 +92,14 @@ def test_a_file_becomes_values(load, tmp_path):
     assert (config.acquirer, config.centre) == ("00000000", "00010000")
     assert (config.timers, config.limits) == (Timers(), Limits())
     links = (Address("127.0.0.1", 7001), Address("bank.example", 7002))
-    assert config.banks["01020000"] == Bank("01020000", "甲银行", "Bank A", links, b"\x0a\xff", b"\0")
-    assert config.bins == (Bin("6222", 16, "01020000"),)
-    assert config.merchants == {"M00000000000001": Merchant("M00000000000001", "SHOP", "SHANGHAI", "5411")}
-    assert config.terminals == {"T0000001": Terminal("T0000001", "M00000000000001", b"\1\2")}
+    assert config.registry.banks["01020000"] == Bank(
+        "01020000", "甲银行", "Bank A", links, b"\x0a\xff", b"\0"
+    )
+    assert Bin("6222", 16, "01020000") in config.registry.rows
+    assert config.registry.merchants == {
+        "M00000000000001": Merchant("M00000000000001", "SHOP", "SHANGHAI", "5411")
+    }
+    assert config.registry.terminals == {"T0000001": Terminal("T0000001", "M00000000000001", b"\1\2")}
     assert str(config.listen) == "0.0.0.0:6000"
 
 
@@ -242,4 +246,5 @@ def test_the_longest_prefix_of_the_right_length_wins(load, pan, bank, turned):
             for prefix, digits, of in (reversed(rows) if turned else rows)
         ]
 
-    assert load(change).bank_of(pan) == bank
+    row = load(change).registry.bin_of(pan)
+    assert (row.bank if row else "") == bank

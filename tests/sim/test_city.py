@@ -24,14 +24,14 @@ def test_the_file_is_a_configuration_and_its_keys_are_the_peers(tmp_path: Path) 
     hsm = SoftHsm(bytes.fromhex(secret.read_text()), random.Random(1).randbytes)
     assert config.timers == SHORT_TIMERS
     assert config.listen == city.node
-    assert len(config.terminals) == 20
+    assert len(config.registry.terminals) == 20
     for plan in city.banks:
-        bank = config.banks[plan.id]
+        bank = config.registry.banks[plan.id]
         assert hsm.check_value(Usage.ZPK, bank.zpk) == kcv(plan.zpk)
         assert hsm.check_value(Usage.ZAK, bank.zak) == kcv(plan.zak)
         assert [link.port for link in bank.links] == list(plan.line_ports)
     for fitting in city.fittings:
-        assert hsm.check_value(Usage.TMK, config.terminals[fitting.terminal].tmk) == kcv(fitting.tmk)
+        assert hsm.check_value(Usage.TMK, config.registry.terminals[fitting.terminal].tmk) == kcv(fitting.tmk)
     ports = [city.node.port, *(port for plan in city.banks for port in plan.line_ports)]
     assert len(set(ports)) == len(ports)
 
@@ -51,7 +51,10 @@ def test_customers_bring_cards_of_every_bank_and_amounts_that_never_repeat(tmp_p
     assert len({(purchase.pan, purchase.amount_minor) for purchase in served}) == len(served)
     assert len({purchase.amount_minor for purchase in served}) == len(served)
     assert all(luhn_ok(purchase.pan) for purchase in served)
-    assert {config.bank_of(purchase.pan) for purchase in served} == {*config.banks, ""}
+    assert {row.bank if (row := config.registry.bin_of(purchase.pan)) else "" for purchase in served} == {
+        *config.registry.banks,
+        "",
+    }
     odd = {
         "unknown-bin": sum(purchase.pan.startswith(UNKNOWN_RANGE.prefix) for purchase in served),
         "expired": sum(purchase.expiry == EXPIRED for purchase in served),

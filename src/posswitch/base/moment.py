@@ -7,6 +7,7 @@ from typing import NamedTuple
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 _BEIJING = timedelta(hours=8)
+_DAY_S = 86_400
 
 
 class Stamp(NamedTuple):
@@ -38,3 +39,8 @@ def _stamp(second: int) -> Stamp:
 def stamp(at_ns: int) -> Stamp:
     """The Beijing wall clock at `at_ns`, to the second."""
     return _stamp(at_ns // NS_PER_S)
+
+
+def business_day(at_ns: int, cutover_s: int) -> str:
+    """YYYYMMDD of the settlement network: from `cutover_s` seconds after midnight on it is the next day's."""
+    return stamp(at_ns + (-cutover_s % _DAY_S) * NS_PER_S).day

@@ -1,8 +1,11 @@
-"""Who may speak with whom: banks, BIN rows, merchants, terminals, limits (value types only)."""
+"""Who may speak with whom: institutions, BIN rows, merchants, terminals, limits, and how they are looked up."""
 
-from typing import Annotated, NamedTuple
+from collections.abc import Iterable
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+
+from posswitch.base.amount import CNY
 
 
 class Address(NamedTuple):
@@ -15,8 +18,11 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-class Bank(msgspec.Struct, frozen=True):
-    """An institution that answers requests: id (field 100 and header), names, links, wrapped zone keys."""
+class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """An institution that answers requests: id (field 100 and header), names, links, wrapped zone keys.
+
+    `dialect` is a built-in one or a file; `framing` (`bin2`, `ascii4`) is what stands before each payload.
+    """
 
     id: str
     name_zh: str
@@ -24,17 +30,20 @@ class Bank(msgspec.Struct, frozen=True):
     links: tuple[Address, ...]
     zpk: bytes
     zak: bytes
+    dialect: str = "cups"
+    framing: str = "ascii4"
 
 
-class Bin(msgspec.Struct, frozen=True):
+class Bin(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A row of the BIN table: cards with this prefix and length belong to this bank."""
 
     prefix: str
     pan_digits: int
     bank: str
+    foreign: bool = False  # counted in the second half of a batch's totals
 
 
-class Merchant(msgspec.Struct, frozen=True):
+class Merchant(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A card acceptor: id (field 42, 15 characters), name and city for field 43, MCC for field 18."""
 
     id: str
@@ -43,12 +52,109 @@ class Merchant(msgspec.Struct, frozen=True):
     mcc: str
 
 
-class Terminal(msgspec.Struct, frozen=True):
-    """A terminal (field 41, 8 characters), its merchant and its wrapped master key."""
+class Terminal(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A terminal (field 41, 8 characters), its merchant and its wrapped master key.
+
+    `kinds` are the kinds of payment it may send, empty = all; `currency` and `dialect` are what it is
+    expected to send: a difference is reported as drift.
+    """
 
     id: str
     merchant: str
     tmk: bytes
+    model: str = ""
+    firmware: str = ""
+    kinds: tuple[str, ...] = ()
+    currency: str = CNY
+    dialect: str = "pos"
+
+
+Row = Bank | Bin | Merchant | Terminal
+Key = tuple[str, str]  # table and id
+
+
+def key_of(row: Row) -> Key:
+    """What names a row: its table, and its id or (BIN) prefix and length."""
+    if isinstance(row, Bin):
+        return "bin", f"{row.prefix}/{row.pan_digits}"
+    return _TABLES[type(row)], row.id
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """A new version of the registry as what it changes: rows to put, keys to drop."""
+
+    version: int
+    put: tuple[Row, ...] = ()
+    drop: tuple[Key, ...] = ()
+
+
+class Registry:
+    """All rows as the payment path reads them; `amend` is the only way they change."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.banks: dict[str, Bank] = {}
+        self.merchants: dict[str, Merchant] = {}
+        self.terminals: dict[str, Terminal] = {}
+        self._bins: dict[str, Bin] = {}
+        self._routes: dict[int, dict[str, Bin]] = {}  # length of the PAN → prefix → row
+        self._sizes: dict[int, tuple[int, ...]] = {}  # length of the PAN → lengths of prefixes, longest first
+        self.amend(rows)
+
+    def __repr__(self) -> str:
+        return (
+            f"<registry: {len(self.banks)} banks, {len(self._bins)} BINs, "
+            f"{len(self.merchants)} merchants, {len(self.terminals)} terminals>"
+        )
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every row, in the order they came."""
+        return [
+            *self.banks.values(),
+            *self._bins.values(),
+            *self.merchants.values(),
+            *self.terminals.values(),
+        ]
+
+    def amend(self, put: Iterable[Row] = (), drop: Iterable[Key] = ()) -> None:
+        """Puts rows, in place of those with the same key, and drops keys; what is not there is no error."""
+        for table, name in drop:
+            self._table(table).pop(name, None)
+        for row in put:
+            table, name = key_of(row)
+            self._table(table)[name] = row
+        self._compile_routes()
+
+    def bin_of(self, pan: str) -> Bin | None:
+        """The row of the longest matching prefix for this length of card number."""
+        routes = self._routes.get(len(pan))
+        if routes is not None:
+            for size in self._sizes[len(pan)]:
+                row = routes.get(pan[:size])
+                if row is not None:
+                    return row
+        return None
+
+    def _table(self, name: str) -> dict[str, Any]:
+        tables: dict[str, dict[str, Any]] = {
+            "bank": self.banks,
+            "bin": self._bins,
+            "merchant": self.merchants,
+            "terminal": self.terminals,
+        }
+        return tables[name]
+
+    def _compile_routes(self) -> None:
+        self._routes = {}
+        for row in self._bins.values():
+            self._routes.setdefault(row.pan_digits, {})[row.prefix] = row
+        self._sizes = {
+            digits: tuple(sorted(dict.fromkeys(map(len, routes)), reverse=True))
+            for digits, routes in self._routes.items()
+        }
+
+
+_TABLES: dict[type, str] = {Bank: "bank", Merchant: "merchant", Terminal: "terminal"}
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

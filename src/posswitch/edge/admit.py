@@ -101,7 +101,7 @@ class Admission:
             return Dropped("not-a-request")
         had = texts(message)
         terminal = had.get(41, "")
-        row = self._config.terminals.get(terminal)
+        row = self._config.registry.terminals.get(terminal)
         kind = kind_from_terminal(message.mti, had)
         if row is None:
             return Direct("97", message)
@@ -187,8 +187,8 @@ class Admission:
             len(pan),
             pan[-4:],
             luhn_ok(pan),
-            self._config.bank_of(pan),
-            self._config.merchants[merchant].mcc,
+            row.bank if (row := self._config.registry.bin_of(pan)) else "",
+            self._config.registry.merchants[merchant].mcc,
             had[60],
             bool(pin_block),
             self._config.version,
@@ -232,7 +232,7 @@ class Admission:
         if not stan:
             return Dropped("answer-without-stan")
         mac = message.fields.get(128)
-        zak = self._config.banks[bank].zak
+        zak = self._config.registry.banks[bank].zak
         covered = interbank_text(mac_text(message))
         if not isinstance(mac, bytes) or not self._hsm.zone_mac_ok(zak, covered, mac):
             return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")

@@ -71,7 +71,7 @@ class Dresser:
     def _signed_on(
         self, request: TerminalSignedOn, answer: Answer, ticket: Ticket, fields: dict[int, Value]
     ) -> bytes:
-        terminal = self._config.terminals[request.terminal]
+        terminal = self._config.registry.terminals[request.terminal]
         fields[42] = terminal.merchant
         fields[60] = f"00{answer.batch}003"
         fields[62] = self._hsm.sign_on_keys(terminal.tmk, request.tpk, request.tak)
@@ -105,7 +105,7 @@ class Dresser:
             fields[35] = ticket.track2.replace("D", "=")
         if ticket.pin_block:
             assert ticket.keys is not None
-            zpk = self._config.banks[request.bank].zpk
+            zpk = self._config.registry.banks[request.bank].zpk
             fields[26] = "12"
             fields[52] = self._hsm.translate_pin(ticket.keys.tpk, zpk, ticket.pan, ticket.pin_block)
             fields[53] = "2600000000000000"
@@ -154,14 +154,14 @@ class Dresser:
 
     def _name_and_city(self, merchant: str) -> str:
         """Field 43 of a merchant; blanks for one that has left since its payment."""
-        row = self._config.merchants.get(merchant)
+        row = self._config.registry.merchants.get(merchant)
         name, city = (row.name, row.city) if row else ("", "")
         return f"{_fitted(name, _NAME_BYTES)}{_fitted(city, _CITY_BYTES)}CN"
 
     def _to_bank(self, bank: str, mti: str, fields: dict[int, Value]) -> bytes:
         message = Message(mti, fields, _NO_HEADER)
         covered = interbank_text(mac_text(message))
-        fields[128] = self._hsm.zone_mac(self._config.banks[bank].zak, covered)
+        fields[128] = self._hsm.zone_mac(self._config.registry.banks[bank].zak, covered)
         return self._with_header(bank, CUPS.pack(message))
 
     def _with_header(self, bank: str, payload: bytes) -> bytes:

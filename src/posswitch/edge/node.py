@@ -90,7 +90,7 @@ class Node:
         self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty)
         self._runtime.links.update(
             (bank.id, Links(bank, self, config.timers, clock.tick_ns, self._dirty))
-            for bank in config.banks.values()
+            for bank in config.registry.banks.values()
         )
         self._management_stan = 0
         self._next_vitals_ns = self._next_sweep_ns = self._next_sync_ns = 0
@@ -107,7 +107,7 @@ class Node:
         if behind_s > _CLOCK_BEHIND_S_MAX:
             raise ConfigError(f"the clock is {behind_s} s behind the journal's last record; set it first")
         for flight in state.flights.values():
-            if flight.request.bank not in config.banks:
+            if flight.request.bank not in config.registry.banks:
                 raise ConfigError(
                     f"bank {flight.request.bank} still has payments open; keep it in the configuration"
                 )
@@ -269,10 +269,10 @@ def _check_keys(config: Config, hsm: SoftHsm) -> None:
     """Raises ConfigError for the first wrapped key that this secret does not open."""
     keys = [
         (f"bank {bank.id}: {name}", usage, key)
-        for bank in config.banks.values()
+        for bank in config.registry.banks.values()
         for name, usage, key in (("zpk", Usage.ZPK, bank.zpk), ("zak", Usage.ZAK, bank.zak))
     ]
-    keys += [(f"terminal {row.id}: tmk", Usage.TMK, row.tmk) for row in config.terminals.values()]
+    keys += [(f"terminal {row.id}: tmk", Usage.TMK, row.tmk) for row in config.registry.terminals.values()]
     for place, usage, key in keys:
         try:
             hsm.check_value(usage, key)

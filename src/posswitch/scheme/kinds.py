@@ -4,37 +4,130 @@ import msgspec
 
 from posswitch.codec import Message
 
+REVERSE, REPEAT, FORGET = "reverse", "repeat", "forget"
+DEBIT, CREDIT = "debit", "credit"
+IN_BATCH, BY_RECEIPT, BY_AUTH = "in-batch", "by-receipt", "by-auth"
+WHOLE, PART, TOLERANT = "whole", "part", "tolerant"
+
 
 class Kind(msgspec.Struct, frozen=True):
     """A kind of message.
 
     `terminal` names it on the POS side as (MTI, F3, F25, F60.1 or F60.3) with "" for any; `bank` is its
     MTI towards the bank ("" = ends here); `need` and `need_one` are the mandatory text fields from a
-    terminal, `mac` adds field 64.
+    terminal, `mac` adds field 64 (without it the field is verified where it is sent).
+
+    `on_unknown` is what an outcome that nobody knows leads to: an opposite message (reverse), the same one
+    until it is acknowledged (repeat), nothing (forget). `totals` is the side of a batch that it counts on
+    and whether it adds to it or takes away. `original` is how the payment it builds on is found, `of` the
+    kinds that this may be, `takes` how much of it: the whole, a part, the whole within a tolerance.
     """
 
     name: str
+    name_zh: str
     terminal: tuple[str, str, str, str]
-    bank: str
-    need: tuple[int, ...]
+    bank: str = ""
+    need: tuple[int, ...] = ()
     need_one: tuple[int, ...] = ()
     mac: bool = True
+    on_unknown: str = FORGET
+    totals: tuple[str, int] | None = None
+    original: str = ""
+    of: tuple[str, ...] = ()
+    takes: str = ""
+
+    @property
+    def reversible(self) -> bool:
+        """Whether a terminal may take it back with a 0400."""
+        return self.on_unknown == REVERSE
+
+    @property
+    def advice(self) -> bool:
+        """Whether it tells what has already happened: durable once accepted, then told until acknowledged."""
+        return self.on_unknown == REPEAT
+
+
+_MONEY = (3, 4, 11, 22, 25, 41, 42, 49, 60)  # what every message about an amount carries
+_CARD = (2, 35)
+_RECEIPT, _AUTH, _ORIGINAL = (37,), (38,), (61,)
+
+
+def _needs(*more: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(sum(more, _MONEY)))
 
 
 SALE = Kind(
-    "sale", ("0200", "000000", "00", "22"), "0200",
-    need=(3, 4, 11, 22, 25, 41, 42, 49, 60), need_one=(2, 35),
+    "sale", "消费", ("0200", "000000", "00", "22"), "0200",
+    need=_needs(), need_one=_CARD, on_unknown=REVERSE, totals=(DEBIT, 1),
 )  # fmt: skip
-REVERSAL = Kind(
-    "reversal", ("0400", "000000", "00", "22"), "0420",
-    need=(3, 4, 11, 22, 25, 39, 41, 42, 49, 60),
+VOID = Kind(
+    "void", "消费撤销", ("0200", "200000", "00", "23"), "0200",
+    need=_needs(_RECEIPT, _ORIGINAL), on_unknown=REVERSE, totals=(DEBIT, -1),
+    original=IN_BATCH, of=("sale",), takes=WHOLE,
 )  # fmt: skip
-SIGN_ON = Kind("sign-on", ("0800", "", "", "003"), "", need=(11, 41, 42, 60), mac=False)
-ECHO = Kind("echo", ("0820", "", "", "301"), "", need=(41, 42, 60), mac=False)
+REFUND = Kind(
+    "refund", "退货", ("0220", "200000", "00", "25"), "0220",
+    need=_needs(_RECEIPT, _ORIGINAL), need_one=_CARD, on_unknown=REPEAT, totals=(CREDIT, 1),
+    original=BY_RECEIPT, of=("sale", "completion", "completion-notice", "offline-sale"), takes=PART,
+)  # fmt: skip
+BALANCE = Kind(
+    "balance", "余额查询", ("0200", "310000", "00", "01"), "0200",
+    need=(3, 11, 22, 25, 41, 42, 60), need_one=_CARD,
+)  # fmt: skip
+PREAUTH = Kind(
+    "preauth", "预授权", ("0100", "030000", "06", "10"), "0100",
+    need=_needs(), need_one=_CARD, on_unknown=REVERSE,
+)  # fmt: skip
+PREAUTH_VOID = Kind(
+    "preauth-void", "预授权撤销", ("0100", "200000", "06", "11"), "0100",
+    need=_needs(_AUTH), need_one=_CARD, on_unknown=REVERSE,
+    original=BY_AUTH, of=("preauth",), takes=WHOLE,
+)  # fmt: skip
+COMPLETION = Kind(
+    "completion", "预授权完成请求", ("0200", "000000", "06", "20"), "0200",
+    need=_needs(_AUTH), need_one=_CARD, on_unknown=REVERSE, totals=(DEBIT, 1),
+    original=BY_AUTH, of=("preauth",), takes=TOLERANT,
+)  # fmt: skip
+COMPLETION_VOID = Kind(
+    "completion-void", "预授权完成撤销", ("0200", "200000", "06", "21"), "0200",
+    need=_needs(_RECEIPT, _ORIGINAL), on_unknown=REVERSE, totals=(DEBIT, -1),
+    original=IN_BATCH, of=("completion",), takes=WHOLE,
+)  # fmt: skip
+COMPLETION_NOTICE = Kind(
+    "completion-notice", "预授权完成通知", ("0220", "000000", "06", "24"), "0220",
+    need=_needs(_AUTH), need_one=_CARD, on_unknown=REPEAT, totals=(DEBIT, 1),
+    original=BY_AUTH, of=("preauth",), takes=TOLERANT,
+)  # fmt: skip
+OFFLINE_SALE = Kind(
+    "offline-sale", "离线结算", ("0220", "000000", "00", "30"), "0220",
+    need=_needs(), need_one=_CARD, on_unknown=REPEAT, totals=(DEBIT, 1),
+)  # fmt: skip
+REVERSAL = Kind("reversal", "冲正", ("0400", "", "", ""), "0420", need=_needs((39,)))
+SIGN_ON = Kind("sign-on", "签到", ("0800", "", "", "003"), need=(11, 41, 42, 60), mac=False)
+SIGN_OFF = Kind("sign-off", "签退", ("0820", "", "", "002"), need=(11, 41, 42, 60), mac=False)
+ECHO = Kind("echo", "回响测试", ("0820", "", "", "301"), need=(41, 42, 60), mac=False)
+SETTLEMENT = Kind("settlement", "批结算", ("0500", "", "", "201"), need=(11, 41, 42, 48, 60), mac=False)
+UPLOAD = Kind("upload", "批上送", ("0320", "", "", "201"), need=(11, 41, 42, 48, 60), mac=False)
+UPLOAD_END = Kind("upload-end", "批上送结束", ("0320", "", "", "202"), need=(11, 41, 42, 48, 60), mac=False)
 
-KINDS = (SALE, REVERSAL, SIGN_ON, ECHO)
+# In the order of the POS table; payments first.
+PAYMENTS = (
+    SALE, VOID, REFUND, BALANCE, PREAUTH, PREAUTH_VOID, COMPLETION, COMPLETION_VOID, COMPLETION_NOTICE,
+    OFFLINE_SALE,
+)  # fmt: skip
+KINDS = (*PAYMENTS, REVERSAL, SIGN_ON, SIGN_OFF, ECHO, SETTLEMENT, UPLOAD, UPLOAD_END)
+PAYMENT_KINDS = {kind.name: kind for kind in PAYMENTS}
 _BY_TERMINAL = {kind.terminal: kind for kind in KINDS}
-_FINANCIAL = frozenset(kind.terminal[0] for kind in KINDS if kind.mac)
+# What some makers send for the same kind: the answer repeats it, the bank gets the usual form.
+_BY_TERMINAL |= {
+    ("0200", "300000", "00", "01"): BALANCE,
+    ("0200", "190000", "00", "22"): SALE,
+    ("0320", "", "", "207"): UPLOAD_END,  # the end of an upload after a batch that balanced
+}
+_WITH_PROCESSING = frozenset(kind.terminal[0] for kind in PAYMENTS)
+_REVERSIBLE = {key[1:]: kind for key, kind in _BY_TERMINAL.items() if kind.reversible}
+COMPLETION_PERCENT_MAX = 115  # of the amount that was authorised
+ORIGINAL_DAYS_MAX = 30  # a pre-authorisation that is older has expired
 
 # Field 39 of a bank that concerns the line between bank and centre, not the terminal behind it.
 HOP_CODES = {"A0": "96", "C1": "96", "77": "96"}
@@ -45,7 +138,7 @@ REVERSAL_DONE = frozenset({"00"})
 REVERSAL_UNKNOWN = frozenset({"12", "21", "22", "25"})
 
 # Network management towards banks, field 70.
-SIGN_ON_CODE, ECHO_CODE = "001", "301"
+SIGN_ON_CODE, ECHO_CODE, CUTOVER_BEGINS, CUTOVER_ENDS = "001", "301", "201", "202"
 
 
 def text(message: Message, field: int) -> str:
@@ -71,10 +164,16 @@ def is_request(mti: str) -> bool:
 
 def kind_from_terminal(mti: str, had: dict[int, str]) -> Kind | None:
     """The kind of a terminal's message by MTI, F3, F25 and F60, or None when it is not offered."""
-    f60 = had.get(60, "")
-    if mti in _FINANCIAL:
-        return _BY_TERMINAL.get((mti, had.get(3, ""), had.get(25, ""), f60[0:2]))
-    return _BY_TERMINAL.get((mti, "", "", f60[8:11]))
+    if mti in _WITH_PROCESSING:
+        return _BY_TERMINAL.get((mti, had.get(3, ""), had.get(25, ""), had.get(60, "")[0:2]))
+    if mti == REVERSAL.terminal[0]:
+        return REVERSAL if kind_reversed(had) else None
+    return _BY_TERMINAL.get((mti, "", "", had.get(60, "")[8:11]))
+
+
+def kind_reversed(had: dict[int, str]) -> Kind | None:
+    """The kind that a terminal's 0400 takes back: it repeats F3, F25 and F60.1 of its original."""
+    return _REVERSIBLE.get((had.get(3, ""), had.get(25, ""), had.get(60, "")[0:2]))
 
 
 def missing_field(kind: Kind, had: dict[int, str]) -> int | None:

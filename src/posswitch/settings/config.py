@@ -7,14 +7,18 @@ from typing import Annotated, Any
 
 import msgspec
 
+from posswitch.base.amount import CNY
 from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
 from posswitch.base.errors import ConfigError
-from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Terminal
+from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Terminal
+from posswitch.codec import BUILT_IN, PREFIXES, load_dialect
+from posswitch.scheme.kinds import PAYMENT_KINDS
 
 _Digits = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]+\Z", max_length=19)]
 _Institution = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{8,11}\Z")]
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]+\Z", max_length=1000)]
 _Hex = Annotated[str, msgspec.Meta(pattern=r"\A([0-9A-Fa-f]{2})+\Z")]
+_Words = Annotated[str, msgspec.Meta(max_length=32)]
 
 
 class _Node(msgspec.Struct, forbid_unknown_fields=True):
@@ -24,6 +28,7 @@ class _Node(msgspec.Struct, forbid_unknown_fields=True):
     secret: _Name = "secret.key"  # noqa: S105 - the name of a file
     acquirer: _Institution = "00000000"
     centre: _Institution = "00010000"
+    cutover: Annotated[str, msgspec.Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z")] = "23:00"
 
 
 class _Bank(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,12 +38,15 @@ class _Bank(msgspec.Struct, forbid_unknown_fields=True):
     links: Annotated[list[str], msgspec.Meta(min_length=1, max_length=LINKS_PER_BANK_MAX)]
     zpk: _Hex
     zak: _Hex
+    dialect: _Name = "cups"
+    framing: str = ""  # ascii4 for cups, else bin2
 
 
 class _Bin(msgspec.Struct, forbid_unknown_fields=True):
     prefix: _Digits
     pan_digits: Annotated[int, msgspec.Meta(ge=13, le=19)]
     bank: _Institution
+    foreign: bool = False
 
 
 class _Merchant(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,6 +60,11 @@ class _Terminal(msgspec.Struct, forbid_unknown_fields=True):
     id: Annotated[str, msgspec.Meta(min_length=8, max_length=8)]
     merchant: str
     tmk: _Hex
+    model: _Words = ""
+    firmware: _Words = ""
+    kinds: list[str] = []
+    currency: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{3}\Z")] = CNY
+    dialect: str = "pos"
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -76,19 +89,8 @@ class Config(msgspec.Struct, frozen=True):
     centre: str
     timers: Timers
     limits: Limits
-    banks: dict[str, Bank]
-    bins: tuple[Bin, ...]
-    merchants: dict[str, Merchant]
-    terminals: dict[str, Terminal]
-
-    def bank_of(self, pan: str) -> str:
-        """The bank id of the longest matching prefix with the right length, or empty."""
-        best = ""
-        bank = ""
-        for row in self.bins:
-            if row.pan_digits == len(pan) and pan.startswith(row.prefix) and len(row.prefix) > len(best):
-                best, bank = row.prefix, row.bank
-        return bank
+    cutover_s: int  # seconds after midnight, Beijing time
+    registry: Registry
 
 
 def load_config(path: Path) -> Config:
@@ -140,22 +142,41 @@ def _checked(file: _File, base: Path, version: str) -> Config:
         centre=file.node.centre,
         timers=file.timers,
         limits=file.limits,
-        banks={
-            bank.id: Bank(
-                bank.id,
-                bank.name_zh,
-                bank.name_en,
-                tuple(_address(f"bank {bank.id}", link) for link in bank.links),
-                bytes.fromhex(bank.zpk),
-                bytes.fromhex(bank.zak),
-            )
-            for bank in banks.values()
-        },
-        bins=tuple(Bin(row.prefix, row.pan_digits, row.bank) for row in file.bin),
-        merchants={row.id: Merchant(row.id, row.name, row.city, row.mcc) for row in merchants.values()},
-        terminals={
-            row.id: Terminal(row.id, row.merchant, bytes.fromhex(row.tmk)) for row in terminals.values()
-        },
+        cutover_s=int(file.node.cutover[:2]) * 3600 + int(file.node.cutover[3:]) * 60,
+        registry=Registry(
+            [
+                *(_bank(bank, base) for bank in file.bank),
+                *(Bin(row.prefix, row.pan_digits, row.bank, row.foreign) for row in file.bin),
+                *(Merchant(row.id, row.name, row.city, row.mcc) for row in file.merchant),
+                *(_terminal(row) for row in file.terminal),
+            ]
+        ),
+    )
+
+
+def _bank(row: _Bank, base: Path) -> Bank:
+    place = f"bank {row.id}"
+    framing = row.framing or ("ascii4" if row.dialect == "cups" else "bin2")
+    if framing not in PREFIXES:
+        raise ConfigError(f"{place}: framing {framing!r} is not known; use one of {', '.join(PREFIXES)}")
+    dialect = row.dialect if row.dialect in BUILT_IN else str(base / row.dialect)
+    try:
+        load_dialect(dialect)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from None
+    links = tuple(_address(place, link) for link in row.links)
+    zpk, zak = bytes.fromhex(row.zpk), bytes.fromhex(row.zak)
+    return Bank(row.id, row.name_zh, row.name_en, links, zpk, zak, dialect, framing)
+
+
+def _terminal(row: _Terminal) -> Terminal:
+    for kind in row.kinds:
+        if kind not in PAYMENT_KINDS:
+            known = ", ".join(PAYMENT_KINDS)
+            raise ConfigError(f"terminal {row.id}: kind {kind!r} is not known; use some of {known}")
+    tmk = bytes.fromhex(row.tmk)
+    return Terminal(
+        row.id, row.merchant, tmk, row.model, row.firmware, tuple(row.kinds), row.currency, row.dialect
     )
 
 
