@@ -4,6 +4,7 @@ import pytest
 
 from posswitch.base.errors import PosswitchError
 from posswitch.engine.lifecycle import (
+    ADVISING,
     APPROVED,
     DECLINED,
     FORWARDED,
@@ -16,7 +17,7 @@ from posswitch.engine.lifecycle import (
     after,
 )
 
-STATES = (RECEIVED, FORWARDED, APPROVED, DECLINED, REVERSING, REVERSED, NEEDS_OWNER)
+STATES = (RECEIVED, FORWARDED, ADVISING, APPROVED, DECLINED, REVERSING, REVERSED, NEEDS_OWNER)
 CAUSES = sorted({cause for _, cause in LIFE})
 
 
@@ -42,7 +43,10 @@ def test_only_received_is_left_towards_the_bank():
 def test_nothing_ends_open():
     leaving = {state for state, _ in LIFE}
     assert leaving >= OPEN
-    assert {following for (state, _), following in LIFE.items() if state == NEEDS_OWNER} == {REVERSED}
+    assert {following for (state, _), following in LIFE.items() if state == NEEDS_OWNER} == {
+        REVERSED,
+        APPROVED,
+    }
 
 
 def test_an_approval_is_left_only_by_a_reversal():

@@ -24,26 +24,28 @@ from posswitch.engine.events import (
     AnswerArrived,
     AnswerSpoiled,
     DayTurned,
+    DeliveryExpired,
     Event,
     NodeRestarted,
     NotSent,
     Record,
     RequestArrived,
     ReversalArrived,
-    ReversalExpired,
     TerminalSignedOn,
     TimerFired,
     Undelivered,
 )
-from posswitch.engine.facts import NO_FACTS, Facts, Row
+from posswitch.engine.facts import Row
 from posswitch.engine.guard import card_key
 from posswitch.engine.invariants import Refold
 from posswitch.engine.lifecycle import REVERSING
 from posswitch.engine.state import Flight, pack_state
+from posswitch.journal.facts import FactReader
 from posswitch.journal.sqlite import Journal, decode_record
-from posswitch.scheme.numbers import payment_of_rrn
+from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.scheme.numbers import repeat_key
 
-NODE = "A"
+NODE, ACQUIRER = "A", "00000000"
 KEY = b"chain key of the tests, 32 bytes"
 BANK, OTHER_BANK = "01020000", "01030000"
 RULES = Rules(Timers(), Limits())
@@ -119,6 +121,9 @@ class World:
     def _open(self) -> None:
         self.journal = Journal(self.folder, KEY)
         self.state = self.journal.recover(NODE)
+        self.reader = FactReader(
+            self.journal, self.state, ACQUIRER, lambda bank: self.serving.get(bank, False)
+        )
         for seq, record in records(self.folder):
             if seq > self._checked:
                 self._check(seq, record)
@@ -136,7 +141,7 @@ class World:
         decisions = []
         self.journal.begin()
         for event in events:
-            facts = self.facts(event)
+            facts = self.reader.read(event, at_ns)
             before = pack_state(self.state)
             decision = decide(self.state, event, facts, at_ns, self.rules)
             assert decide(self.state, event, facts, at_ns, self.rules) == decision
@@ -156,22 +161,6 @@ class World:
     def _check(self, seq: int, record: Record) -> None:
         assert list(self.refold.check(seq, record)) == []
         self._checked = seq
-
-    def facts(self, event: Event) -> Facts:
-        """What the loop reads for an event before it is decided."""
-        match event:
-            case RequestArrived():
-                row, used_minor = self.journal.facts(event.key, card_key(event), self.state.day)
-                return Facts(row, used_minor, self.serving.get(event.bank, False))
-            case ReversalArrived():
-                return Facts(self.journal.row_by_key(event.key))
-            case AnswerArrived():
-                if self.state.flight_of_answer(event.bank, event.stan, event.f7) is not None:
-                    return NO_FACTS
-                return Facts(self.journal.row(payment_of_rrn(event.rrn, self.state.node)))
-            case Undelivered():
-                return Facts(self.journal.row(event.payment))
-        return NO_FACTS
 
     def _remember(self, event: Event, decision: Decision) -> None:
         verdict = decision.verdict
@@ -193,7 +182,8 @@ class World:
         print_of_card = sha256(card.encode()).digest()[:16]
         new = replace(SALE, ticket=self.ticket(), stan=f"{self._stan:06d}", pan_print=print_of_card)
         new = replace(new, **changes)
-        return replace(new, key=f"00000000|{new.terminal}|{new.batch}|{new.stan}|2")
+        mti = PAYMENT_KINDS[new.kind].terminal[0]
+        return replace(new, key=repeat_key(ACQUIRER, new.terminal, new.batch, new.stan, mti))
 
     def ticket(self) -> int:
         """A new reply address."""
@@ -288,7 +278,7 @@ class World:
 
     def expire(self, payment: int = 0) -> None:
         """The lane has tried for as long as it may."""
-        self.submit(ReversalExpired(payment or self.payment))
+        self.submit(DeliveryExpired(payment or self.payment))
 
     def turn_day(self, day: str) -> None:
         """The settlement network's date changes."""

@@ -89,7 +89,10 @@ def test_a_cut_tail(tmp_path):
     [
         ("UPDATE payment SET state = 'approved' WHERE payment = 4", "payment 4: state in the table"),
         ("DELETE FROM payment WHERE payment = 2", "payment 2: is missing"),
-        ("INSERT INTO payment VALUES(1, 'k', 'declined', '', '', '')", "payment 1: no record opened it"),
+        (
+            "INSERT INTO payment VALUES(1, 'k', 'sale', 1, 0, 0, 'declined', '', '', '')",
+            "payment 1: no record opened it",
+        ),
         ("UPDATE counter SET used_minor = used_minor + 1", "counter of day 20260615: the table says"),
         ("UPDATE counter SET window = '20260616'", "counter of day 20260616: the table says"),
         ("DELETE FROM counter", "counter of day 20260615: is missing"),

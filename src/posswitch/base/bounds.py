@@ -22,6 +22,7 @@ OPEN_PER_BANK_MAX = 4096  # forwarded and unanswered
 LANE_ITEMS_MAX = 20_000  # reversals a bank may owe before it gets no new sale
 LANE_SENDING_MAX = 32  # reversals in flight to one bank
 LINKS_PER_BANK_MAX = 16
+BATCH_ITEMS_MAX = 5000  # payments of a terminal's batch that a settlement looks at
 SNAPSHOT_EVERY = 50_000
 _SECONDS_MAX = 1_000_000
 PLANS_MAX = 1024  # compiled bitmaps a dialect remembers

@@ -1,4 +1,4 @@
-"""Who may speak with whom: institutions, BIN rows, merchants, terminals, limits, and how they are looked up."""
+"""Who may speak with whom: institutions, BIN rows, merchants, terminals, limits; and how they are found."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple

@@ -1,4 +1,4 @@
-"""From a payload to an event: look the terminal up, verify the MAC, seal the secrets, name the kind."""
+"""From a terminal's payload to an event: look it up, verify the MAC, seal the secrets, name the kind."""
 
 from collections.abc import Callable
 
@@ -7,40 +7,49 @@ import msgspec
 from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, Pan, Track2, luhn_ok
 from posswitch.base.errors import CodecError
 from posswitch.base.moment import NS_PER_S
-from posswitch.base.registry import Terminal
-from posswitch.codec import Message, load_dialect, read_cups_header
+from posswitch.base.registry import Registry, Terminal
+from posswitch.codec import Message, load_dialect
 from posswitch.crypto.hsm import Hsm, Usage
-from posswitch.crypto.mab import interbank_text
 from posswitch.edge.sealed import Reply, Ticket, Tickets
 from posswitch.engine.events import (
-    AnswerArrived,
-    AnswerSpoiled,
+    BatchTotaled,
     Event,
+    Item,
+    ItemsUploaded,
     RequestArrived,
     ReversalArrived,
+    TerminalSignedOff,
     TerminalSignedOn,
+    UploadEnded,
 )
-from posswitch.engine.state import Session, State
-from posswitch.scheme.interbank import mac_text
+from posswitch.engine.state import TRADING, Session
 from posswitch.scheme.kinds import (
     ECHO,
+    PAYMENT_KINDS,
     REVERSAL,
-    SALE,
+    SETTLEMENT,
+    SIGN_OFF,
     SIGN_ON,
+    UPLOAD,
+    UPLOAD_END,
     Kind,
     batch_of,
     is_request,
     kind_from_terminal,
+    kind_reversed,
     missing_field,
     texts,
 )
+from posswitch.scheme.numbers import repeat_key
+from posswitch.scheme.settlement import read_count, read_items, read_totals
 from posswitch.settings.config import Config
 
-POS, CUPS = load_dialect("pos"), load_dialect("cups")
-_NOT_REJECTED = "00000"
+POS = load_dialect("pos")
 _SIGN_ON_NS = NS_PER_S  # a sign-on is not signed and costs a record: one a second for each terminal
 _NO_PIN = bytes(8)  # what terminals send where no PIN was typed
 MAC_BYTES = 8  # field 64 is the last of a POS message
+
+Drift = Callable[[str, str, str, str], None]  # terminal, what, registered, sent
 
 
 class Direct(msgspec.Struct, frozen=True):
@@ -57,39 +66,47 @@ class Dropped(msgspec.Struct, frozen=True):
     why: str
 
 
-def _refused(kind: Kind | None, had: dict[int, str], terminal: Terminal, session: Session) -> str:
-    """The DE39 of a signed request that cannot be what it says, or empty."""
-    if kind is None:
-        return "40"
-    if missing_field(kind, had) is not None:
-        return "30"
-    if had[42] != terminal.merchant:
-        return "03"
-    if kind is SALE and batch_of(had) != session.batch:
-        return "77"
-    return ""
+class Heard(msgspec.Struct, frozen=True):
+    """A readable request of a known terminal that is signed on; `tak` is empty when it carried no MAC."""
+
+    message: Message
+    had: dict[int, str]
+    terminal: Terminal
+    session: Session
+    reply: Reply
+    tak: bytes
+
+    def refused(self, code: str) -> Direct:
+        """The direct answer, under the key that the request came with."""
+        return Direct(code, self.message, self.tak)
+
+    def ticket(self, pan: Pan | None = None, track2: Track2 | None = None, pin: bytes = b"") -> Ticket:
+        """What waits for the answer."""
+        keys = self.session if self.tak else None
+        return Ticket(self.reply, self.message.header, keys, pan, track2, pin)
 
 
 class Admission:
-    """What the edge knows when it meets a payload; it reads the state and never changes it."""
+    """What the edge knows when it meets a terminal's payload; it reads the state and never changes it."""
 
     def __init__(
         self,
         config: Config,
+        registry: Registry,
         hsm: Hsm,
-        state: State,
+        sessions: dict[str, Session],
         tickets: Tickets,
         tick_ns: Callable[[], int],
+        drift: Drift,
     ) -> None:
         self._config = config
+        self._registry = registry
         self._hsm = hsm
-        self._state = state
-        self._sessions = state.sessions
+        self._sessions = sessions
         self._tickets = tickets
         self._tick_ns = tick_ns
+        self._drift = drift
         self._signed_on_ns: dict[str, int] = {}
-
-    # From terminals
 
     def from_terminal(self, payload: bytes, reply: Reply) -> Event | Direct | Dropped:
         """A terminal's payload as an event, a direct answer, or a reason why nobody is answered."""
@@ -101,7 +118,7 @@ class Admission:
             return Dropped("not-a-request")
         had = texts(message)
         terminal = had.get(41, "")
-        row = self._config.registry.terminals.get(terminal)
+        row = self._registry.terminals.get(terminal)
         kind = kind_from_terminal(message.mti, had)
         if row is None:
             return Direct("97", message)
@@ -112,18 +129,51 @@ class Admission:
         if kind is None and message.mti[1] == "8":  # network management carries no MAC
             return Direct("40", message)
         session = self._sessions.get(terminal)
-        if session is None:
+        if session is None or not session.tak:
             return Direct("77", message)
+        signed = kind is None or kind.mac or 64 in message.fields
+        if signed and not self._mac_fits(session, message, payload):
+            return Direct("A0", message)
+        heard = Heard(message, had, row, session, reply, session.tak if signed else b"")
+        code = self._refused(kind, heard)
+        if kind is None or code:
+            return heard.refused(code)
+        return _ADMITS[kind.name](self, heard, kind)
+
+    def _mac_fits(self, session: Session, message: Message, payload: bytes) -> bool:
         mac = message.fields.get(64)
         data = payload[POS.header_bytes : -MAC_BYTES]
-        if not isinstance(mac, bytes) or not self._hsm.cup_mac_ok(session.tak, data, mac):
-            return Direct("A0", message)
-        code = _refused(kind, had, row, session)
-        if kind is None or code:
-            return Direct(code, message, session.tak)
-        if kind is REVERSAL:
-            return self._reversal(message, had, session, reply)
-        return self._sale(message, had, session, reply)
+        return isinstance(mac, bytes) and self._hsm.cup_mac_ok(session.tak, data, mac)
+
+    def _refused(self, kind: Kind | None, heard: Heard) -> str:
+        """The DE39 of a request that cannot be what it says, or empty."""
+        had, terminal = heard.had, heard.terminal
+        if kind is None:
+            return "40"
+        if missing_field(kind, had) is not None:
+            return "30"
+        if had[42] != terminal.merchant:
+            self._drift(terminal.id, "merchant", terminal.merchant, had[42])
+            return "03"
+        if terminal.merchant not in self._registry.merchants:
+            return "03"
+        currency = had.get(49, terminal.currency)
+        if currency != terminal.currency:
+            self._drift(terminal.id, "currency", terminal.currency, currency)
+        payment = kind_reversed(had) if kind is REVERSAL else kind
+        if (
+            terminal.kinds
+            and payment is not None
+            and payment.name in PAYMENT_KINDS
+            and payment.name not in terminal.kinds
+        ):
+            self._drift(terminal.id, "kind", ",".join(terminal.kinds), payment.name)
+            return "58"
+        if kind.name in PAYMENT_KINDS and (
+            batch_of(had) != heard.session.batch or heard.session.phase != TRADING
+        ):
+            return "77"
+        return ""
 
     def refuse(self, payload: bytes, code: str) -> Direct | None:
         """The direct answer `code` to a readable payload, MACed when the terminal has a key."""
@@ -142,6 +192,7 @@ class Admission:
         if missing_field(SIGN_ON, had) is not None:
             return Direct("30", message)
         if had.get(42) != terminal.merchant:
+            self._drift(terminal.id, "merchant", terminal.merchant, had[42])
             return Direct("03", message)
         now = self._tick_ns()
         if now - self._signed_on_ns.get(terminal.id, -_SIGN_ON_NS) < _SIGN_ON_NS:
@@ -156,28 +207,38 @@ class Admission:
             self._config.version,
         )
 
-    def _sale(self, message: Message, had: dict[int, str], session: Session, reply: Reply) -> Event | Direct:
+    def _sign_off(self, heard: Heard, kind: Kind) -> Event:
+        had = heard.had
+        return TerminalSignedOff(self._seal(heard.ticket()), had[41], had[11], had[60])
+
+    def _payment(self, heard: Heard, kind: Kind) -> Event | Direct:
+        had, fields = heard.had, heard.message.fields
         track2 = Track2(had[35]) if 35 in had else None
-        pan = Pan(had[2] if track2 is None or 2 in had else track2.pan)
+        pan = Pan(had.get(2, track2.pan if track2 is not None else ""))
         if track2 is not None and track2.pan != pan:
-            return Direct("30", message, session.tak)
-        if not PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX:
-            return Direct("14", message, session.tak)
-        box, fingerprint = self._hsm.seal_pan(pan)
-        pin_block = message.fields.get(52)
+            return heard.refused("30")
+        if pan or kind.need_one:
+            if not PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX:
+                return heard.refused("14")
+            box, fingerprint = self._hsm.seal_pan(pan)
+        else:  # its original has the card
+            box, fingerprint = b"", b""
+        pin_block = fields.get(52)
         if not isinstance(pin_block, bytes) or pin_block == _NO_PIN:
             pin_block = b""
+        route = self._registry.bin_of(pan)
         terminal, stan, merchant = had[41], had[11], had[42]
+        original = had.get(61, "")
         return RequestArrived(
-            self._seal(Ticket(reply, message.header, session, pan, track2, pin_block)),
-            SALE.name,
-            self._key(terminal, session.batch, stan),
+            self._seal(heard.ticket(pan or None, track2, pin_block)),
+            kind.name,
+            self._key(terminal, heard.session.batch, stan, kind),
             terminal,
             merchant,
-            session.batch,
+            heard.session.batch,
             stan,
-            int(had[4]),
-            had[49],
+            int(had.get(4, "0")),
+            had.get(49, heard.terminal.currency),
             had[3],
             had[22],
             had[25],
@@ -187,19 +248,28 @@ class Admission:
             len(pan),
             pan[-4:],
             luhn_ok(pan),
-            row.bank if (row := self._config.registry.bin_of(pan)) else "",
-            self._config.registry.merchants[merchant].mcc,
+            route.bank if route is not None else "",
+            self._registry.merchants[merchant].mcc,
             had[60],
             bool(pin_block),
             self._config.version,
+            route is not None and route.foreign,
+            had.get(37, ""),
+            original[0:6],
+            original[6:12],
+            original[12:16],
+            had.get(38, ""),
         )
 
-    def _reversal(self, message: Message, had: dict[int, str], session: Session, reply: Reply) -> Event:
+    def _reversal(self, heard: Heard, kind: Kind) -> Event:
+        had = heard.had
+        reversed_kind = kind_reversed(had)
+        assert reversed_kind is not None
         pan = had.get(2, "")
         terminal, batch, stan = had[41], batch_of(had), had[11]
         return ReversalArrived(
-            self._seal(Ticket(reply, message.header, session, Pan(pan) if pan else None)),
-            self._key(terminal, batch, stan),
+            self._seal(heard.ticket(Pan(pan) if pan else None)),
+            self._key(terminal, batch, stan, reversed_kind),
             terminal,
             had[42],
             batch,
@@ -208,7 +278,35 @@ class Admission:
             self._print(pan),
             had[39],
             had[60],
+            reversed_kind.name,
+            had[3],
+            had[25],
         )
+
+    def _settlement(self, heard: Heard, kind: Kind) -> Event | Direct:
+        had = heard.had
+        totals = read_totals(had[48])
+        if totals is None:
+            return heard.refused("30")
+        ticket = self._seal(heard.ticket())
+        return BatchTotaled(ticket, had[41], had[42], batch_of(had), had[11], *totals, had[60])
+
+    def _upload(self, heard: Heard, kind: Kind) -> Event | Direct:
+        had = heard.had
+        items = read_items(had[48])
+        if items is None:
+            return heard.refused("30")
+        rows = tuple(Item(row.stan, row.amount_minor, self._print(row.pan), row.foreign) for row in items)
+        ticket = self._seal(heard.ticket())
+        return ItemsUploaded(ticket, had[41], had[42], batch_of(had), had[11], rows, had[60])
+
+    def _upload_end(self, heard: Heard, kind: Kind) -> Event | Direct:
+        had = heard.had
+        count = read_count(had[48])
+        if count is None:
+            return heard.refused("30")
+        ticket = self._seal(heard.ticket())
+        return UploadEnded(ticket, had[41], had[42], batch_of(had), had[11], count, had[60])
 
     def _print(self, pan: str) -> bytes:
         """The keyed fingerprint; empty for an absent number, one that fits nothing for what is no PAN."""
@@ -219,50 +317,15 @@ class Admission:
     def _seal(self, ticket: Ticket) -> int:
         return self._tickets.seal(ticket, self._tick_ns())
 
-    def _key(self, terminal: str, batch: str, stan: str) -> str:
-        """What makes a repeat: acquirer, terminal, batch, STAN, MTI class (a reversal carries its sale's)."""
-        return f"{self._config.acquirer}|{terminal}|{batch}|{stan}|2"
+    def _key(self, terminal: str, batch: str, stan: str, kind: Kind) -> str:
+        return repeat_key(self._config.acquirer, terminal, batch, stan, kind.terminal[0])
 
-    # From banks
 
-    def from_bank(self, bank: str, message: Message) -> Event | Dropped:
-        """A bank's answer with its MAC verified, or what is wrong with it."""
-        get = texts(message).get
-        stan, f7 = get(11, ""), get(7, "")
-        if not stan:
-            return Dropped("answer-without-stan")
-        mac = message.fields.get(128)
-        zak = self._config.registry.banks[bank].zak
-        covered = interbank_text(mac_text(message))
-        if not isinstance(mac, bytes) or not self._hsm.zone_mac_ok(zak, covered, mac):
-            return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")
-        return AnswerArrived(
-            bank,
-            message.mti,
-            int(stan),
-            f7,
-            get(39, ""),
-            get(38, ""),
-            get(37, ""),
-            int(get(4, "0")),
-            get(41, ""),
-            get(42, ""),
-            self._print(get(2, "")),
-            get(15, ""),
-        )
-
-    @staticmethod
-    def read_bank(payload: bytes) -> tuple[Message, bool] | Dropped:
-        """A bank's payload as a message, and whether it came back unread (a reject code in the header)."""
-        try:
-            return CUPS.unpack(payload), read_cups_header(payload).reject_code != _NOT_REJECTED
-        except CodecError:
-            return Dropped("undecodable-answer")
-
-    def returned(self, bank: str, message: Message) -> int:
-        """The payment under way whose request the network sent back unread, or 0."""
-        event = self.from_bank(bank, message)
-        if message.mti != "0200" or not isinstance(event, AnswerArrived):
-            return 0
-        flight = self._state.flight_of_answer(bank, event.stan, event.f7)
-        return flight.payment if flight is not None and flight.rrn == event.rrn else 0
+_ADMITS: dict[str, Callable[[Admission, Heard, Kind], Event | Direct]] = {
+    **dict.fromkeys(PAYMENT_KINDS, Admission._payment),
+    REVERSAL.name: Admission._reversal,
+    SIGN_OFF.name: Admission._sign_off,
+    SETTLEMENT.name: Admission._settlement,
+    UPLOAD.name: Admission._upload,
+    UPLOAD_END.name: Admission._upload_end,
+}

@@ -10,7 +10,7 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Bank
 from posswitch.codec import Message
 from posswitch.edge.wire import Wire
-from posswitch.scheme.kinds import ECHO_CODE, SIGN_ON_CODE, text
+from posswitch.scheme.kinds import CUTOVER_BEGINS, CUTOVER_ENDS, ECHO_CODE, SIGN_ON_CODE, text
 
 _ECHO_MISSES_MAX = 2
 _FRAME_NS = int(FRAME_SECONDS_MAX * NS_PER_S)
@@ -31,7 +31,7 @@ class Link(Wire):
     """One connection to a bank; it serves after its sign-on was accepted."""
 
     def __init__(self, links: "Links", tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
-        super().__init__("ascii4", UNSENT_BYTES_MAX_BANK, tick_ns, dirty)
+        super().__init__(links.bank.framing, UNSENT_BYTES_MAX_BANK, tick_ns, dirty)
         self._links = links
         self.serving = False
         self.echoes_missed = 0
@@ -118,6 +118,11 @@ class Links:
             if link is not None and link.serving and link.send(payload):
                 return True
         return False
+
+    def tell_cutover(self) -> None:
+        """Tells the bank, over one link, that the settlement day ends and the next has begun."""
+        for code in (CUTOVER_BEGINS, CUTOVER_ENDS):
+            self.send(self.back.management(self.bank.id, code))
 
     def sweep(self, tick_ns: int) -> None:
         """Tests idle links."""

@@ -4,23 +4,29 @@ from functools import lru_cache
 
 from posswitch.base.amount import CNY
 from posswitch.base.moment import Stamp, stamp
-from posswitch.codec import Message, cups_header, swap_tpdu
+from posswitch.base.registry import Registry
+from posswitch.codec import Message, swap_tpdu
 from posswitch.codec.message import Value
 from posswitch.crypto.hsm import Hsm
 from posswitch.crypto.mab import interbank_text
-from posswitch.edge.admit import CUPS, MAC_BYTES, POS
+from posswitch.edge.admit import MAC_BYTES, POS
 from posswitch.edge.sealed import Ticket
-from posswitch.engine.effects import Answer
-from posswitch.engine.events import RequestArrived, ReversalArrived, TerminalSignedOn
+from posswitch.edge.voice import Voices
+from posswitch.engine.effects import Answer, Asked
+from posswitch.engine.events import (
+    BatchTotaled,
+    RequestArrived,
+    ReversalArrived,
+    TerminalSignedOff,
+    TerminalSignedOn,
+)
 from posswitch.engine.state import Flight
 from posswitch.scheme.interbank import mac_text, original_data
-from posswitch.scheme.kinds import answer_mti
+from posswitch.scheme.kinds import PAYMENT_KINDS, REVERSAL, answer_mti
+from posswitch.scheme.settlement import write_totals
 from posswitch.settings.config import Config
 
-Request = RequestArrived | ReversalArrived | TerminalSignedOn
-
 _NO_MAC = bytes(MAC_BYTES)
-_NO_HEADER = bytes(46)
 _ECHOED = (3, 4, 11, 25, 41, 42, 49, 60)
 _NAME_BYTES, _CITY_BYTES = 25, 13
 
@@ -28,15 +34,21 @@ _NAME_BYTES, _CITY_BYTES = 25, 13
 class Dresser:
     """Everything that leaves is made here."""
 
-    def __init__(self, config: Config, hsm: Hsm) -> None:
+    def __init__(self, config: Config, registry: Registry, voices: Voices, hsm: Hsm) -> None:
         self._config = config
+        self._registry = registry
+        self._voices = voices
         self._hsm = hsm
         self._both = lru_cache(maxsize=4096)(lambda bank: f"{bank:<11}{config.acquirer:<11}")
         self._place = lru_cache(maxsize=4096)(self._name_and_city)
 
+    def amended(self) -> None:
+        """The registry has changed: names are looked up anew."""
+        self._place.cache_clear()
+
     # To terminals
 
-    def response(self, request: Request, answer: Answer, ticket: Ticket, now: Stamp) -> bytes:
+    def response(self, request: Asked, answer: Answer, ticket: Ticket, now: Stamp) -> bytes:
         """The answer to a terminal, under the key that its request came with."""
         fields: dict[int, Value] = {
             11: request.stan,
@@ -50,28 +62,49 @@ class Dresser:
             fields[37] = answer.rrn
         if isinstance(request, TerminalSignedOn):
             return self._signed_on(request, answer, ticket, fields)
-        fields[3], fields[25] = "000000", "00"
-        fields[4] = f"{request.amount_minor:012d}"
-        fields[42] = request.merchant
         fields[60] = request.f60
-        fields[49] = CNY
-        if ticket.pan:
-            fields[2] = ticket.pan
         if answer.day:
             fields[15] = answer.day
         if isinstance(request, RequestArrived):
-            fields[3], fields[25], fields[49] = request.processing, request.condition, request.currency
-            fields[44] = self._both(request.bank)
-            if answer.auth:
-                fields[38] = answer.auth
-        assert ticket.keys is not None
-        mti = "0210" if isinstance(request, RequestArrived) else "0410"
-        return self._to_terminal(mti, fields, ticket.header, ticket.keys.tak)
+            mti = self._payment(request, answer, ticket, fields)
+        elif isinstance(request, ReversalArrived):
+            mti = "0410"
+            fields[3], fields[25], fields[49] = request.processing, request.condition, CNY
+            fields[4], fields[42] = f"{request.amount_minor:012d}", request.merchant
+            if ticket.pan:
+                fields[2] = ticket.pan
+        elif isinstance(request, TerminalSignedOff):
+            mti = "0830"
+        else:
+            mti = "0330"
+            fields[42] = request.merchant
+            if isinstance(request, BatchTotaled):
+                mti = "0510"
+                fields[48], fields[49] = write_totals(*answer.sides, answer.flags), CNY
+        return self._to_terminal(mti, fields, ticket.header, ticket.keys.tak if ticket.keys else b"")
+
+    def _payment(
+        self, request: RequestArrived, answer: Answer, ticket: Ticket, fields: dict[int, Value]
+    ) -> str:
+        """Adds what the answer to a payment has; returns its MTI."""
+        kind = PAYMENT_KINDS[request.kind]
+        fields[3], fields[25], fields[49] = request.processing, request.condition, request.currency
+        if 4 in kind.need:
+            fields[4] = f"{request.amount_minor:012d}"
+        fields[42] = request.merchant
+        fields[44] = self._both(request.bank)
+        if ticket.pan:
+            fields[2] = ticket.pan
+        if answer.auth:
+            fields[38] = answer.auth
+        if ticket.balance:
+            fields[54] = ticket.balance
+        return answer_mti(kind.terminal[0])
 
     def _signed_on(
         self, request: TerminalSignedOn, answer: Answer, ticket: Ticket, fields: dict[int, Value]
     ) -> bytes:
-        terminal = self._config.registry.terminals[request.terminal]
+        terminal = self._registry.terminals[request.terminal]
         fields[42] = terminal.merchant
         fields[60] = f"00{answer.batch}003"
         fields[62] = self._hsm.sign_on_keys(terminal.tmk, request.tpk, request.tak)
@@ -96,77 +129,100 @@ class Dresser:
     # To banks
 
     def request(self, flight: Flight, ticket: Ticket) -> bytes:
-        """The 0200 to a bank; raises CryptoError when the PIN cannot be translated."""
+        """A payment to its bank; raises CryptoError when the PIN cannot be translated."""
         request = flight.request
-        at = stamp(flight.at_ns)
-        assert ticket.pan is not None
-        fields = self._common(flight, ticket.pan, at, flight.stan, flight.f7)
+        pan = ticket.pan or self._hsm.open_pan(request.pan_box)
+        fields = self._money(flight, pan, flight.stan, flight.f7)
         if ticket.track2 is not None:
             fields[35] = ticket.track2.replace("D", "=")
         if ticket.pin_block:
             assert ticket.keys is not None
-            zpk = self._config.registry.banks[request.bank].zpk
+            zpk = self._registry.banks[request.bank].zpk
             fields[26] = "12"
-            fields[52] = self._hsm.translate_pin(ticket.keys.tpk, zpk, ticket.pan, ticket.pin_block)
+            fields[52] = self._hsm.translate_pin(ticket.keys.tpk, zpk, pan, ticket.pin_block)
             fields[53] = "2600000000000000"
-        return self._to_bank(request.bank, "0200", fields)
+        self._add_original(flight, fields)
+        return self._to_bank(request.bank, PAYMENT_KINDS[request.kind].bank, fields)
+
+    def advice(self, flight: Flight, repeat: bool) -> bytes:
+        """An accepted advice (xxx1 when sent before): no track, no PIN."""
+        request = flight.request
+        fields = self._money(flight, self._hsm.open_pan(request.pan_box), flight.stan, flight.f7)
+        self._add_original(flight, fields)
+        return self._to_bank(request.bank, _repeated(PAYMENT_KINDS[request.kind].bank, repeat), fields)
 
     def reversal(self, flight: Flight, repeat: bool) -> bytes:
-        """The 0420 (0421 when sent before): as the sale, its original times, no track, no PIN, field 90."""
+        """The 0420 (0421 when sent before): as its payment, the same times, no track, no PIN, field 90."""
         request = flight.request
-        pan = self._hsm.open_pan(request.pan_box)
-        fields = self._common(flight, pan, stamp(flight.at_ns), flight.rev_stan, flight.rev_f7)
-        fields[90] = original_data("0200", flight.stan, flight.f7, self._config.acquirer, self._config.centre)
-        return self._to_bank(request.bank, "0421" if repeat else "0420", fields)
+        fields = self._money(flight, self._hsm.open_pan(request.pan_box), flight.rev_stan, flight.rev_f7)
+        mti = PAYMENT_KINDS[request.kind].bank
+        fields[90] = original_data(mti, flight.stan, flight.f7, self._config.acquirer, self._config.centre)
+        return self._to_bank(request.bank, _repeated(REVERSAL.bank, repeat), fields)
 
     def management(self, bank: str, mti: str, stan: str, now: Stamp, code: str, answer: str = "") -> bytes:
-        """Sign-on and echo between institutions (F70), or the answer to one."""
+        """Network management between institutions (F70), or the answer to it."""
         fields: dict[int, Value] = {7: now.f7, 11: stan, 33: self._config.centre, 70: code}
         if answer:
             fields[39] = answer
-        payload = CUPS.pack(Message(mti, fields, _NO_HEADER))
-        return self._with_header(bank, payload)
+        return self._voices[bank].pack(mti, fields)
 
-    def _common(self, flight: Flight, pan: str, at: Stamp, stan: int, f7: str) -> dict[int, Value]:
+    def _money(self, flight: Flight, pan: str, stan: int, f7: str) -> dict[int, Value]:
+        """What every message about an amount or a card carries."""
         request = flight.request
+        kind = PAYMENT_KINDS[request.kind]
+        at = stamp(flight.at_ns)
         fields: dict[int, Value] = {
             2: pan,
-            3: request.processing,
-            4: f"{request.amount_minor:012d}",
+            3: kind.terminal[1],
             7: f7,
             11: f"{stan:06d}",
             12: at.time,
             13: at.date,
             18: request.mcc,
             22: request.entry,
-            25: request.condition,
+            25: kind.terminal[2],
             32: self._config.acquirer,
             33: self._config.centre,
             37: flight.rrn,
             41: request.terminal,
             42: request.merchant,
-            43: self._place(request.merchant),
-            49: request.currency,
+            43: self._place(request.merchant, self._voices[request.bank].chinese),
         }
+        if 4 in kind.need:
+            fields[4] = f"{request.amount_minor:012d}"
+            fields[49] = request.currency
         if request.expiry:
             fields[14] = request.expiry
         return fields
 
-    def _name_and_city(self, merchant: str) -> str:
+    def _add_original(self, flight: Flight, fields: dict[int, Value]) -> None:
+        """Field 90 and the authorisation code, where a payment builds on another one."""
+        original = flight.original
+        auth = original.auth if original is not None else flight.request.auth
+        if auth:
+            fields[38] = auth
+        if original is not None:
+            fields[90] = original_data(
+                original.mti, original.stan, original.f7, self._config.acquirer, self._config.centre
+            )
+
+    def _name_and_city(self, merchant: str, chinese: bool) -> str:
         """Field 43 of a merchant; blanks for one that has left since its payment."""
-        row = self._config.registry.merchants.get(merchant)
+        row = self._registry.merchants.get(merchant)
         name, city = (row.name, row.city) if row else ("", "")
+        if not chinese:  # the bank's dialect cannot write it
+            name, city = (words.encode("ascii", "replace").decode() for words in (name, city))
         return f"{_fitted(name, _NAME_BYTES)}{_fitted(city, _CITY_BYTES)}CN"
 
     def _to_bank(self, bank: str, mti: str, fields: dict[int, Value]) -> bytes:
-        message = Message(mti, fields, _NO_HEADER)
-        covered = interbank_text(mac_text(message))
-        fields[128] = self._hsm.zone_mac(self._config.registry.banks[bank].zak, covered)
-        return self._with_header(bank, CUPS.pack(message))
+        covered = interbank_text(mac_text(Message(mti, fields)))
+        fields[128] = self._hsm.zone_mac(self._registry.banks[bank].zak, covered)
+        return self._voices[bank].pack(mti, fields)
 
-    def _with_header(self, bank: str, payload: bytes) -> bytes:
-        body = payload[len(_NO_HEADER) :]
-        return cups_header(bank, self._config.centre, len(body)) + body
+
+def _repeated(mti: str, repeat: bool) -> str:
+    """The MTI of a message sent again ends in 1."""
+    return f"{mti[:3]}1" if repeat else mti
 
 
 def _fitted(words: str, length_bytes: int) -> str:

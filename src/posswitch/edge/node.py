@@ -17,21 +17,25 @@ from structlog.typing import EventDict
 
 from posswitch.base.card import scrub
 from posswitch.base.errors import ConfigError, CryptoError
-from posswitch.base.moment import NS_PER_S, stamp
+from posswitch.base.moment import NS_PER_S, business_day, stamp
+from posswitch.base.registry import Bank, Change, Registry
 from posswitch.codec import Message
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.gate import Gate
+from posswitch.edge.hear import ANSWERS, Hearing
 from posswitch.edge.listener import Listener
 from posswitch.edge.loop import run_fast
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
 from posswitch.edge.vitals import PERIOD_NS, Vitals
+from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
 from posswitch.engine.decide import Rules
 from posswitch.engine.events import NodeRestarted, ReturnedUnread
+from posswitch.engine.state import State
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 from posswitch.scheme.kinds import answer_mti, text
@@ -68,11 +72,16 @@ class Node:
         self._journal = Journal(config.data, journal_key(hsm))
         self._state = self._journal.recover(config.node)
         self._identity = f"{config.node}/{config.acquirer}/{config.centre}"
-        self._check_start()
         _check_keys(config, hsm)
         self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
-        self._dresser = Dresser(config, hsm)
-        self._admission = Admission(config, hsm, self._state, self._tickets, clock.tick_ns)
+        self._registry = _registry_in_force(config, self._state)
+        self._check_start()
+        self._voices = Voices(self._registry, config.centre)
+        self._dresser = Dresser(config, self._registry, self._voices, hsm)
+        self._admission = Admission(
+            config, self._registry, hsm, self._state.sessions, self._tickets, clock.tick_ns, self._note_drift
+        )
+        self._hearing = Hearing(self._registry, self._voices, hsm, self._state, self._tickets)
         self._vitals = Vitals(config.data)
         self._gate = Gate()
         self._dirty: dict[Wire, None] = {}
@@ -86,18 +95,19 @@ class Node:
             self._vitals,
             self._dirty,
             die,
+            config.acquirer,
+            config.cutover_s,
         )
+        self._runtime.amend = self._amend
         self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty)
-        self._runtime.links.update(
-            (bank.id, Links(bank, self, config.timers, clock.tick_ns, self._dirty))
-            for bank in config.registry.banks.values()
-        )
+        self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
+        self._closing: list[asyncio.Task[None]] = []  # links of banks that were amended
         self._management_stan = 0
         self._next_vitals_ns = self._next_sweep_ns = self._next_sync_ns = 0
 
     def _check_start(self) -> None:
         """Raises ConfigError when journal, configuration and clock do not belong together."""
-        state, config = self._state, self._config
+        state = self._state
         if state.identity not in ("", self._identity):
             raise ConfigError(
                 f"the journal is of node/acquirer/centre {state.identity}, the configuration says "
@@ -107,7 +117,7 @@ class Node:
         if behind_s > _CLOCK_BEHIND_S_MAX:
             raise ConfigError(f"the clock is {behind_s} s behind the journal's last record; set it first")
         for flight in state.flights.values():
-            if flight.request.bank not in config.registry.banks:
+            if flight.request.bank not in self._registry.banks:
                 raise ConfigError(
                     f"bank {flight.request.bank} still has payments open; keep it in the configuration"
                 )
@@ -126,7 +136,11 @@ class Node:
         for links in self._runtime.links.values():
             links.start()
         self._runtime.start(
-            NodeRestarted(stamp(self._clock.wall_ns()).day, self._config.version, self._identity)
+            NodeRestarted(
+                business_day(self._clock.wall_ns(), self._config.cutover_s),
+                self._config.version,
+                self._identity,
+            )
         )
         await self._listener.serve()
         pid_file = self._config.data / PID_FILE
@@ -188,6 +202,29 @@ class Node:
             self._runtime.expire()
             self._journal.sync_head()
 
+    # The registry
+
+    def _links(self, bank: Bank) -> Links:
+        return Links(bank, self, self._config.timers, self._clock.tick_ns, self._dirty)
+
+    def _amend(self, change: Change) -> None:
+        """A new version of the registry is in force: links of new and changed banks are opened."""
+        gone = [key for key in change.drop if key[0] != "bank"]  # a bank leaves at the next start
+        self._registry.amend(change.put, gone)
+        self._dresser.amended()
+        for row in change.put:
+            if isinstance(row, Bank):
+                self._voices.pop(row.id, None)
+                old = self._runtime.links.get(row.id)
+                if old is not None:
+                    self._closing.append(asyncio.create_task(old.stop()))
+                links = self._runtime.links[row.id] = self._links(row)
+                links.start()
+        log.info("registry", version=change.version, put=len(change.put), dropped=len(change.drop))
+
+    def _note_drift(self, terminal: str, what: str, registered: str, sent: str) -> None:
+        self._runtime.counts[f"drift-{what}"] += 1
+
     # Front: what terminals send
 
     def from_terminal(self, payload: bytes, reply: Reply) -> bool:
@@ -225,7 +262,7 @@ class Node:
 
     def from_bank(self, bank: str, payload: bytes, link: Link) -> None:
         """Takes one payload of a bank: management stays at the link, answers become events."""
-        read = self._admission.read_bank(payload)
+        read = self._hearing.read(bank, payload)
         if isinstance(read, Dropped):
             self._runtime.counts[read.why] += 1
             return
@@ -237,8 +274,8 @@ class Node:
             self._runtime.wake()
         elif message.mti in ("0830", "0810"):
             link.managed(message)
-        elif message.mti in ("0210", "0430") and not self._runtime.flooded:
-            event = self._admission.from_bank(bank, message)
+        elif message.mti in ANSWERS and not self._runtime.flooded:
+            event = self._hearing.from_bank(bank, message)
             if isinstance(event, Dropped):
                 self._runtime.counts[event.why] += 1
             else:
@@ -249,7 +286,7 @@ class Node:
     def _returned(self, bank: str, message: Message) -> None:
         """Our message came back unread: a request is reversed at once, anything else waits for its timer."""
         self._runtime.counts["returned-unread"] += 1
-        payment = self._admission.returned(bank, message)
+        payment = self._hearing.returned(bank, message)
         if payment:
             self._runtime.submit(ReturnedUnread(payment))
 
@@ -263,6 +300,21 @@ class Node:
         now = stamp(self._clock.wall_ns())
         mti, stan, code = answer_mti(message.mti), text(message, 11) or "000000", text(message, 70)
         return self._dresser.management(bank, mti, stan, now, code, "00")
+
+
+def _registry_in_force(config: Config, state: State) -> Registry:
+    """The rows of the configuration file with what the office has changed since."""
+    registry = config.registry
+    owed = {flight.request.bank for flight in state.flights.values()}
+    registry.amend(
+        [row for row in state.amended.values() if row is not None],
+        [
+            key
+            for key, row in state.amended.items()
+            if row is None and (key[0] != "bank" or key[1] not in owed)
+        ],
+    )
+    return registry
 
 
 def _check_keys(config: Config, hsm: SoftHsm) -> None:

@@ -9,7 +9,8 @@ import structlog
 
 from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY, TURN_SPACING_NS
 from posswitch.base.errors import CodecError, CryptoError, PosswitchError
-from posswitch.base.moment import NS_PER_S, stamp
+from posswitch.base.moment import NS_PER_S, business_day, stamp
+from posswitch.base.registry import Change
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.sealed import Tickets
@@ -17,24 +18,29 @@ from posswitch.edge.vitals import Vitals
 from posswitch.edge.wire import Wire
 from posswitch.engine.apply import apply
 from posswitch.engine.decide import Rules, decide
-from posswitch.engine.effects import Effect, EraseTicket, SendRequest, SendResponse, SetTimer, WakeLane
+from posswitch.engine.effects import (
+    Amend,
+    Effect,
+    EraseTicket,
+    SendRequest,
+    SendResponse,
+    SetTimer,
+    TellCutover,
+    WakeLane,
+)
 from posswitch.engine.events import (
-    AnswerArrived,
     DayTurned,
+    DeliveryExpired,
     Event,
     NotSent,
     RequestArrived,
-    ReversalArrived,
-    ReversalExpired,
     TimerFired,
     Undelivered,
 )
-from posswitch.engine.facts import NO_FACTS, Facts
-from posswitch.engine.guard import card_key
-from posswitch.engine.lifecycle import FORWARDED, NEEDS_OWNER, REVERSING
+from posswitch.engine.lifecycle import ADVISING, FORWARDED, IN_LANE, NEEDS_OWNER, REVERSING
 from posswitch.engine.state import Flight, State
+from posswitch.journal.facts import FactReader
 from posswitch.journal.sqlite import Journal
-from posswitch.scheme.numbers import payment_of_rrn
 from posswitch.settings.clock import Clock
 
 log = structlog.get_logger()
@@ -54,6 +60,8 @@ class Runtime:
         vitals: Vitals,
         dirty: dict[Wire, None],
         die: Callable[[BaseException], None],
+        acquirer: str,
+        cutover_s: int,
     ) -> None:
         self._journal = journal
         self._state = state
@@ -64,6 +72,8 @@ class Runtime:
         self._vitals = vitals
         self._dirty = dirty
         self._die = die
+        self._facts = FactReader(journal, state, acquirer, self._ready)
+        self._cutover_s = cutover_s
         self._queue: deque[Event] = deque()
         self._unheard: dict[int, None] = {}  # approvals told to nobody in this turn
         self._scheduled = False
@@ -72,6 +82,7 @@ class Runtime:
         self.draining = False  # no new sale is forwarded; all else is decided as ever
         self.owners = journal.count(NEEDS_OWNER)
         self.links: dict[str, Links] = {}
+        self.amend: Callable[[Change], None] = lambda change: None  # the node's: registry, links
         self.counts: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -143,7 +154,7 @@ class Runtime:
         journal.begin()
         for _ in range(min(len(queue), BATCH_EVENTS_MAX)):
             event = queue.popleft()
-            decision = decide(state, event, self._facts(event), at_ns, self._rules)
+            decision = decide(state, event, self._facts.read(event, at_ns), at_ns, self._rules)
             if decision.verdict is None:
                 self.counts[decision.note] += 1
             else:
@@ -159,27 +170,9 @@ class Runtime:
             self._snapshot_seq = state.seq
         return effects
 
-    def _facts(self, event: Event) -> Facts:
-        """What the journal knows about this event."""
-        read = _FACTS.get(type(event))
-        return NO_FACTS if read is None else read(self, event)
-
-    def _request_facts(self, event: RequestArrived) -> Facts:
-        row, used_minor = self._journal.facts(event.key, card_key(event), self._state.day)
-        links = self.links.get(event.bank)
-        ready = links is not None and links.ready() and not self.draining
-        return Facts(row, used_minor, ready)
-
-    def _reversal_facts(self, event: ReversalArrived) -> Facts:
-        return Facts(self._journal.row_by_key(event.key))
-
-    def _answer_facts(self, event: AnswerArrived) -> Facts:
-        if self._state.flight_of_answer(event.bank, event.stan, event.f7) is not None:
-            return NO_FACTS
-        return Facts(self._journal.row(payment_of_rrn(event.rrn, self._state.node)))
-
-    def _payment_facts(self, event: Undelivered) -> Facts:
-        return Facts(self._journal.row(event.payment))
+    def _ready(self, bank: str) -> bool:
+        links = self.links.get(bank)
+        return links is not None and links.ready() and not self.draining
 
     # Release
 
@@ -238,19 +231,31 @@ class Runtime:
         if links is None or not links.ready():
             return
         for payment, repeat in lane.send(self._clock.tick_ns(), self._rules.timers):
-            self._send_reversal(links, self._state.flights[payment], repeat)
+            self._send_from_lane(links, self._state.flights[payment], repeat)
 
     def _erase_ticket(self, effect: EraseTicket) -> None:
         self._tickets.erase(effect.ticket)
 
-    def _send_reversal(self, links: Links, flight: Flight, repeat: bool) -> None:
+    def _send_from_lane(self, links: Links, flight: Flight, repeat: bool) -> None:
         """One try; whatever goes wrong, the lane tries again."""
+        what, dress = (
+            ("reversal", self._dresser.reversal)
+            if flight.state == REVERSING
+            else ("advice", self._dresser.advice)
+        )
         try:
-            sent = links.send(self._dresser.reversal(flight, repeat))
+            sent = links.send(dress(flight, repeat))
         except PosswitchError:
-            self.counts["reversal-undressed"] += 1
+            self.counts[f"{what}-undressed"] += 1
         else:
-            self.counts["reversal-sent" if sent else "reversal-no-link"] += 1
+            self.counts[f"{what}-sent" if sent else f"{what}-no-link"] += 1
+
+    def _amend(self, effect: Amend) -> None:
+        self.amend(effect.change)
+
+    def _tell_cutover(self, effect: TellCutover) -> None:
+        for links in self.links.values():
+            links.tell_cutover()
 
     # Time
 
@@ -266,28 +271,29 @@ class Runtime:
             due_ns = lane.next_tick_ns()
             if lane.has_new() or (due_ns is not None and due_ns <= tick_ns):
                 self._wake_lane(WakeLane(bank))
-        today = stamp(self._clock.wall_ns()).day
+        today = business_day(self._clock.wall_ns(), self._cutover_s)
         if today > self._state.day:
             self.submit(DayTurned(today))
         if self._dirty:
             self.wake()
 
     def expire(self) -> None:
-        """Reversals that were tried long enough get an owner, also when their bank has no link."""
+        """What was tried in its lane for long enough gets an owner, also when its bank has no link."""
         oldest_ns = self._clock.wall_ns() - int(self._rules.timers.reversal_hours * 3600 * NS_PER_S)
         for payment, flight in self._state.flights.items():
-            if flight.state == REVERSING and flight.since_ns < oldest_ns:
-                self.submit(ReversalExpired(payment))
+            if flight.state in IN_LANE and flight.since_ns < oldest_ns:
+                self.submit(DeliveryExpired(payment))
 
     def gauges(self) -> dict[str, float]:
         """How it stands, for the vitals."""
         flights = self._state.flights.values()
-        reversing = sum(flight.state == REVERSING for flight in flights)
+        states = Counter(flight.state for flight in flights)
         gauges: dict[str, float] = {
             "record": self._state.seq,
             "queue": len(self._queue),
             "open_payments": len(flights),
-            "open_reversals": reversing,
+            "open_reversals": states[REVERSING],
+            "open_advices": states[ADVISING],
             "needs_owner": self.owners,
             "tickets": len(self._tickets),
             "links_up": sum(links.serving() for links in self.links.values()),
@@ -299,16 +305,12 @@ class Runtime:
         return gauges
 
 
-_FACTS: dict[type, Callable[..., Facts]] = {
-    RequestArrived: Runtime._request_facts,
-    ReversalArrived: Runtime._reversal_facts,
-    AnswerArrived: Runtime._answer_facts,
-    Undelivered: Runtime._payment_facts,
-}
 _RELEASE: dict[type, Callable[..., None]] = {
     SendRequest: Runtime._send_request,
     SendResponse: Runtime._send_response,
     SetTimer: Runtime._set_timer,
     WakeLane: Runtime._wake_lane,
     EraseTicket: Runtime._erase_ticket,
+    Amend: Runtime._amend,
+    TellCutover: Runtime._tell_cutover,
 }

@@ -20,7 +20,7 @@ class Ticket:
     The (wrapped) keys are those it was admitted with: a sign-on in between does not take them away.
     """
 
-    __slots__ = ("born_ns", "header", "keys", "pan", "pin_block", "reply", "track2")
+    __slots__ = ("balance", "born_ns", "header", "keys", "pan", "pin_block", "reply", "track2")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Ticket:
         self.track2 = track2
         self.pin_block = pin_block
         self.born_ns = 0
+        self.balance = ""  # field 54 of a bank's answer
 
     def __repr__(self) -> str:
         return "<ticket, sealed>"

@@ -1,15 +1,25 @@
 """Folding a record into the state; the only way the state changes, live and in recovery."""
 
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
 from posswitch.engine.events import (
+    BatchTotaled,
     DayTurned,
+    ItemsUploaded,
     NodeRestarted,
     Record,
+    RegistryChanged,
     RequestArrived,
+    TerminalSignedOff,
     TerminalSignedOn,
+    UploadEnded,
     Verdict,
 )
-from posswitch.engine.lifecycle import FORWARDED, OPEN, REVERSING
-from posswitch.engine.state import FIRST_BATCH, Flight, Session, State, let_go, take_up
+from posswitch.engine.lifecycle import ADVISING, FORWARDED, OPEN, REVERSING
+from posswitch.engine.state import CLOSED, FIRST_BATCH, Flight, Session, State, let_go, take_up
 
 
 def apply(state: State, seq: int, record: Record) -> None:
@@ -18,35 +28,41 @@ def apply(state: State, seq: int, record: Record) -> None:
     state.seq = seq
     state.at_ns = record.at_ns
     event, verdict = record.event, record.verdict
-    if isinstance(event, TerminalSignedOn):
-        session = state.sessions.get(event.terminal)
-        batch = session.batch if session else FIRST_BATCH
-        state.sessions[event.terminal] = Session(batch, event.tpk, event.tak)
-    elif isinstance(event, DayTurned):
-        state.day = event.day
-    elif isinstance(event, NodeRestarted):
-        state.day = max(state.day, event.day)
-        state.identity = event.identity
+    note = _NOTES.get(type(event))
+    if note is not None:
+        note(state, event, verdict)
     if verdict.reversing:
         _enter_reversing(state, seq, record.at_ns, verdict)
-    elif verdict.state == FORWARDED:
-        assert isinstance(event, RequestArrived)
-        flight = Flight(
-            verdict.payment,
-            event,
-            record.at_ns,
-            state.rrn(record.at_ns, seq),
-            verdict.stan,
-            verdict.f7,
-            event.ticket,
-            verdict.holds,
-        )
-        state.stans[event.bank] = verdict.stan
-        take_up(state, flight)
+    elif verdict.state in (FORWARDED, ADVISING):
+        _take_off(state, seq, record)
     elif verdict.state and verdict.state not in OPEN and verdict.payment in state.flights:
         let_go(state, state.flights[verdict.payment])
     elif not verdict.cause and verdict.payment in state.flights:
         _evidence(state, event, state.flights[verdict.payment], verdict.landed)
+
+
+def _take_off(state: State, seq: int, record: Record) -> None:
+    verdict = record.verdict
+    request = verdict.completed or record.event
+    assert isinstance(request, RequestArrived)
+    state.stans[request.bank] = verdict.stan
+    take_up(
+        state,
+        Flight(
+            verdict.payment,
+            request,
+            record.at_ns,
+            state.rrn(record.at_ns, seq),
+            verdict.stan,
+            verdict.f7,
+            request.ticket,
+            verdict.holds,
+            verdict.state,
+            since_seq=seq,
+            since_ns=record.at_ns,
+            original=verdict.original,
+        ),
+    )
 
 
 def _enter_reversing(state: State, seq: int, at_ns: int, verdict: Verdict) -> None:
@@ -75,3 +91,54 @@ def _evidence(state: State, event: object, flight: Flight, landed: bool) -> None
     elif landed and flight.deferred:
         flight.deferred = False
         state.lane(flight.request.bank).release(flight.payment)
+
+
+# Events that concern no payment of their own.
+
+
+def _signed_on(state: State, event: TerminalSignedOn, verdict: Verdict) -> None:
+    old = state.sessions.get(event.terminal)
+    if old is None:
+        state.sessions[event.terminal] = Session(FIRST_BATCH, event.tpk, event.tak)
+    elif old.phase == CLOSED:
+        state.sessions[event.terminal] = Session(old.next_batch, event.tpk, event.tak)
+    else:
+        state.sessions[event.terminal] = replace(old, tpk=event.tpk, tak=event.tak)
+
+
+def _signed_off(state: State, event: TerminalSignedOff, verdict: Verdict) -> None:
+    state.sessions[event.terminal] = replace(state.sessions[event.terminal], tpk=b"", tak=b"")
+
+
+def _batch_moved(state: State, event: BatchTotaled | ItemsUploaded | UploadEnded, verdict: Verdict) -> None:
+    session = state.sessions[event.terminal]
+    if verdict.closing is None or event.batch != session.batch or session.phase == CLOSED:
+        return
+    named = tuple(item.stan for item in event.items) if isinstance(event, ItemsUploaded) else ()
+    uploaded = () if verdict.closing.phase == CLOSED else session.uploaded + named
+    state.sessions[event.terminal] = replace(session, phase=verdict.closing.phase, uploaded=uploaded)
+
+
+def _day_turned(state: State, event: DayTurned, verdict: Verdict) -> None:
+    state.day = event.day
+
+
+def _restarted(state: State, event: NodeRestarted, verdict: Verdict) -> None:
+    state.day = max(state.day, event.day)
+    state.identity = event.identity
+
+
+def _registry_changed(state: State, event: RegistryChanged, verdict: Verdict) -> None:
+    state.amend(event.change)
+
+
+_NOTES: dict[type, Callable[[State, Any, Verdict], None]] = {
+    TerminalSignedOn: _signed_on,
+    TerminalSignedOff: _signed_off,
+    BatchTotaled: _batch_moved,
+    ItemsUploaded: _batch_moved,
+    UploadEnded: _batch_moved,
+    DayTurned: _day_turned,
+    NodeRestarted: _restarted,
+    RegistryChanged: _registry_changed,
+}

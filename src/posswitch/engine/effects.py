@@ -2,7 +2,28 @@
 
 import msgspec
 
-from posswitch.engine.events import RequestArrived, ReversalArrived, TerminalSignedOn, Verdict
+from posswitch.base.registry import Change
+from posswitch.engine.events import (
+    BatchTotaled,
+    ItemsUploaded,
+    RequestArrived,
+    ReversalArrived,
+    TerminalSignedOff,
+    TerminalSignedOn,
+    UploadEnded,
+    Verdict,
+)
+from posswitch.scheme.settlement import Side
+
+Asked = (
+    RequestArrived
+    | ReversalArrived
+    | TerminalSignedOn
+    | TerminalSignedOff
+    | BatchTotaled
+    | ItemsUploaded
+    | UploadEnded
+)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -13,6 +34,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     auth: str = ""
     day: str = ""  # F15, MMDD
     batch: str = ""  # sign-on only
+    flags: str = ""  # settlement only, with our totals of domestic and foreign cards
+    sides: tuple[Side, Side] = (Side(), Side())
 
 
 class SendRequest(msgspec.Struct, frozen=True, gc=False):
@@ -29,7 +52,7 @@ class SendResponse(msgspec.Struct, frozen=True, gc=False):
     """
 
     ticket: int
-    request: RequestArrived | ReversalArrived | TerminalSignedOn
+    request: Asked
     answer: Answer
     payment: int = 0
     repeat: bool = False
@@ -58,7 +81,19 @@ class EraseTicket(msgspec.Struct, frozen=True, gc=False):
     ticket: int
 
 
-Effect = SendRequest | SendResponse | SetTimer | WakeLane | EraseTicket
+class Amend(msgspec.Struct, frozen=True, gc=False):
+    """Put a new version of the registry into force."""
+
+    change: Change
+
+
+class TellCutover(msgspec.Struct, frozen=True, gc=False):
+    """Tell every bank that the business date has changed."""
+
+    day: str
+
+
+Effect = SendRequest | SendResponse | SetTimer | WakeLane | EraseTicket | Amend | TellCutover
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -6,9 +6,16 @@ journals.
 
 import msgspec
 
+from posswitch.base.registry import Change
+from posswitch.scheme.settlement import Side
+
 
 class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A terminal asks for a sale; its MAC was verified, its secrets wait under `ticket` outside the core."""
+    """A terminal asks for a payment; its MAC was verified, its secrets wait under `ticket` outside the core.
+
+    What it says of its original: `orig_rrn` (F37), `orig_batch`, `orig_stan` and `orig_date` (F61), `auth`
+    (F38). A void may come without a card: then the fields about it are empty, and its original has them.
+    """
 
     ticket: int
     kind: str
@@ -33,10 +40,16 @@ class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=
     f60: str
     has_pin: bool
     config: str  # version of the configuration that admitted it
+    foreign: bool = False  # the BIN row's
+    orig_rrn: str = ""
+    orig_batch: str = ""
+    orig_stan: str = ""
+    orig_date: str = ""  # MMDD
+    auth: str = ""
 
 
 class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A terminal takes a sale back (0400); `key` is the sale's."""
+    """A terminal takes a payment of `kind` back (0400); `key` is the payment's."""
 
     ticket: int
     key: str
@@ -48,6 +61,9 @@ class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc
     pan_print: bytes  # empty when the terminal did not send the card number
     reason: str  # F39 of the request
     f60: str
+    kind: str = "sale"
+    processing: str = "000000"  # F3
+    condition: str = "00"  # F25
 
 
 class TerminalSignedOn(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -59,6 +75,61 @@ class TerminalSignedOn(msgspec.Struct, frozen=True, array_like=True, tag=True, g
     tpk: bytes
     tak: bytes
     config: str
+
+
+class TerminalSignedOff(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A terminal signed off: its working keys are forgotten, its batch stays."""
+
+    ticket: int
+    terminal: str
+    stan: str
+    f60: str
+
+
+class BatchTotaled(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A terminal says what its batch comes to (0500): domestic and foreign cards apart."""
+
+    ticket: int
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    domestic: Side
+    foreign: Side
+    f60: str
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One payment of an upload as the terminal has it."""
+
+    stan: str
+    amount_minor: int
+    pan_print: bytes
+    foreign: bool
+
+
+class ItemsUploaded(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A terminal names payments of a batch that did not balance (0320)."""
+
+    ticket: int
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    items: tuple[Item, ...]
+    f60: str
+
+
+class UploadEnded(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A terminal has named every payment of its batch (0320), `count` in all."""
+
+    ticket: int
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    count: int
+    f60: str
 
 
 class AnswerArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -113,8 +184,8 @@ class Undelivered(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=Fal
     payment: int
 
 
-class ReversalExpired(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A reversal could not be delivered for as long as the lane may try."""
+class DeliveryExpired(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A reversal or advice could not be delivered for as long as the lane may try."""
 
     payment: int
 
@@ -136,6 +207,12 @@ class DayTurned(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False
     day: str
 
 
+class RegistryChanged(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """The office ordered a new version of the registry; it is in force from this record on."""
+
+    change: Change
+
+
 Event = (
     RequestArrived
     | ReversalArrived
@@ -146,9 +223,14 @@ Event = (
     | NotSent
     | ReturnedUnread
     | Undelivered
-    | ReversalExpired
+    | DeliveryExpired
     | NodeRestarted
     | DayTurned
+    | TerminalSignedOff
+    | BatchTotaled
+    | ItemsUploaded
+    | UploadEnded
+    | RegistryChanged
 )
 
 
@@ -177,13 +259,45 @@ class Reopened(msgspec.Struct, frozen=True, array_like=True, gc=False):
     f7: str
 
 
+class Original(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The payment that another one builds on, as its bank knows it."""
+
+    payment: int
+    mti: str
+    stan: int
+    f7: str
+    rrn: str
+    auth: str
+
+
+class Difference(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where terminal and centre disagree about one payment of a batch; None = not there."""
+
+    stan: str
+    ours_minor: int | None
+    theirs_minor: int | None
+    ours_state: str = ""
+
+
+class Closing(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How a batch stands: its phase, our totals, flags (F48), what is still open, what differs."""
+
+    phase: str
+    domestic: Side = Side()
+    foreign: Side = Side()
+    flags: str = ""  # domestic and foreign: 1 balanced, 2 not
+    open: tuple[str, ...] = ()  # trace numbers of payments nobody knows yet
+    differences: tuple[Difference, ...] = ()
+
+
 class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The decision about one event, as recorded; recovery applies verdicts and decides nothing anew.
 
     `payment` is the number of the record that opened the payment (0: no payment changes). `cause` moves it
     through the lifecycle ("" leaves it); `state` is where it is then. `code` is the DE39 its terminal is
     owed from now on. `stan` and `f7` are those of the request to the bank. `landed`: the original of a
-    deferred reversal was answered.
+    deferred reversal was answered. `completed` is the request with what its original adds. `closing`: how
+    the batch of the event stands now.
     """
 
     payment: int = 0
@@ -198,6 +312,9 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reversing: tuple[Reversing, ...] = ()
     reopened: Reopened | None = None
     landed: bool = False
+    completed: RequestArrived | None = None
+    original: Original | None = None
+    closing: Closing | None = None
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -1,8 +1,10 @@
 """What the journal knows and memory does not, read for one event."""
 
+from typing import NamedTuple
+
 import msgspec
 
-from posswitch.engine.events import Record
+from posswitch.engine.events import Record, RequestArrived
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -15,14 +17,37 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     cause: str  # of its last step
     first: Record
 
+    @property
+    def request(self) -> RequestArrived | None:
+        """What the terminal asked, with what its original added; None when its reversal came first."""
+        event = self.first.verdict.completed or self.first.event
+        return event if isinstance(event, RequestArrived) else None
+
+
+class Entry(NamedTuple):
+    """A payment of a batch as the journal's table has it; `original`: the payment it builds on, or 0."""
+
+    payment: int
+    original: int
+    stan: str
+    kind: str
+    amount_minor: int
+    foreign: bool
+    state: str
+    code: str
+
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """`row`: the payment the event speaks of, found by repeat key, number or RRN; `used_minor`: the card's
-    holds today; `bank_ready`: a link to the bank is serving."""
+    holds today; `bank_ready`: a link to the bank is serving. `original`: the payment that a request builds
+    on; `taken_minor`: what has already been taken of it, or of `row`. `batch`: every payment of a batch."""
 
     row: Row | None = None
     used_minor: int = 0
     bank_ready: bool = True
+    original: Row | None = None
+    taken_minor: int = 0
+    batch: tuple[Entry, ...] = ()
 
 
 NO_FACTS = Facts()

@@ -4,14 +4,38 @@ from collections.abc import Iterator
 
 import msgspec
 
-from posswitch.engine.events import Hold, NodeRestarted, Record, RequestArrived, ReversalArrived, Verdict
-from posswitch.engine.lifecycle import DECLINED, FORWARDED, LIFE, OPEN, RECEIVED, REVERSING
+from posswitch.engine.batch import Totals, batch_row
+from posswitch.engine.events import (
+    Difference,
+    Event,
+    Hold,
+    NodeRestarted,
+    Record,
+    RequestArrived,
+    ReversalArrived,
+    Verdict,
+)
+from posswitch.engine.lifecycle import (
+    ADVISING,
+    APPROVED,
+    DECLINED,
+    FORWARDED,
+    LIFE,
+    OPEN,
+    RECEIVED,
+    REVERSING,
+)
+from posswitch.scheme.kinds import PAYMENT_KINDS
 
 
 class Life(msgspec.Struct):
-    """One payment as its records tell it; the first five are its row in the journal's table."""
+    """One payment as its records tell it; all but the last two are its row in the journal's table."""
 
     key: str
+    kind: str = "sale"
+    amount_minor: int = 0
+    is_foreign: int = 0
+    original: int = 0
     state: str = RECEIVED
     code: str = ""
     auth: str = ""
@@ -19,9 +43,12 @@ class Life(msgspec.Struct):
     bank: str = ""
     holds: tuple[Hold, ...] = ()
 
-    def row(self) -> tuple[str, str, str, str, str]:
-        """What the table must say."""
-        return self.key, self.state, self.code, self.auth, self.cause
+    def row(self) -> tuple[str | int, ...]:
+        """What the table must say, in the order of its columns."""
+        return (
+            self.key, self.kind, self.amount_minor, self.is_foreign, self.original,
+            self.state, self.code, self.auth, self.cause,
+        )  # fmt: skip
 
 
 class Refold:
@@ -30,6 +57,8 @@ class Refold:
     def __init__(self, card_daily_minor: int | None = None) -> None:
         self.lives: dict[int, Life] = {}
         self.counters: dict[tuple[str, str], int] = {}
+        self.batches: dict[tuple[str, str], tuple[str, Totals]] = {}
+        self.differences: dict[tuple[str, str, str], Difference] = {}
         self._keys: dict[str, int] = {}
         self._sent: dict[tuple[str, int, str], int] = {}
         self._card_daily_minor = card_daily_minor
@@ -44,8 +73,13 @@ class Refold:
             yield f"record {seq}: changes something without a cause"
         for hold in verdict.holds:
             yield from self._hold(seq, hold)
+        self._batch(event, verdict)
         if isinstance(event, NodeRestarted):
-            left = [payment for payment, life in self.lives.items() if life.state == FORWARDED]
+            left = [
+                payment
+                for payment, life in self.lives.items()
+                if life.state == FORWARDED and PAYMENT_KINDS[life.kind].reversible
+            ]
             if left:
                 yield f"record {seq}: after the restart payment {left[0]} is still forwarded"
 
@@ -64,11 +98,23 @@ class Refold:
         if event.key in self._keys:
             yield f"record {seq}: key of payment {self._keys[event.key]} opened again"
         self._keys[event.key] = seq
-        bank = event.bank if isinstance(event, RequestArrived) else ""
-        self.lives[verdict.payment] = Life(event.key, bank=bank)
-        if verdict.state == FORWARDED:
+        request = verdict.completed or event
+        bank, foreign = (
+            (request.bank, request.foreign) if isinstance(request, RequestArrived) else ("", False)
+        )
+        original = verdict.original.payment if verdict.original else 0
+        self.lives[verdict.payment] = Life(
+            event.key, event.kind, event.amount_minor, int(foreign), original, bank=bank
+        )
+        if verdict.original and not self._stands(verdict.original.payment):
+            yield f"record {seq}: builds on payment {original}, which does not stand"
+        if verdict.state in (FORWARDED, ADVISING):
             self.lives[verdict.payment].holds = verdict.holds
             yield from self._number(seq, verdict.payment, verdict.stan, verdict.f7)
+
+    def _stands(self, payment: int) -> bool:
+        life = self.lives.get(payment)
+        return life is not None and life.state in (APPROVED, ADVISING)
 
     def _moves(self, seq: int, verdict: Verdict) -> Iterator[str]:
         if (verdict.state == REVERSING) != bool(verdict.reversing):
@@ -82,13 +128,15 @@ class Refold:
             if LIFE.get((life.state, verdict.cause)) != verdict.state:
                 way = f"{life.state} → {verdict.state} by {verdict.cause}"
                 yield f"record {seq}: payment {payment} goes {way}"
-            if verdict.state in (DECLINED, REVERSING):
+            if verdict.state in (DECLINED, REVERSING):  # an advice keeps what it holds
                 owed += life.holds
                 life.holds = ()
             life.state, life.code, life.auth, life.cause = (
                 verdict.state, verdict.code, verdict.auth, verdict.cause,
             )  # fmt: skip
-        if verdict.state != FORWARDED and list(verdict.holds) != [_opposite(hold) for hold in owed]:
+        if verdict.state not in (FORWARDED, ADVISING) and list(verdict.holds) != [
+            _opposite(hold) for hold in owed
+        ]:
             yield f"record {seq}: does not give back exactly what its payments hold"
         for step in verdict.reversing:
             yield from self._number(seq, step.payment, step.stan, step.f7)
@@ -99,6 +147,17 @@ class Refold:
         if key in self._sent:
             yield f"record {seq}: STAN and F7 of payment {self._sent[key]} given again to {payment}"
         self._sent[key] = payment
+
+    def _batch(self, event: Event, verdict: Verdict) -> None:
+        row = batch_row(event, verdict)
+        if row is None:
+            return
+        key = row.terminal, row.batch
+        if row.totals is not None:
+            self.batches[key] = (row.phase, row.totals)
+        elif key in self.batches:
+            self.batches[key] = (row.phase, self.batches[key][1])
+        self.differences.update({(*key, one.stan): one for one in row.differences})
 
     def _hold(self, seq: int, hold: Hold) -> Iterator[str]:
         used = self.counters.get((hold.key, hold.window), 0) + hold.amount_minor

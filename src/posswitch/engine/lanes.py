@@ -1,6 +1,7 @@
-"""A lane: the reversals one bank owes an answer to, ordered per card, sent with growing pauses.
+"""A lane: the reversals and advices one bank owes an answer to, ordered per card, sent with growing pauses.
 
-What is in a lane is durable (payments in state reversing); when it is sent again is not, and needs not be.
+What is in a lane is durable (payments that are reversing or advising); when it is sent again is not, and
+needs not be.
 """
 
 from collections import deque

@@ -7,21 +7,25 @@ FORWARDED = "forwarded"
 APPROVED = "approved"
 DECLINED = "declined"
 REVERSING = "reversing"
+ADVISING = "advising"  # accepted, and told to the bank until it acknowledges
 REVERSED = "reversed"
 NEEDS_OWNER = "needs-owner"
 
 # A bank that knows no original has reversed nothing: an approval that comes later must still be taken back.
 BANK_KNOWS_NONE = "bank-knows-none"
 
-OPEN = frozenset({FORWARDED, REVERSING})
+OPEN = frozenset({FORWARDED, REVERSING, ADVISING})
+IN_LANE = frozenset({REVERSING, ADVISING})
 
 LIFE: dict[tuple[str, str], str] = {
     (RECEIVED, "refused"): DECLINED,
     (RECEIVED, "accepted"): FORWARDED,
+    (RECEIVED, "advice-accepted"): ADVISING,
     (RECEIVED, "reversal-came-first"): REVERSED,
     (FORWARDED, "bank-approved"): APPROVED,
     (FORWARDED, "bank-declined"): DECLINED,
     (FORWARDED, "not-sent"): DECLINED,
+    (FORWARDED, "inquiry-unanswered"): DECLINED,
     (FORWARDED, "bank-unsure"): REVERSING,
     (FORWARDED, "timed-out"): REVERSING,
     (FORWARDED, "restarted"): REVERSING,
@@ -35,6 +39,10 @@ LIFE: dict[tuple[str, str], str] = {
     (REVERSING, BANK_KNOWS_NONE): REVERSED,
     (REVERSING, "expired"): NEEDS_OWNER,
     (NEEDS_OWNER, "bank-reversed"): REVERSED,
+    (ADVISING, "bank-acknowledged"): APPROVED,
+    (ADVISING, "bank-refused"): NEEDS_OWNER,
+    (ADVISING, "expired"): NEEDS_OWNER,
+    (NEEDS_OWNER, "bank-acknowledged"): APPROVED,
 }
 
 

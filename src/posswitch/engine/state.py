@@ -3,19 +3,21 @@
 import msgspec
 
 from posswitch.base.moment import stamp
-from posswitch.engine.events import Hold, RequestArrived
+from posswitch.base.registry import Change, Key, Row, key_of
+from posswitch.engine.events import Hold, Original, RequestArrived
 from posswitch.engine.lanes import Lane
-from posswitch.engine.lifecycle import FORWARDED, REVERSING
+from posswitch.engine.lifecycle import FORWARDED, IN_LANE, REVERSING
 from posswitch.scheme.numbers import make_rrn, next_stan
 
-FIRST_BATCH = "000001"
+FIRST_BATCH, LAST_BATCH = "000001", "999999"
+TRADING, UPLOADING, CLOSED = "trading", "uploading", "closed"
 
 
 class Flight(msgspec.Struct, array_like=True):
-    """A payment that is forwarded or reversing.
+    """A payment that is forwarded, advising or reversing.
 
     `stan` and `f7` name its request at the bank, `rev_stan` and `rev_f7` its reversal. `deferred`: the
-    reversal waits because the original is still under way.
+    reversal waits because its request is still under way. `original`: the payment it builds on.
     """
 
     payment: int
@@ -29,9 +31,10 @@ class Flight(msgspec.Struct, array_like=True):
     state: str = FORWARDED
     rev_stan: int = 0
     rev_f7: str = ""
-    since_seq: int = 0  # the record by which it entered reversing: the order of lanes
+    since_seq: int = 0  # the record by which it entered its lane: the order there
     since_ns: int = 0
     deferred: bool = False
+    original: Original | None = None
 
     def __repr__(self) -> str:
         request = self.request
@@ -39,11 +42,24 @@ class Flight(msgspec.Struct, array_like=True):
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """A signed-on terminal: batch number and wrapped working keys."""
+    """A terminal's batch and wrapped working keys (empty after a sign-off).
+
+    `phase`: trading, uploading (its totals differed from ours), closed (the next sign-on begins a new one);
+    `uploaded`: trace numbers that the terminal has named in its upload.
+    """
 
     batch: str
     tpk: bytes
     tak: bytes
+    phase: str = TRADING
+    uploaded: tuple[str, ...] = ()
+
+    @property
+    def next_batch(self) -> str:
+        """The batch that a sign-on goes on with: the same until it is closed."""
+        if self.phase != CLOSED:
+            return self.batch
+        return FIRST_BATCH if self.batch == LAST_BATCH else f"{int(self.batch) + 1:06d}"
 
 
 class State(msgspec.Struct):
@@ -57,6 +73,8 @@ class State(msgspec.Struct):
     flights: dict[int, Flight] = {}
     stans: dict[str, int] = {}
     sessions: dict[str, Session] = {}
+    registry: int = 0  # the version in force; 0 is the configuration file's
+    amended: dict[Key, Row | None] = {}  # what the office changed over the file, None = dropped
     # Derived from the above, never stored.
     awaiting: dict[tuple[str, int, str], int] = {}
     forwarded: dict[str, int] = {}
@@ -69,6 +87,12 @@ class State(msgspec.Struct):
     def rrn(self, at_ns: int, payment: int) -> str:
         """Field 37 of the payment that a record of this time opened."""
         return make_rrn(stamp(at_ns), self.node, payment)
+
+    def amend(self, change: Change) -> None:
+        """A new version of the registry is in force."""
+        self.registry = change.version
+        self.amended.update((key, None) for key in change.drop)
+        self.amended.update((key_of(row), row) for row in change.put)
 
     def next_stan(self, bank: str) -> int:
         """The trace number that the next message to `bank` gets."""
@@ -96,6 +120,8 @@ class _Snapshot(msgspec.Struct, array_like=True):
     flights: list[Flight]
     stans: dict[str, int]
     sessions: dict[str, Session]
+    registry: int
+    amended: list[tuple[Key, Row | None]]
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -115,6 +141,8 @@ def pack_state(state: State) -> bytes:
             flights,
             state.stans,
             state.sessions,
+            state.registry,
+            sorted(state.amended.items()),
         )
     )
 
@@ -130,6 +158,8 @@ def unpack_state(data: bytes) -> State:
         snap.identity,
         stans=snap.stans,
         sessions=snap.sessions,
+        registry=snap.registry,
+        amended=dict(snap.amended),
     )
     for flight in sorted(snap.flights, key=lambda flight: (flight.since_seq, flight.payment)):
         take_up(state, flight)
@@ -146,6 +176,7 @@ def take_up(state: State, flight: Flight) -> None:
         state.forwarded[bank] = state.forwarded.get(bank, 0) + 1
     if flight.state == REVERSING:
         state.awaiting[bank, flight.rev_stan, flight.rev_f7] = flight.payment
+    if flight.state in IN_LANE:
         state.lane(bank).add(flight.payment, flight.request.pan_print, flight.deferred)
 
 
@@ -158,4 +189,5 @@ def let_go(state: State, flight: Flight) -> None:
         state.forwarded[bank] -= 1
     if flight.state == REVERSING:
         del state.awaiting[bank, flight.rev_stan, flight.rev_f7]
+    if flight.state in IN_LANE:
         state.lane(bank).remove(flight.payment, flight.request.pan_print)

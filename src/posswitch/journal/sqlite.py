@@ -4,15 +4,24 @@ After the first failed write nothing is retried: the error goes up and ends the 
 """
 
 import hmac
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 import msgspec
 
+from posswitch.base.bounds import BATCH_ITEMS_MAX
 from posswitch.base.errors import JournalDamaged, JournalError
 from posswitch.engine.apply import apply
-from posswitch.engine.events import Event, Record, RequestArrived, ReversalArrived, Verdict
-from posswitch.engine.facts import Row
+from posswitch.engine.batch import batch_row
+from posswitch.engine.events import (
+    Event,
+    Record,
+    RequestArrived,
+    ReversalArrived,
+    Verdict,
+)
+from posswitch.engine.facts import Entry, Row
 from posswitch.engine.lifecycle import LIFE, RECEIVED
 from posswitch.engine.state import State, pack_state, unpack_state
 from posswitch.journal.chain import GENESIS, Chain, Head, HeadFile
@@ -32,11 +41,18 @@ _PRAGMAS = (
 _OPENING = frozenset(cause for state, cause in LIFE if state == RECEIVED)
 _FACTS = """SELECT (SELECT payment FROM payment WHERE key = ?),
 (SELECT used_minor FROM counter WHERE key = ? AND window = ?)"""
+_ROW = "SELECT payment, state, code, auth, cause FROM payment"
+_SAME_AUTH_MAX = 64  # authorisation codes have six characters: some come again within a month
+_PREAUTHS = """SELECT payment FROM payment WHERE kind = 'preauth' AND auth = ? AND state = 'approved'
+ORDER BY payment DESC LIMIT ?"""
+_BATCH = """SELECT payment, original, key, kind, amount_minor, is_foreign, state, code FROM payment
+WHERE key >= ? AND key < ? LIMIT ?"""
+_OPEN = "INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _MOVE = "UPDATE payment SET state = ?, code = ?, auth = ?, cause = ? WHERE payment = ?"
 _COUNT = """INSERT INTO counter VALUES(?, ?, ?)
 ON CONFLICT(key, window) DO UPDATE SET used_minor = used_minor + excluded.used_minor"""
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode = _pack = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 
 
@@ -46,6 +62,15 @@ def decode_record(seq: int, body: bytes) -> Record:
         return _decode(body)
     except msgspec.DecodeError:
         raise JournalDamaged(seq, "its body is not a record") from None
+
+
+def opening_row(event: Event, verdict: Verdict) -> tuple[str, str, int, int, int]:
+    """Key, kind, amount, foreign and original of the payment that this record opens."""
+    assert isinstance(event, RequestArrived | ReversalArrived)
+    request = verdict.completed or event
+    foreign = isinstance(request, RequestArrived) and request.foreign
+    original = verdict.original.payment if verdict.original else 0
+    return event.key, event.kind, event.amount_minor, int(foreign), original
 
 
 def snapshot_mac(chain: Chain, seq: int, body: bytes) -> bytes:
@@ -73,11 +98,42 @@ class Journal:
 
     def row_by_key(self, key: str) -> Row | None:
         """The payment with this repeat key."""
-        return self._row("SELECT payment, state, code, auth, cause FROM payment WHERE key = ?", key)
+        return self._row(f"{_ROW} WHERE key = ?", key)
 
     def row(self, payment: int) -> Row | None:
         """The payment with this number."""
-        return self._row("SELECT payment, state, code, auth, cause FROM payment WHERE payment = ?", payment)
+        return self._row(f"{_ROW} WHERE payment = ?", payment)
+
+    def preauths(self, auth: str) -> Iterator[Row]:
+        """Approved pre-authorisations with this authorisation code, newest first, a bounded number."""
+        for (payment,) in self._run(_PREAUTHS, (auth, _SAME_AUTH_MAX)).fetchall():
+            row = self.row(int(payment))  # type: ignore[arg-type]
+            if row is not None:
+                yield row
+
+    def used(self, counter: str, window: str = "") -> int:
+        """What a counter holds."""
+        found = self._run("SELECT used_minor FROM counter WHERE key = ? AND window = ?", (counter, window))
+        row = found.fetchone()
+        return 0 if row is None else int(row[0])
+
+    def batch(self, prefix: str) -> tuple[Entry, ...]:
+        """The payments whose key begins with `prefix`, at most one more than a settlement looks at."""
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        rows = self._run(_BATCH, (prefix, end, BATCH_ITEMS_MAX + 1))
+        return tuple(
+            Entry(
+                payment,
+                original,
+                key[len(prefix) :].partition("|")[0],
+                kind,
+                amount,
+                bool(foreign),
+                state,
+                code,
+            )
+            for payment, original, key, kind, amount, foreign, state, code in rows
+        )
 
     def _row(self, sql: str, binding: str | int) -> Row | None:
         found = self._run(sql, (binding,)).fetchone()
@@ -116,6 +172,8 @@ class Journal:
         self._last = Head(seq, made)
         if verdict.cause:
             self._follow(event, verdict)
+        elif verdict.closing is not None:
+            self._follow_batch(event, verdict)
         return seq, record
 
     def _follow(self, event: Event, verdict: Verdict) -> None:
@@ -123,8 +181,7 @@ class Journal:
         run = self._run
         last = (verdict.state, verdict.code, verdict.auth, verdict.cause)
         if verdict.cause in _OPENING:
-            assert isinstance(event, RequestArrived | ReversalArrived)
-            run("INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?)", (verdict.payment, event.key, *last))
+            run(_OPEN, (verdict.payment, *opening_row(event, verdict), *last))
         elif verdict.reversing:
             for step in verdict.reversing:
                 run(_MOVE, (*last, step.payment))
@@ -132,6 +189,26 @@ class Journal:
             run(_MOVE, (*last, verdict.payment))
         for hold in verdict.holds:
             run(_COUNT, (hold.key, hold.window, hold.amount_minor))
+
+    def _follow_batch(self, event: Event, verdict: Verdict) -> None:
+        """Writes how a terminal's batch stands."""
+        row = batch_row(event, verdict)
+        assert row is not None
+        if row.totals is not None:
+            self._run(
+                "INSERT OR REPLACE INTO batch VALUES(?, ?, ?, ?)",
+                (row.terminal, row.batch, row.phase, _pack(row.totals)),
+            )
+        else:
+            self._run(
+                "UPDATE batch SET phase = ? WHERE terminal = ? AND batch = ?",
+                (row.phase, row.terminal, row.batch),
+            )
+        for one in row.differences:
+            self._run(
+                "INSERT OR REPLACE INTO difference VALUES(?, ?, ?, ?, ?, ?)",
+                (row.terminal, row.batch, one.stan, one.ours_minor, one.theirs_minor, one.ours_state),
+            )
 
     def commit(self) -> None:
         """Makes the batch durable; a failure must end the process."""

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from posswitch.base.errors import JournalError, PosswitchError
 from posswitch.engine.apply import apply
-from posswitch.engine.events import Record
+from posswitch.engine.events import Difference, Record
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state
 from posswitch.journal.chain import GENESIS, Chain, Head, read_head
@@ -65,6 +66,7 @@ def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head) -> Iterator
     yield from life.left()
     yield from _payments(db, refold)
     yield from _counters(db, refold)
+    yield from _batches(db, refold)
 
 
 class _Life:
@@ -106,12 +108,14 @@ def _snapshots(db: apsw.Connection) -> Iterator[tuple[int, tuple[bytes, bytes]]]
 
 def _payments(db: apsw.Connection, refold: Refold) -> Iterator[str]:
     left = dict(refold.lives)
-    for payment, *row in db.execute("SELECT payment, key, state, code, auth, cause FROM payment"):
+    names = (
+        "key", "kind", "amount_minor", "is_foreign", "original", "state", "code", "auth", "cause",
+    )  # fmt: skip
+    for payment, *row in db.execute(f"SELECT payment, {', '.join(names)} FROM payment"):  # noqa: S608
         life = left.pop(payment, None)
         if life is None:
             yield f"payment {payment}: no record opened it"
         elif life.row() != tuple(row):
-            names = ("key", "state", "code", "auth", "cause")
             changed = [name for name, said, is_ in zip(names, row, life.row(), strict=True) if said != is_]
             yield f"payment {payment}: {', '.join(changed)} in the table is not what its records say"
     for payment in left:
@@ -126,3 +130,25 @@ def _counters(db: apsw.Connection, refold: Refold) -> Iterator[str]:
             yield f"counter of day {window}: the table says {used}, its records {folded}"
     for _, window in left:
         yield f"counter of day {window}: is missing in the table"
+
+
+def _batches(db: apsw.Connection, refold: Refold) -> Iterator[str]:
+    pack = msgspec.msgpack.encode
+    folded = {key: (phase, pack(totals)) for key, (phase, totals) in refold.batches.items()}
+    found = {
+        (terminal, batch): (phase, body)
+        for terminal, batch, phase, body in db.execute("SELECT terminal, batch, phase, body FROM batch")
+    }
+    for terminal, batch in sorted(folded.keys() | found.keys()):
+        if folded.get((terminal, batch)) != found.get((terminal, batch)):
+            yield f"batch {batch} of terminal {terminal}: the table is not what its records say"
+    differences = {
+        (terminal, batch, stan): Difference(stan, *rest)
+        for terminal, batch, stan, *rest in db.execute(
+            "SELECT terminal, batch, stan, ours_minor, theirs_minor, ours_state FROM difference"
+        )
+    }
+    for key in sorted(differences.keys() | refold.differences.keys()):
+        if differences.get(key) != refold.differences.get(key):
+            place = f"batch {key[1]} of terminal {key[0]}"
+            yield f"difference {key[2]} in {place}: the table is not what its records say"

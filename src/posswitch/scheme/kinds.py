@@ -35,6 +35,8 @@ class Kind(msgspec.Struct, frozen=True):
     original: str = ""
     of: tuple[str, ...] = ()
     takes: str = ""
+    binding: bool = True  # whether a missing or exhausted original refuses it
+    limited: bool = False  # whether it takes from its card's limits
 
     @property
     def reversible(self) -> bool:
@@ -58,7 +60,7 @@ def _needs(*more: tuple[int, ...]) -> tuple[int, ...]:
 
 SALE = Kind(
     "sale", "消费", ("0200", "000000", "00", "22"), "0200",
-    need=_needs(), need_one=_CARD, on_unknown=REVERSE, totals=(DEBIT, 1),
+    need=_needs(), need_one=_CARD, on_unknown=REVERSE, totals=(DEBIT, 1), limited=True,
 )  # fmt: skip
 VOID = Kind(
     "void", "消费撤销", ("0200", "200000", "00", "23"), "0200",
@@ -76,7 +78,7 @@ BALANCE = Kind(
 )  # fmt: skip
 PREAUTH = Kind(
     "preauth", "预授权", ("0100", "030000", "06", "10"), "0100",
-    need=_needs(), need_one=_CARD, on_unknown=REVERSE,
+    need=_needs(), need_one=_CARD, on_unknown=REVERSE, limited=True,
 )  # fmt: skip
 PREAUTH_VOID = Kind(
     "preauth-void", "预授权撤销", ("0100", "200000", "06", "11"), "0100",
@@ -96,7 +98,7 @@ COMPLETION_VOID = Kind(
 COMPLETION_NOTICE = Kind(
     "completion-notice", "预授权完成通知", ("0220", "000000", "06", "24"), "0220",
     need=_needs(_AUTH), need_one=_CARD, on_unknown=REPEAT, totals=(DEBIT, 1),
-    original=BY_AUTH, of=("preauth",), takes=TOLERANT,
+    original=BY_AUTH, of=("preauth",), takes=TOLERANT, binding=False,
 )  # fmt: skip
 OFFLINE_SALE = Kind(
     "offline-sale", "离线结算", ("0220", "000000", "00", "30"), "0220",
@@ -136,6 +138,9 @@ OUTCOME_UNKNOWN = frozenset({"09", "68", "98"})
 # The bank's word that ends a reversal at once, and those that end it once no original can come.
 REVERSAL_DONE = frozenset({"00"})
 REVERSAL_UNKNOWN = frozenset({"12", "21", "22", "25"})
+
+# With these a bank says that it cannot take an advice now; any other refusal needs a person.
+ADVICE_LATER = frozenset({"09", "68", "90", "91", "92", "96", "98", "A0", "C1", "77"})
 
 # Network management towards banks, field 70.
 SIGN_ON_CODE, ECHO_CODE, CUTOVER_BEGINS, CUTOVER_ENDS = "001", "301", "201", "202"

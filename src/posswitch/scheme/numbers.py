@@ -28,3 +28,13 @@ def payment_of_rrn(rrn: str, node: str) -> int:
     if len(rrn) != 12 or rrn[4] != node or any(char not in _DIGITS for char in rrn[5:]):
         return 0
     return int(rrn[5:], 36)
+
+
+def batch_prefix(acquirer: str, terminal: str, batch: str) -> str:
+    """What the repeat keys of all payments of a terminal's batch begin with."""
+    return f"{acquirer}|{terminal}|{batch}|"
+
+
+def repeat_key(acquirer: str, terminal: str, batch: str, stan: str, mti: str) -> str:
+    """What makes a repeat a repeat; of the MTI its class: a reversal has its original's."""
+    return f"{acquirer}|{terminal}|{batch}|{stan}|{mti[1]}"

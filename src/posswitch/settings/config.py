@@ -117,7 +117,7 @@ def load_config(path: Path) -> Config:
 def _checked(file: _File, base: Path, version: str) -> Config:
     banks = _unique("bank", file.bank)
     merchants = _unique("merchant", file.merchant)
-    terminals = _unique("terminal", file.terminal)
+    _unique("terminal", file.terminal)
     ranges: dict[tuple[str, int], None] = {}
     for bin_row in file.bin:
         if (bin_row.prefix, bin_row.pan_digits) in ranges:

@@ -1,0 +1,83 @@
+"""From a bank's payload to an event: its MAC verified, its balance put beside the core."""
+
+from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
+from posswitch.base.errors import CodecError
+from posswitch.base.registry import Registry
+from posswitch.codec import Message
+from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.mab import interbank_text
+from posswitch.edge.admit import Dropped
+from posswitch.edge.sealed import Tickets
+from posswitch.edge.voice import Voices
+from posswitch.engine.events import AnswerArrived, AnswerSpoiled, Event
+from posswitch.engine.state import State
+from posswitch.scheme.interbank import mac_text
+from posswitch.scheme.kinds import BALANCE, texts
+
+# What a bank may answer, and what may come back from it unread and mean that nobody was asked.
+ANSWERS = frozenset({"0110", "0210", "0230", "0430"})
+_REQUESTS = frozenset({"0100", "0200"})
+
+
+class Hearing:
+    """What the edge knows when it meets a bank's payload; it reads the state and never changes it."""
+
+    def __init__(self, registry: Registry, voices: Voices, hsm: Hsm, state: State, tickets: Tickets) -> None:
+        self._registry = registry
+        self._voices = voices
+        self._hsm = hsm
+        self._state = state
+        self._tickets = tickets
+
+    def read(self, bank: str, payload: bytes) -> tuple[Message, bool] | Dropped:
+        """A bank's payload as a message, and whether it came back unread (a reject code in the header)."""
+        try:
+            return self._voices[bank].unpack(payload)
+        except CodecError:
+            return Dropped("undecodable-answer")
+
+    def from_bank(self, bank: str, message: Message) -> Event | Dropped:
+        """A bank's answer with its MAC verified, or what is wrong with it."""
+        had = texts(message)
+        stan, f7 = had.get(11, ""), had.get(7, "")
+        if not stan:
+            return Dropped("answer-without-stan")
+        mac = message.fields.get(128)
+        zak = self._registry.banks[bank].zak
+        covered = interbank_text(mac_text(message))
+        if not isinstance(mac, bytes) or not self._hsm.zone_mac_ok(zak, covered, mac):
+            return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")
+        if 54 in had:
+            self._keep_balance(bank, int(stan), f7, had[54])
+        pan = had.get(2, "")
+        known = PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX
+        return AnswerArrived(
+            bank,
+            message.mti,
+            int(stan),
+            f7,
+            had.get(39, ""),
+            had.get(38, ""),
+            had.get(37, ""),
+            int(had.get(4, "0")),
+            had.get(41, ""),
+            had.get(42, ""),
+            self._hsm.fingerprint(pan) if known else b"?" if pan else b"",
+            had.get(15, ""),
+        )
+
+    def returned(self, bank: str, message: Message) -> int:
+        """The payment under way whose request the network sent back unread, or 0."""
+        event = self.from_bank(bank, message)
+        if message.mti not in _REQUESTS or not isinstance(event, AnswerArrived):
+            return 0
+        flight = self._state.flight_of_answer(bank, event.stan, event.f7)
+        return flight.payment if flight is not None and flight.rrn == event.rrn else 0
+
+    def _keep_balance(self, bank: str, stan: int, f7: str, balance: str) -> None:
+        """What a customer has is nobody's business here: it waits in the ticket, never in a record."""
+        flight = self._state.flight_of_answer(bank, stan, f7)
+        if flight is not None and flight.request.kind == BALANCE.name:
+            ticket = self._tickets.get(flight.ticket)
+            if ticket is not None:
+                ticket.balance = balance

@@ -1,0 +1,159 @@
+"""What banks say: matched by institution, STAN and F7, and compared in every field that must repeat."""
+
+from posswitch.base.codes import APPROVALS
+from posswitch.base.moment import NS_PER_S
+from posswitch.engine.effects import Answer, Decision, Effect, SendResponse, WakeLane
+from posswitch.engine.events import AnswerArrived, AnswerSpoiled, RequestArrived, Verdict
+from posswitch.engine.facts import Facts, Row
+from posswitch.engine.lifecycle import (
+    ADVISING,
+    BANK_KNOWS_NONE,
+    DECLINED,
+    FORWARDED,
+    NEEDS_OWNER,
+    REVERSING,
+    after,
+)
+from posswitch.engine.reverse import UNKNOWN_OUTCOME, forget, release, reopen, reverse
+from posswitch.engine.rules import Rules
+from posswitch.engine.state import Flight, State
+from posswitch.scheme.kinds import (
+    ADVICE_LATER,
+    HOP_CODES,
+    OUTCOME_UNKNOWN,
+    PAYMENT_KINDS,
+    REVERSAL_DONE,
+    REVERSAL_UNKNOWN,
+    answer_mti,
+)
+
+REVERSAL_ANSWER = "0430"
+
+
+def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int, rules: Rules) -> Decision:
+    """A bank's word about something under way, or about something that is closed."""
+    flight = state.flight_of_answer(event.bank, event.stan, event.f7)
+    if flight is None:
+        return _answer_to_closed(state, event, facts.row, at_ns)
+    differs = _difference(event, flight)
+    if differs:
+        return Decision(Verdict(flight.payment, why=f"answer differs in {differs}"))
+    if event.mti == REVERSAL_ANSWER:
+        return _reversal_answered(event, flight, at_ns, rules)
+    if flight.state == ADVISING:
+        return _advice_answered(event, flight)
+    if flight.state == REVERSING:
+        late = "late approval" if event.code in APPROVALS else "late decline"
+        effects: tuple[Effect, ...] = (WakeLane(event.bank),) if flight.deferred else ()
+        return Decision(Verdict(flight.payment, why=late, landed=True), effects)
+    if event.code in OUTCOME_UNKNOWN:
+        return _bank_unsure(state, event, flight, at_ns)
+    return _request_answered(event, flight)
+
+
+def _bank_unsure(state: State, event: AnswerArrived, flight: Flight, at_ns: int) -> Decision:
+    if not PAYMENT_KINDS[flight.request.kind].reversible:
+        return forget(flight, UNKNOWN_OUTCOME, event.day)
+    answer = Answer(UNKNOWN_OUTCOME, flight.rrn, day=event.day)
+    return Decision(
+        reverse(state, flight, "bank-unsure", at_ns),
+        (SendResponse(flight.ticket, flight.request, answer), WakeLane(event.bank)),
+    )
+
+
+def _request_answered(event: AnswerArrived, flight: Flight) -> Decision:
+    approved = event.code in APPROVALS
+    cause = "bank-approved" if approved else "bank-declined"
+    code = HOP_CODES.get(event.code, event.code)
+    verdict = Verdict(
+        flight.payment,
+        cause,
+        after(flight.state, cause),
+        code,
+        auth=event.auth,
+        holds=() if approved else release(flight.holds),
+    )
+    answer = Answer(code, flight.rrn, event.auth, event.day)
+    takes_back = approved and PAYMENT_KINDS[flight.request.kind].reversible
+    told = SendResponse(flight.ticket, flight.request, answer, flight.payment if takes_back else 0)
+    return Decision(verdict, (told,))
+
+
+def _difference(event: AnswerArrived, flight: Flight) -> str:
+    """The first field in which an answer does not repeat its request, or empty."""
+    request = flight.request
+    reversal = (event.stan, event.f7) == (flight.rev_stan, flight.rev_f7)
+    expected = REVERSAL_ANSWER if reversal else answer_mti(PAYMENT_KINDS[request.kind].bank)
+    if event.mti != expected:
+        return "MTI"
+    if not event.code:
+        return "field 39"
+    pairs = (
+        ("field 2", event.pan_print, request.pan_print),
+        ("field 4", event.amount_minor, request.amount_minor),
+        ("field 37", event.rrn, flight.rrn),
+        ("field 41", event.terminal, request.terminal),
+        ("field 42", event.merchant, request.merchant),
+    )
+    return next((name for name, got, sent in pairs if got != sent), "")
+
+
+def _reversal_answered(event: AnswerArrived, flight: Flight, at_ns: int, rules: Rules) -> Decision:
+    """The bank has reversed, or knows no original and none can come any more; else it is tried again."""
+    unknown = event.code in REVERSAL_UNKNOWN
+    flown_out = at_ns - flight.at_ns >= int(rules.timers.flight_max * NS_PER_S)
+    if event.code in REVERSAL_DONE or (unknown and flown_out):
+        cause = BANK_KNOWS_NONE if unknown else "bank-reversed"
+        verdict = Verdict(flight.payment, cause, after(flight.state, cause), UNKNOWN_OUTCOME)
+        return Decision(verdict, (WakeLane(event.bank),))
+    return Decision(None, (WakeLane(event.bank, flight.payment),), note="reversal-not-done")
+
+
+def _advice_answered(event: AnswerArrived, flight: Flight) -> Decision:
+    """Acknowledged, to be told again, or refused: an advice may not be, so a person looks."""
+    if event.code in ADVICE_LATER:
+        return Decision(None, (WakeLane(event.bank, flight.payment),), note="advice-not-taken")
+    approved = event.code in APPROVALS
+    cause = "bank-acknowledged" if approved else "bank-refused"
+    why = "" if approved else f"the bank refuses with {event.code} what it may not refuse"
+    verdict = Verdict(flight.payment, cause, after(flight.state, cause), "00", why, auth=event.auth)
+    return Decision(verdict, (WakeLane(event.bank),))
+
+
+def _answer_to_closed(state: State, event: AnswerArrived, row: Row | None, at_ns: int) -> Decision:
+    """An answer to nothing under way. An approval that the terminal never saw must not stand."""
+    request = row.request if row is not None else None
+    if row is None or request is None or not _was_asked(row, request, event):
+        return Decision(None, note="answer-unmatched")
+    kind = PAYMENT_KINDS[request.kind]
+    if event.mti == REVERSAL_ANSWER or kind.advice:
+        done = event.code in (APPROVALS if kind.advice else REVERSAL_DONE)
+        if row.state != NEEDS_OWNER or not done:
+            return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"))
+        cause, code = ("bank-acknowledged", "00") if kind.advice else ("bank-reversed", UNKNOWN_OUTCOME)
+        return Decision(Verdict(row.payment, cause, after(row.state, cause), code, auth=row.auth))
+    unseen = row.state == DECLINED or row.cause == BANK_KNOWS_NONE
+    if event.code in APPROVALS and unseen and kind.reversible:
+        return Decision(reopen(state, row, "approved-after-all", at_ns), (WakeLane(event.bank),))
+    return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"))
+
+
+def _was_asked(row: Row, request: RequestArrived, answer: AnswerArrived) -> bool:
+    """Whether the payment went to this bank, under this STAN and F7 when it is answered itself.
+
+    The numbers of a closed reversal are not at hand; its RRN, card and amount are.
+    """
+    verdict = row.first.verdict
+    if verdict.state not in (FORWARDED, ADVISING) or request.bank != answer.bank:
+        return False
+    if answer.mti == REVERSAL_ANSWER:
+        return (request.pan_print, request.amount_minor) == (answer.pan_print, answer.amount_minor)
+    return (verdict.stan, verdict.f7) == (answer.stan, answer.f7)
+
+
+def answer_spoiled(state: State, event: AnswerSpoiled, facts: Facts, at_ns: int, rules: Rules) -> Decision:
+    """Evidence only; recorded when it can be laid beside a payment."""
+    flight = state.flight_of_answer(event.bank, event.stan, event.f7)
+    if flight is None:
+        return Decision(None, note="answer-spoiled")
+    return Decision(Verdict(flight.payment, why=event.why))

@@ -1,0 +1,155 @@
+"""What terminals ask: payments and reversals. The first refusal ends a request with its DE39."""
+
+from posswitch.base.moment import NS_PER_S, stamp
+from posswitch.engine.effects import (
+    Answer,
+    Decision,
+    EraseTicket,
+    SendRequest,
+    SendResponse,
+    SetTimer,
+    WakeLane,
+)
+from posswitch.engine.events import Hold, RequestArrived, ReversalArrived, Verdict
+from posswitch.engine.facts import Facts, Row
+from posswitch.engine.guard import Refusal, card, card_hold, guard, limits, route
+from posswitch.engine.lifecycle import APPROVED, FORWARDED, RECEIVED, after
+from posswitch.engine.original import Base, build_on
+from posswitch.engine.reverse import UNKNOWN_OUTCOME, reopen, reverse
+from posswitch.engine.rules import Rules
+from posswitch.engine.state import State
+from posswitch.scheme.kinds import BALANCE, PAYMENT_KINDS
+
+_DONE = "00"
+
+
+def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: int, rules: Rules) -> Decision:
+    """match → guard → original → card → limits → route."""
+    if facts.row is not None:
+        return _repeat(state, event, facts.row, at_ns, rules)
+    kind, now = PAYMENT_KINDS[event.kind], stamp(at_ns)
+    refusal = guard(kind, event)
+    base = build_on(state, kind, event, facts) if kind.original else None
+    request, original = event, None
+    holds: tuple[Hold, ...] = ()
+    if isinstance(base, Base):
+        request, original, holds = base.request, base.original, (base.hold,)
+    elif base is not None and kind.binding:
+        refusal = refusal or base
+    refusal = (
+        refusal
+        or card(kind, request, now)
+        or limits(kind, request, facts, rules.limits)
+        or route(kind, request, state, facts)
+    )
+    if refusal:
+        return _refused(state, event, refusal, at_ns)
+    if kind.limited:
+        holds += (card_hold(request, state.day),)
+    payment = state.seq + 1
+    cause = "advice-accepted" if kind.advice else "accepted"
+    verdict = Verdict(
+        payment,
+        cause,
+        after(RECEIVED, cause),
+        _DONE if kind.advice else UNKNOWN_OUTCOME,
+        stan=state.next_stan(request.bank),
+        f7=now.f7,
+        holds=holds,
+        completed=None if request is event else request,
+        original=original,
+    )
+    if kind.advice:
+        answer = Answer(_DONE, state.rrn(at_ns, payment), day=state.day[4:])
+        return Decision(verdict, (SendResponse(event.ticket, request, answer), WakeLane(request.bank)))
+    return Decision(verdict, (SendRequest(payment), SetTimer(payment, rules.timers.centre)))
+
+
+def _refused(state: State, event: RequestArrived, refusal: Refusal, at_ns: int) -> Decision:
+    code, why = refusal
+    payment = state.seq + 1
+    verdict = Verdict(payment, "refused", after(RECEIVED, "refused"), code, why)
+    answer = Answer(code, state.rrn(at_ns, payment), day=state.day[4:])
+    return Decision(verdict, (SendResponse(event.ticket, event, answer),))
+
+
+def _told(request: RequestArrived | ReversalArrived, answer: Answer, payment: int, why: str) -> Decision:
+    """Nothing moves: the terminal is told what stands, and why is noted beside the payment."""
+    return Decision(Verdict(payment, why=why), (SendResponse(request.ticket, request, answer),))
+
+
+def _content(request: RequestArrived) -> tuple[str | int | bytes, ...]:
+    """What must be the same in a repeat."""
+    return (
+        request.kind, request.amount_minor, request.currency, request.pan_print,
+        request.orig_rrn, request.orig_batch, request.orig_stan, request.auth,
+    )  # fmt: skip
+
+
+def _is_old(row: Row, at_ns: int, rules: Rules) -> bool:
+    """Whether no message of this payment can still be under way; what has its key now is something else."""
+    return at_ns - row.first.at_ns > int(rules.timers.flight_max * NS_PER_S)
+
+
+def _repeat(state: State, event: RequestArrived, row: Row, at_ns: int, rules: Rules) -> Decision:
+    """The key was seen: the same content gets the same answer, other content or another time is refused."""
+    first = row.first.event
+    if not isinstance(first, RequestArrived):
+        return _told(event, Answer(row.code), row.payment, "its reversal came first")
+    if _content(first) != _content(event):
+        return _told(event, Answer("94"), 0, "same key, other content")
+    if row.state == FORWARDED:
+        moved = EraseTicket(state.flights[row.payment].ticket)
+        return Decision(Verdict(row.payment, why="repeat moves the reply"), (moved,))
+    if _is_old(row, at_ns, rules):
+        return _told(event, Answer("94"), row.payment, "a key from long ago")
+    if event.kind == BALANCE.name and row.state == APPROVED:
+        return _told(event, Answer("94"), row.payment, "a balance is not kept, it is asked anew")
+    answer = Answer(row.code, state.rrn(row.first.at_ns, row.payment), row.auth, state.day[4:])
+    approved = row.payment if row.state == APPROVED and PAYMENT_KINDS[event.kind].reversible else 0
+    told = SendResponse(event.ticket, event, answer, approved, repeat=True)
+    return Decision(Verdict(row.payment, why="repeat answered"), (told,))
+
+
+def reversal_arrived(
+    state: State, event: ReversalArrived, facts: Facts, at_ns: int, rules: Rules
+) -> Decision:
+    """A terminal takes a payment back: whatever became of it, it will not stand."""
+    row = facts.row
+    if row is None:
+        payment = state.seq + 1
+        verdict = Verdict(payment, "reversal-came-first", after(RECEIVED, "reversal-came-first"), "22")
+        return Decision(verdict, (SendResponse(event.ticket, event, Answer("25")),))
+    first = row.request
+    if first is None:
+        return _told(event, Answer("25"), row.payment, "reversal again")
+    differs = _differs(event, first, _is_old(row, at_ns, rules))
+    if differs:
+        code, why = differs
+        return _told(event, Answer(code), row.payment, why)
+    rrn = state.rrn(row.first.at_ns, row.payment)
+    done = Answer(_DONE, rrn, day=state.day[4:])
+    accepted = SendResponse(event.ticket, event, done)
+    if row.state == FORWARDED:
+        flight = state.flights[row.payment]
+        told = SendResponse(flight.ticket, first, Answer(UNKNOWN_OUTCOME, rrn, day=state.day[4:]))
+        verdict = reverse(state, flight, "terminal-reversed", at_ns)
+        return Decision(verdict, (accepted, told, WakeLane(first.bank)))
+    if row.state == APPROVED:
+        if facts.taken_minor:
+            return _told(event, Answer("12"), row.payment, "something was built on it")
+        return Decision(reopen(state, row, "terminal-reversed", at_ns), (accepted, WakeLane(first.bank)))
+    return _told(event, done, row.payment, "nothing left to reverse")
+
+
+def _differs(event: ReversalArrived, first: RequestArrived, is_old: bool) -> Refusal | None:
+    """Why this is not the reversal of that request."""
+    if event.kind != first.kind:
+        return "30", "reversal of another kind than its original"
+    if first.amount_minor != event.amount_minor:
+        return "64", "reversal differs from its original"
+    if event.pan_print not in (b"", first.pan_print):
+        return "30", "reversal differs from its original"
+    if not event.pan_print and is_old:
+        return "25", "reversal of long ago without a card number"
+    return None

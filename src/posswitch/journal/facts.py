@@ -1,0 +1,91 @@
+"""Which facts each event needs, read from the journal inside the open transaction."""
+
+from collections.abc import Callable
+from typing import Any
+
+from posswitch.base.moment import NS_PER_S
+from posswitch.engine.events import (
+    AnswerArrived,
+    BatchTotaled,
+    Event,
+    ItemsUploaded,
+    RequestArrived,
+    ReversalArrived,
+    Undelivered,
+    UploadEnded,
+)
+from posswitch.engine.facts import NO_FACTS, Facts, Row
+from posswitch.engine.guard import card_key
+from posswitch.engine.lifecycle import APPROVED
+from posswitch.engine.original import taken_key
+from posswitch.engine.state import State
+from posswitch.journal.sqlite import Journal
+from posswitch.scheme.kinds import BY_AUTH, ORIGINAL_DAYS_MAX, PAYMENT_KINDS, Kind
+from posswitch.scheme.numbers import batch_prefix, payment_of_rrn
+
+_PREAUTH_NS_MAX = ORIGINAL_DAYS_MAX * 86_400 * NS_PER_S
+
+
+class FactReader:
+    """Reads for one node; `ready` says whether a bank can be sent to now."""
+
+    def __init__(self, journal: Journal, state: State, acquirer: str, ready: Callable[[str], bool]) -> None:
+        self._journal = journal
+        self._state = state
+        self._acquirer = acquirer
+        self._ready = ready
+
+    def read(self, event: Event, at_ns: int) -> Facts:
+        """What the journal knows about this event."""
+        reads = _READS.get(type(event))
+        return NO_FACTS if reads is None else reads(self, event, at_ns)
+
+    def _request(self, event: RequestArrived, at_ns: int) -> Facts:
+        row, used_minor = self._journal.facts(event.key, card_key(event), self._state.day)
+        kind = PAYMENT_KINDS[event.kind]
+        original = self._original(kind, event, at_ns) if kind.original else None
+        if original is None or original.request is None:
+            return Facts(row, used_minor, self._ready(event.bank), original)
+        taken_minor = self._journal.used(taken_key(original.payment))
+        return Facts(row, used_minor, self._ready(original.request.bank), original, taken_minor)
+
+    def _original(self, kind: Kind, event: RequestArrived, at_ns: int) -> Row | None:
+        """The payment that a request builds on, as far as its numbers tell; the engine compares the rest."""
+        if kind.original != BY_AUTH:
+            return self._journal.row(payment_of_rrn(event.orig_rrn, self._state.node))
+        for row in self._journal.preauths(event.auth):
+            first = row.request
+            if (
+                first is not None
+                and (first.merchant, first.pan_print) == (event.merchant, event.pan_print)
+                and at_ns - row.first.at_ns <= _PREAUTH_NS_MAX
+            ):
+                return row
+        return None
+
+    def _reversal(self, event: ReversalArrived, at_ns: int) -> Facts:
+        row = self._journal.row_by_key(event.key)
+        taken_minor = self._journal.used(taken_key(row.payment)) if row and row.state == APPROVED else 0
+        return Facts(row, taken_minor=taken_minor)
+
+    def _answer(self, event: AnswerArrived, at_ns: int) -> Facts:
+        if self._state.flight_of_answer(event.bank, event.stan, event.f7) is not None:
+            return NO_FACTS
+        return Facts(self._journal.row(payment_of_rrn(event.rrn, self._state.node)))
+
+    def _payment(self, event: Undelivered, at_ns: int) -> Facts:
+        return Facts(self._journal.row(event.payment))
+
+    def _batch(self, event: BatchTotaled | ItemsUploaded | UploadEnded, at_ns: int) -> Facts:
+        return Facts(batch=self._journal.batch(batch_prefix(self._acquirer, event.terminal, event.batch)))
+
+
+_READS: dict[type, Callable[[FactReader, Any, int], Facts]] = {
+    RequestArrived: FactReader._request,
+    ReversalArrived: FactReader._reversal,
+    AnswerArrived: FactReader._answer,
+    Undelivered: FactReader._payment,
+    BatchTotaled: FactReader._batch,
+    ItemsUploaded: FactReader._batch,
+    UploadEnded: FactReader._batch,
+}
