@@ -10,6 +10,12 @@ SHARE_MIN = 0.01  # of the purchases: a manner or fault seen less often proves n
 APPROVED_SHARE_MIN = 0.5
 MUST_BE_ZERO = ("lost", "duplicated", "unknown")
 MUST_OCCUR = ("manners", "line_faults")
+KINDS = (
+    "sale", "void", "refund", "balance", "preauth", "preauth-void", "completion", "completion-void",
+    "completion-notice", "offline-sale",
+)  # fmt: skip
+DIALECTS = ("pos", "cups", "iso87a", "iso87b")
+DIALECT_SHARE_MIN = 0.1
 
 
 def complaints(report: dict[str, object], kills: int, purchases_min: int) -> list[str]:
@@ -26,7 +32,12 @@ def complaints(report: dict[str, object], kills: int, purchases_min: int) -> lis
         found.append("something was still open at the end")
     found += _kill_complaints(report.get("in_flight_at_kill"), kills)
     for group in MUST_OCCUR:
-        found += _share_complaints(group, report.get(group), purchases)
+        found += _share_complaints(group, report.get(group), purchases, SHARE_MIN)
+    for group, names, share in (("kinds", KINDS, SHARE_MIN), ("dialects", DIALECTS, DIALECT_SHARE_MIN)):
+        had = report.get(group)
+        counts = {name: had.get(name) for name in names} if isinstance(had, dict) else None
+        found += _share_complaints(group, counts, purchases, share)
+    found += _batch_complaints(report.get("batches"))
     return found
 
 
@@ -44,12 +55,23 @@ def _kill_complaints(in_flight: object, kills: int) -> list[str]:
     ]
 
 
-def _share_complaints(group: str, counts: object, purchases: int) -> list[str]:
+def _batch_complaints(batches: object) -> list[str]:
+    """Every terminal's batch must be settled, some of them after an upload, all of them explained."""
+    if not isinstance(batches, dict):
+        return [f"batches is {batches!r}, must count what became of each"]
+    found = (
+        [] if batches.get("unexplained") == 0 else [f"batches: {batches.get('unexplained')!r} unexplained"]
+    )
+    found += [f"batches: none {name}" for name in ("balanced", "uploaded") if _count(batches.get(name)) == 0]
+    return found
+
+
+def _share_complaints(group: str, counts: object, purchases: int, share: float) -> list[str]:
     if not isinstance(counts, dict) or not counts:
         return [f"{group} is {counts!r}, must count at least one kind"]
-    least = max(1.0, SHARE_MIN * purchases)
+    least = max(1.0, share * purchases)
     return [
-        f"{group}: {name} occurred {count!r} times in {purchases} purchases, must be at least {SHARE_MIN:.0%}"
+        f"{group}: {name} occurred {count!r} times in {purchases} purchases, must be at least {share:.0%}"
         for name, count in counts.items()
         if _count(count) < least
     ]

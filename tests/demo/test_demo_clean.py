@@ -6,6 +6,7 @@ import pytest
 from demo_short import counted
 
 from posswitch.base.errors import ConfigError
+from posswitch.scheme.kinds import PAYMENT_KINDS
 from posswitch.sim.demo import DemoOptions, run_demo
 
 
@@ -23,7 +24,17 @@ def test_nothing_is_lost_doubled_or_unknown_and_the_journal_is_whole(report):
 def test_purchases_are_the_sum_of_what_became_of_them(report):
     outcomes = ("approved", "declined", "reversed", "lost", "duplicated", "unknown")
     assert report["purchases"] == sum(report[name] for name in outcomes)
-    assert report["purchases"] == sum(report["kinds"].values()) == sum(report["dialects"].values())
+    paid = sum(report["kinds"].values())
+    assert report["purchases"] == paid - report["kinds"]["balance"]  # an inquiry moves no money
+    assert report["dialects"]["pos"] == paid
+
+
+def test_all_kinds_came_in_all_dialects_and_every_batch_was_explained(report):
+    assert set(report["kinds"]) == set(PAYMENT_KINDS)
+    assert set(report["dialects"]) == {"pos", "cups", "iso87a", "iso87b"}
+    batches = report["batches"]
+    assert batches["settled"] == batches["balanced"] + batches["uploaded"] > 0
+    assert batches["unexplained"] == 0
 
 
 def test_it_was_no_walk_in_the_park(report):

@@ -8,6 +8,9 @@ import tomllib
 import pytest
 from house_rules import ROOT
 
+from posswitch.codec import BUILT_IN
+from posswitch.scheme.kinds import PAYMENT_KINDS
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 complaints = runpy.run_path(str(ROOT / ".ci" / "check_report.py"))["complaints"]
@@ -63,6 +66,9 @@ GOOD = {
     "in_flight_at_kill": [3, 1],
     "manners": {"answers": 5000, "silent": 60},
     "line_faults": {"cut": 60},
+    "kinds": dict.fromkeys(PAYMENT_KINDS, 60),
+    "dialects": dict.fromkeys(BUILT_IN, 600),
+    "batches": {"settled": 200, "balanced": 190, "uploaded": 10, "unexplained": 0},
 }
 
 
@@ -89,6 +95,12 @@ def test_a_good_report_passes():
         ("manners", {}),
         ("line_faults", {"cut": 0}),
         ("line_faults", None),
+        ("kinds", dict.fromkeys(PAYMENT_KINDS, 59)),
+        ("kinds", {"sale": 6000}),
+        ("dialects", {"pos": 6000, "cups": 6000, "iso87a": 599, "iso87b": 600}),
+        ("batches", {"settled": 200, "balanced": 190, "uploaded": 10, "unexplained": 1}),
+        ("batches", {"settled": 200, "balanced": 200, "uploaded": 0, "unexplained": 0}),
+        ("batches", None),
     ],
 )
 def test_the_check_of_reports_bites(name, value):

@@ -30,6 +30,8 @@ class Planted:
                     "terminal": TERMINAL,
                     "amount": amount,
                     "manner": manner,
+                    "payment": "sale",
+                    "dialect": "cups",
                 }
             )
 
@@ -105,7 +107,7 @@ def test_figures_and_tallies(planted: Planted) -> None:
     assert report["tps"] == pytest.approx(1.0, abs=0.05)
     assert report["manners"] == {"approve": 50, "silent": 1, "slow": 50}
     assert report["reversal_manners"] == {"ack": 1}
-    assert report["dialects"] == {"pos": 101}
+    assert report["dialects"] == {"cups": 101, "pos": 101}
     assert report["kinds"] == {"sale": 101}
 
 

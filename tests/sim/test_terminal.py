@@ -15,8 +15,8 @@ from posswitch.crypto.ciphers import tdes_decrypt
 from posswitch.crypto.pinblock import decode_iso0
 from posswitch.crypto.signon import pack_f62
 from posswitch.scheme.kinds import SALE, answer_mti, batch_of, kind_from_terminal, missing_field, texts
+from posswitch.sim.peers import desk as desk_room
 from posswitch.sim.peers import pos
-from posswitch.sim.peers import terminal as terminal_room
 from posswitch.sim.peers.book import Book, read_book
 from posswitch.sim.peers.customer import Customers, Purchase, Range
 from posswitch.sim.peers.terminal import Fitting, Terminal
@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal_room, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(desk_room, "_PAUSE_S", 0.01)
 
 
 POS = load_dialect("pos")
@@ -65,11 +65,18 @@ def cut(request: Message) -> bytes | None:
     return b""
 
 
+def balanced(request: Message) -> bytes:
+    """0510: the same totals here."""
+    totals = str(request.fields[48])
+    return says("00", f48=f"{totals[:30]}1{totals[31:61]}1")(request)  # type: ignore[return-value]
+
+
 class Centre:
     """Answers the n-th request of each MTI with the n-th word of its script, then with the last."""
 
     def __init__(self, **script: list[Word]) -> None:
-        self.script = {"m0800": [signed_on], "m0400": [says("00")], **script}
+        usual = {"m0100": [says("00", f38="123456")], "m0220": [says("00")], "m0500": [balanced]}
+        self.script = {"m0800": [signed_on], "m0400": [says("00")], **usual, **script}
         self.heard: list[Message] = []
         self.payloads: list[bytes] = []
         self.connections = 0
@@ -303,8 +310,9 @@ def test_closing_lets_the_customer_finish(tmp_path: Path) -> None:
 
     asyncio.run(scene())
     assert {outcome for outcome, _ in shop.slips()} == {"approved"}
-    assert shop.centre.mtis.count("0200") == len(shop.slips())
-    assert "0820" in shop.centre.mtis
+    asked = [mti for mti in shop.centre.mtis if mti in ("0100", "0200", "0220")]
+    assert len(asked) == len(shop.slips())
+    assert shop.centre.mtis[-3:] == ["0500", "0800", "0820"]
 
 
 def test_nothing_secret_is_shown(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import random
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from posswitch.sim.peers.customer import Range
 from posswitch.sim.peers.terminal import Fitting
 
 HOST = "127.0.0.1"
+MIXED_DIALECTS = ("cups", "iso87b", "iso87a", "iso87a")
 CENTRE, ACQUIRER = "00010000", "48020000"
 SHORT_TIMERS = Timers(
     bank=1.0, centre=2.0, terminal=4.0, reversal=0.6, reversal_max=2.0, flight_max=8.0,
@@ -36,6 +38,12 @@ class BankPlan(NamedTuple):
     zpk: bytes
     zak: bytes
     line_ports: tuple[int, ...]
+    dialect: str = "cups"
+
+    @property
+    def framing(self) -> str:
+        """What stands before each payload on its lines."""
+        return "ascii4" if self.dialect == "cups" else "bin2"
 
     def __repr__(self) -> str:
         return f"BankPlan({self.id} {self.name_en}, lines {self.line_ports})"
@@ -86,7 +94,7 @@ _BANKS = (
     ("90010000", "甲银行", "Bank A", (Range("629001", 16), Range("629011", 19))),
     ("90020000", "乙银行", "Bank B", (Range("629002", 16), Range("629012", 18))),
     ("90030000", "丙银行", "Bank C", (Range("629003", 19),)),
-    ("90040000", "丁银行", "Bank D", (Range("629004", 16), Range("629014", 17))),
+    ("90040000", "丁银行", "Bank D", (Range("629004", 16), Range("629014", 17, foreign=True))),
 )
 _SHOPS = (
     ("Jiefang Road Market", "5411"), ("Lotus Pharmacy", "5912"), ("Harbour Noodles", "5812"),
@@ -102,14 +110,15 @@ def build_city(
     terminals: int,
     timers: Timers = SHORT_TIMERS,
     node_port: int = 0,
+    dialects: Sequence[str] = ("cups",) * len(_BANKS),
 ) -> City:
     """Draws keys and ports and writes configuration and secret into `folder`; `seed` shapes the cards."""
     entropy = SystemClock().entropy
     ports = free_ports(1 + LINKS_PER_BANK * len(_BANKS))
     node = Address(HOST, node_port or ports.pop())
     banks = tuple(
-        BankPlan(number, name_zh, name_en, ranges, entropy(16), entropy(16), _taken(ports))
-        for number, name_zh, name_en, ranges in _BANKS
+        BankPlan(number, name_zh, name_en, ranges, entropy(16), entropy(16), _taken(ports), dialect)
+        for (number, name_zh, name_en, ranges), dialect in zip(_BANKS, dialects, strict=True)
     )
     merchants = tuple(
         MerchantPlan(f"8024403{mcc}{number:04d}", name, "SHENZHEN", mcc)
@@ -163,10 +172,18 @@ def _config(city: City, hsm: SoftHsm) -> str:
                 links=[f"{HOST}:{port}" for port in bank.line_ports],
                 zpk=hsm.wrap(Usage.ZPK, bank.zpk).hex(),
                 zak=hsm.wrap(Usage.ZAK, bank.zak).hex(),
+                dialect=bank.dialect,
+                framing=bank.framing,
             )
         )
         tables += [
-            _table("[[bin]]", prefix=row.prefix, pan_digits=row.pan_digits, bank=bank.id)
+            _table(
+                "[[bin]]",
+                prefix=row.prefix,
+                pan_digits=row.pan_digits,
+                bank=bank.id,
+                foreign=row.foreign,
+            )
             for row in bank.ranges
         ]
     tables += [_table("[[merchant]]", **shop._asdict()) for shop in city.merchants]

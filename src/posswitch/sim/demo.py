@@ -14,9 +14,11 @@ from posswitch.base.errors import ConfigError
 from posswitch.edge.node import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.edge.vitals import read_gauges
+from posswitch.journal.batches import read_batches
 from posswitch.settings.config import load_config
-from posswitch.sim.city import LINKS_PER_BANK, City, build_city
-from posswitch.sim.report import APPROVED, DECLINED, count
+from posswitch.sim.city import LINKS_PER_BANK, MIXED_DIALECTS, City, build_city
+from posswitch.sim.peers.book import read_book
+from posswitch.sim.report import APPROVED, DECLINED, count, explained
 from posswitch.sim.streets import Streets
 
 DRAIN_SECONDS_MAX = 60.0
@@ -77,6 +79,7 @@ async def run_demo(
     findings = verify_journal(load_config(city.config))
     return {
         **count(city.books),
+        "batches": explained(read_book(city.books / "batches.jsonl"), read_batches(city.data)),
         "line_faults": streets.line_faults(),
         "in_flight_at_kill": show.in_flight_at_kill,
         "kills": len(show.in_flight_at_kill),
@@ -97,7 +100,7 @@ def _built(options: DemoOptions) -> City:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: is not empty; give a new or an empty folder")
     terminals = options.terminals or max(_TERMINALS_MIN, round(options.tps * _TERMINALS_PER_TPS))
-    return build_city(folder, options.seed, terminals, node_port=options.port)
+    return build_city(folder, options.seed, terminals, node_port=options.port, dialects=MIXED_DIALECTS)
 
 
 @contextlib.contextmanager
@@ -170,7 +173,9 @@ def _owes_nothing(city: City) -> bool:
     """True when the node has no payment or reversal open; without vitals the books must balance."""
     gauges = read_gauges(city.data)
     if "open_payments" in gauges:
-        return not any(gauges.get(name) for name in ("open_payments", "open_reversals", "needs_owner"))
+        return not any(
+            gauges.get(name) for name in ("open_payments", "open_reversals", "open_advices", "needs_owner")
+        )
     counted = count(city.books)
     return not counted["lost"] and not counted["unknown"]
 

@@ -7,14 +7,20 @@ from typing import Any
 
 import msgspec
 
+from posswitch.engine.state import CLOSED
+from posswitch.journal.batches import BatchView
+from posswitch.scheme.kinds import BALANCE
 from posswitch.sim.peers.book import read_book
 
 APPROVED, DECLINED, REVERSED, UNKNOWN, LOST, DUPLICATED = OUTCOMES = (
     "approved", "declined", "reversed", "unknown", "lost", "duplicated",
 )  # fmt: skip
-_SALE, _REVERSALS = "0200", ("0420", "0421")
+_REQUESTS, _ADVICES, _REVERSALS = ("0100", "0200"), ("0220", "0221"), ("0420", "0421")
+_PAID = frozenset({*_REQUESTS, _ADVICES[0]})  # as first sent
+_BALANCED = "11"
+_NO_MONEY = frozenset({BALANCE.name, "unknown"})  # inquiries, and reversals of what never came
 
-Key = tuple[str, str, int]  # PAN, field 41, amount: unique per simulated payment
+Key = tuple[str, str, int, str]  # PAN, field 41, amount: unique per simulated payment of a kind
 Entry = Mapping[str, Any]
 
 
@@ -38,9 +44,10 @@ def count(books: Path) -> dict[str, Any]:
         "tps": round(_rate(slips), 1),
         "p50_ms": _percentile(waits_ms, 50),
         "p99_ms": _percentile(waits_ms, 99),
-        "dialects": _tally(slips, "dialect"),
+        "dialects": _tally([*slips, *(entry for entry in ledgers if entry["mti"] in _PAID)], "dialect"),
         "kinds": _tally(slips, "kind"),
-        "manners": _tally((entry for entry in ledgers if entry["mti"] == _SALE), "manner"),
+        "manners": _tally((entry for entry in ledgers if entry["mti"] in _REQUESTS), "manner"),
+        "advice_manners": _tally((entry for entry in ledgers if entry["mti"] in _ADVICES), "manner"),
         "reversal_manners": _tally((entry for entry in ledgers if entry["mti"] in _REVERSALS), "manner"),
     }
 
@@ -60,19 +67,46 @@ def outcome(trace: Trace) -> str:
     return {APPROVED: APPROVED, DECLINED: DECLINED, "neither": REVERSED}.get(slip, UNKNOWN)
 
 
+def explained(settled: Iterable[Entry], centre: Iterable[BatchView]) -> dict[str, int]:
+    """Every batch that a terminal settled: balanced, or uploaded and explained to the last payment.
+
+    A terminal knows what it had lost; the centre must name just that, with the amount, and nothing else.
+    """
+    views = {(view.terminal, view.batch): view for view in centre}
+    found = Counter[str]()
+    for batch in settled:
+        view = views.get((batch["terminal"], batch["batch"]))
+        lost = {(batch["lost_stan"], batch["lost_amount"])} if batch["lost_stan"] else set()
+        named = {(one.stan, one.ours_minor) for one in view.differences} if view else set()
+        theirs = [one for one in view.differences if one.theirs_minor is not None] if view else []
+        balanced = batch["flags"] == _BALANCED
+        right = view is not None and view.phase == CLOSED and named == lost and not theirs
+        found["settled"] += 1
+        found["balanced" if balanced else "uploaded"] += 1
+        found["unexplained"] += not right or balanced == bool(lost)
+    return {name: found[name] for name in ("settled", "balanced", "uploaded", "unexplained")}
+
+
 def _joined(ledgers: Iterable[Entry], slips: Iterable[Entry]) -> dict[Key, Trace]:
     traces: dict[Key, Trace] = {}
     for entry in ledgers:
+        if entry["payment"] in _NO_MONEY:
+            continue
         trace = traces.setdefault(_key(entry), Trace())
         trace.postings += entry["kind"] == "post"
         trace.reversals += entry["kind"] == "reverse"
     for slip in slips:
-        traces.setdefault(_key(slip), Trace()).slips.append(slip["outcome"])
+        if slip["kind"] not in _NO_MONEY:
+            traces.setdefault(_slip_key(slip), Trace()).slips.append(slip["outcome"])
     return traces
 
 
 def _key(entry: Entry) -> Key:
-    return entry["pan"], entry["terminal"], entry["amount"]
+    return entry["pan"], entry["terminal"], entry["amount"], entry["payment"]
+
+
+def _slip_key(slip: Entry) -> Key:
+    return slip["pan"], slip["terminal"], slip["amount"], slip["kind"]
 
 
 def _rate(slips: Iterable[Entry]) -> float:

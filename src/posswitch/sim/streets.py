@@ -8,11 +8,10 @@ from collections import Counter
 from posswitch.base.registry import Address
 from posswitch.sim.city import HOST, City
 from posswitch.sim.peers.bank import Bank, Charter
-from posswitch.sim.peers.bank_link import PREFIX as BANK_PREFIX
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Customers, pin_of
+from posswitch.sim.peers.desk import PREFIX as TERMINAL_PREFIX
 from posswitch.sim.peers.line import Line
-from posswitch.sim.peers.terminal import PREFIX as TERMINAL_PREFIX
 from posswitch.sim.peers.terminal import Terminal
 
 _KEEP_CONNECTION_RATE = 0.7
@@ -36,14 +35,23 @@ class Streets:
     async def open(self) -> None:
         """Banks and lines listen; terminals are fitted."""
         for plan in self.city.banks:
-            charter = Charter(plan.id, plan.zpk, plan.zak, lambda pan: pin_of(self.city.seed, pan))
+            charter = Charter(
+                plan.id,
+                plan.zpk,
+                plan.zak,
+                lambda pan: pin_of(self.city.seed, pan),
+                plan.dialect,
+                plan.framing,
+            )
             ledger = self._book(f"ledger-{plan.id}.jsonl")
             bank = Bank(charter, ledger, self._entropy(plan.id), time.time_ns, self.city.timers)
             self.banks.append(bank)
             address = await bank.open(HOST)
             for port in plan.line_ports:
-                await self._line(address, BANK_PREFIX).open(HOST, port)
+                await self._line(address, plan.framing).open(HOST, port)
         centre = await self._line(self.city.node, TERMINAL_PREFIX).open(HOST)
+        batches = self._book("batches.jsonl")
+        foreign = tuple(row.prefix for row in self.city.ranges if row.foreign)
         books = {shop.id: self._book(f"slips-{shop.id}.jsonl") for shop in self.city.merchants}
         for fitting in self.city.fittings:
             entropy = self._entropy(fitting.terminal)
@@ -57,6 +65,8 @@ class Streets:
                     time.time_ns,
                     self.city.timers.terminal,
                     keeps_connection=entropy.random() < _KEEP_CONNECTION_RATE,
+                    batches=batches,
+                    foreign=foreign,
                 )
             )
 
@@ -81,7 +91,7 @@ class Streets:
         ]
 
     def shut_shops(self) -> None:
-        """No new sales; what is open goes on."""
+        """No new customers; what is open goes on, and every terminal settles."""
         self._closing.set()
 
     def heal(self) -> None:
@@ -98,7 +108,7 @@ class Streets:
 
     @property
     def open_sales(self) -> int:
-        """Sales that are being answered or taken back."""
+        """Payments that are being answered or taken back."""
         return sum(terminal.sale is not None for terminal in self.terminals)
 
     @property
@@ -120,7 +130,7 @@ class Streets:
             book.close()
 
     def in_flight(self) -> list[tuple[str, int]]:
-        """(field 41, amount) of every sale that is sent and not answered."""
+        """(field 41, amount) of every payment that is sent and not answered."""
         return [sale for terminal in self.terminals if (sale := terminal.in_flight) is not None]
 
     def at_a_bank(self, sales: list[tuple[str, int]]) -> bool:

@@ -8,16 +8,22 @@ from posswitch.base.bounds import FRAME_BYTES_MAX, FRAME_SECONDS_MAX
 from posswitch.base.errors import FrameError
 from posswitch.codec import Framer, framed
 
-PREFIX = "ascii4"
+PREFIX = "ascii4"  # what `cups` is framed with
 
 
 class BankLink(asyncio.Protocol):
     """Hands every payload to `arrived`; stands in `links` while it is connected."""
 
-    def __init__(self, arrived: Callable[["BankLink", bytes], None], links: "dict[BankLink, None]") -> None:
+    def __init__(
+        self,
+        arrived: Callable[["BankLink", bytes], None],
+        links: "dict[BankLink, None]",
+        prefix: str = PREFIX,
+    ) -> None:
+        self._prefix = prefix
         self._arrived = arrived
         self._links = links
-        self._framer = Framer(PREFIX, FRAME_BYTES_MAX)
+        self._framer = Framer(prefix, FRAME_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
         self._partial_since = 0.0
 
@@ -53,7 +59,7 @@ class BankLink(asyncio.Protocol):
     def send(self, payload: bytes) -> None:
         """Sends a frame; on a link that is gone it is lost."""
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(framed(PREFIX, payload))
+            self._transport.write(framed(self._prefix, payload))
 
     def hang_up(self) -> None:
         """Ends the connection at once."""

@@ -1,4 +1,4 @@
-"""What a bank says: answers of the `cups` dialect, signed and packed."""
+"""What a bank says: answers, signed, and packed in its own dialect."""
 
 from posswitch.codec import Dialect, Message, cups_header
 from posswitch.codec.header import CUPS_HEADER_BYTES
@@ -38,9 +38,12 @@ def signature_fits(message: Message, zak: bytes) -> bool:
 
 
 def packed(dialect: Dialect, message: Message, destination: str, source: str) -> bytes:
-    """The payload: header and message."""
-    message.header = bytes(CUPS_HEADER_BYTES)
-    body = dialect.pack(message)[CUPS_HEADER_BYTES:]
+    """The payload; with the 46-byte header where the dialect has it."""
+    message.header = bytes(dialect.header_bytes)
+    payload = dialect.pack(message)
+    if dialect.header_bytes != CUPS_HEADER_BYTES:
+        return payload
+    body = payload[CUPS_HEADER_BYTES:]
     return cups_header(destination, source, len(body)) + body
 
 

@@ -23,6 +23,7 @@ class Range(NamedTuple):
 
     prefix: str
     pan_digits: int
+    foreign: bool = False
 
 
 UNKNOWN_RANGE = Range("629999", 16)  # in no BIN table
@@ -110,6 +111,6 @@ class Customers:
 
 def pan_at(card_range: Range, index: int) -> str:
     """The card number `index` of a range, with its Luhn digit."""
-    prefix, pan_digits = card_range
+    prefix, pan_digits, _ = card_range
     body = f"{prefix}{index * 7:0{pan_digits - len(prefix) - 1}d}"
     return body + luhn_digit(body)

@@ -31,7 +31,7 @@ def _keep(message: Message, entropy: random.Random) -> None:
 
 
 def _wrong_field(message: Message, entropy: random.Random) -> None:
-    field = entropy.choice((4, 11, 41))
+    field = entropy.choice([field for field in (4, 11, 41) if field in message.fields])
     digits = str(message.fields[field])
     message.fields[field] = f"{int(digits) ^ 1:0{len(digits)}d}" if digits.isdigit() else digits[::-1]
 
@@ -48,7 +48,7 @@ def _bad_mac(payload: bytes, entropy: random.Random) -> bytes:
 def _garbage(payload: bytes, entropy: random.Random) -> bytes:
     if entropy.random() < 0.5:
         return entropy.randbytes(entropy.randrange(1, 200))
-    at = CUPS_HEADER_BYTES + 4  # the bitmap
+    at = min(CUPS_HEADER_BYTES + 4, len(payload) // 2)  # the bitmap of `cups`, the middle of anything shorter
     return payload[:at] + entropy.randbytes(16) + payload[at + 16 :]
 
 
@@ -88,6 +88,7 @@ REVERSAL_MANNERS = (
     Manner("bad_mac", 0.03, spoil=_bad_mac),
     Manner("busy", 0.04, effect=0, codes=("96",)),
 )
+ADVICE_MANNERS = REVERSAL_MANNERS
 
 
 class Mood:

@@ -1,34 +1,34 @@
-"""A POS terminal: signs on, sells, and takes back every sale whose outcome it does not know."""
+"""A POS terminal: signs on, takes payments of every kind, settles, and takes back what it does not know."""
 
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
-from posswitch.base.errors import CodecError, CryptoError
+from posswitch.base.errors import CryptoError
 from posswitch.base.registry import Address
-from posswitch.codec import Dialect, Message, load_dialect, swap_tpdu
-from posswitch.codec.header import TPDU_BYTES
+from posswitch.codec import Message
 from posswitch.crypto.signon import open_f62
-from posswitch.scheme.kinds import answer_mti, batch_of, text, texts
+from posswitch.scheme.kinds import PAYMENT_KINDS, SALE, Kind, batch_of, text, texts
 from posswitch.scheme.numbers import next_stan
 from posswitch.sim.peers import pos
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Customers, Purchase
-from posswitch.sim.peers.wire import Wire, dial
+from posswitch.sim.peers.desk import BAD_MAC, SILENCE, Desk, Pause, Reply
+from posswitch.sim.peers.drawer import Drawer, Order
 
-PREFIX = "bin2"
 APPROVED, DECLINED, NEITHER, OPEN = "approved", "declined", "neither", "open"
-SILENCE, BAD_MAC = "98", "A0"  # field 39 of a reversal: no answer, an answer that proves nothing
 
 _REVERSE = {"98": "98", "68": "98", "96": "96"}  # answers that leave the outcome open → field 39 of the 0400
-_UNSIGNED = frozenset({"A0", "97", "77", "03"})  # refusals before a key is known to fit carry no MAC
 _STALE_KEYS = frozenset({"A0", "77"})
 _REVERSED = frozenset({"00", "12", "25"})
-_PAUSE_S, _PAUSE_MAX_S, _PAUSE_GROWTH = 0.3, 2.0, 1.5
+_ASK_AGAIN = frozenset({"96", "98", "68", SILENCE, BAD_MAC})  # an advice is told until its answer is known
+_PAYMENTS_PER_BATCH = (25, 70)
+_ITEMS_PER_MESSAGE = 8
+_NOT_BALANCED = "2"
 _BACKLOG_S = 4.0  # customers that wait longer have gone
 _ECHO_RATE = 0.01
 
@@ -44,26 +44,24 @@ class Fitting(NamedTuple):
         return f"Fitting({self.terminal}, {self.merchant})"
 
 
-class Sale(msgspec.Struct):
-    """A sale that the terminal has begun and not yet settled with itself."""
+class Deal(msgspec.Struct):
+    """A payment that the terminal has begun and not yet settled with itself."""
 
-    purchase: Purchase
+    order: Order
     stan: int
     batch: str
     sent_ns: int
     answered: bool = False
 
-
-class Reply(NamedTuple):
-    """An answer that may be used, or the reason why there is none."""
-
-    message: Message | None
-    why: str = ""
+    @property
+    def kind(self) -> Kind:
+        """What kind of payment it is."""
+        return self.order.kind
 
     @property
-    def code(self) -> str:
-        """Field 39, or the reason."""
-        return text(self.message, 39) if self.message is not None else self.why
+    def purchase(self) -> Purchase:
+        """Card and amount."""
+        return self.order.purchase
 
 
 class Terminal:
@@ -80,22 +78,23 @@ class Terminal:
         wait_s: float,
         *,
         keeps_connection: bool,
+        batches: Book | None = None,
+        foreign: tuple[str, ...] = (),
     ) -> None:
         self._fitting = fitting
-        self._centre = centre
-        self._customers = customers
         self._slips = slips
         self._entropy = entropy
         self._clock_ns = clock_ns
-        self._wait_s = wait_s
         self._keeps_connection = keeps_connection
-        self._dialect: Dialect = load_dialect("pos")
-        self._wire: Wire | None = None
-        self._pik = self._mak = b""
+        self._pik = b""
         self._batch = "000000"
         self._stan = entropy.randrange(1, 900_000)
-        self.sale: Sale | None = None
+        self._batches = batches
+        self._drawer = Drawer(customers, entropy, foreign)
+        self._left = entropy.randint(*_PAYMENTS_PER_BATCH)
+        self.sale: Deal | None = None
         self.counts: Counter[str] = Counter()
+        self._desk = Desk(centre, wait_s, self.counts, keeps_connection=keeps_connection)
 
     def __repr__(self) -> str:
         doing = "idle" if self.sale is None else "reversing" if self.sale.answered else "selling"
@@ -103,7 +102,7 @@ class Terminal:
 
     @property
     def in_flight(self) -> tuple[str, int] | None:
-        """(field 41, amount) of a sale that was sent and is not answered."""
+        """(field 41, amount) of a payment that was sent and is not answered."""
         sale = self.sale
         if sale is None or sale.answered:
             return None
@@ -117,20 +116,25 @@ class Terminal:
             await self.sign_on()
             while not await _passed(closing, due - loop.time()):
                 await self._between_customers()
-                await self.sell(self._customers.next())
+                await self.pay(self._drawer.next(self._batch))
+                self._left -= 1
+                if self._left <= 0:
+                    await self.settle()
                 due = max(due, loop.time() - _BACKLOG_S) + self._entropy.expovariate(1 / pause_s)
+            await self.settle()
+            await self._sign_off()
         finally:
             if self.sale is not None:
                 self._print(OPEN, "")
-            self._hang_up()
+            self._desk.hang_up()
 
     async def sign_on(self) -> None:
         """Fetches working keys and the batch number, again until their check values fit."""
-        pause = _Pause(self._entropy)
+        pause = Pause(self._entropy)
         while True:
             stan = self._next_stan()
             who = self._fitting
-            reply = await self._ask(pos.sign_on(who.terminal, who.merchant, stan, self._batch))
+            reply = await self._desk.ask(pos.sign_on(who.terminal, who.merchant, stan, self._batch))
             if reply.message is not None and reply.code == "00" and self._take_keys(reply.message):
                 self.counts["sign_on"] += 1
                 return
@@ -141,7 +145,7 @@ class Terminal:
         if not isinstance(keys, bytes) or not batch:
             return False
         try:
-            self._pik, self._mak = open_f62(self._fitting.tmk, keys)
+            self._pik, self._desk.mak = open_f62(self._fitting.tmk, keys)
         except CryptoError:
             return False
         self._batch = batch
@@ -151,39 +155,141 @@ class Terminal:
         if self._keeps_connection and self._entropy.random() < _ECHO_RATE:
             self.counts["echo"] += 1
             who = self._fitting
-            await self._ask(pos.echo(who.terminal, who.merchant, self._batch))
+            await self._desk.ask(pos.echo(who.terminal, who.merchant, self._batch))
 
     async def sell(self, purchase: Purchase) -> str:
         """One sale to its end; returns `approved`, `declined` or `neither`, as the slip says."""
-        who = self._fitting
-        sale = self.sale = Sale(purchase, self._next_stan(), self._batch, self._clock_ns())
-        request = pos.sale(who.terminal, who.merchant, sale.stan, sale.batch, purchase, self._pik)
-        reply = await self._ask(request)
-        sale.answered = True
-        latency_ms = (self._clock_ns() - sale.sent_ns) / 1e6
+        return await self.pay(Order(SALE, purchase))
+
+    async def pay(self, order: Order) -> str:
+        """One payment to its end; returns `approved`, `declined` or `neither`, as the slip says."""
+        deal = self.sale = Deal(order, self._next_stan(), self._batch, self._clock_ns())
+        reply = await self._asked(deal)
+        deal.answered = True
+        latency_ms = (self._clock_ns() - deal.sent_ns) / 1e6
         why = reply.why or _REVERSE.get(reply.code, "")
         if why:
-            await self._reverse(sale, why)
+            if deal.kind.reversible:
+                await self._reverse(deal, why)
             outcome = NEITHER
         else:
             outcome = APPROVED if reply.code == "00" else DECLINED
+        if outcome == APPROVED and reply.message is not None:
+            self._keep(deal, reply.message)
         self._print(outcome, reply.code, latency_ms, reply.message)
         if reply.code in _STALE_KEYS and not why:
             await self.sign_on()
         return outcome
 
-    async def _reverse(self, sale: Sale, why: str) -> None:
-        """Repeats the 0400 until the centre confirms it: before that there is no next sale."""
+    async def _asked(self, deal: Deal) -> Reply:
+        """Asks once; an advice is told again until the centre has said whether it takes it."""
+        who, order = self._fitting, deal.order
+        pause = Pause(self._entropy)
+        while True:
+            request = pos.payment(
+                order.kind,
+                who.terminal,
+                who.merchant,
+                deal.stan,
+                deal.batch,
+                order.purchase,
+                self._pik,
+                order.original,
+                swiped=bool(order.kind.need_one) or bool(deal.stan % 2),
+            )
+            reply = await self._desk.ask(request)
+            if not order.kind.advice or reply.code not in _ASK_AGAIN | _STALE_KEYS:
+                return reply
+            self.counts["advice_again"] += 1
+            if reply.message is not None and reply.code in _STALE_KEYS:
+                await self.sign_on()
+            else:
+                await pause.wait()
+
+    async def _reverse(self, deal: Deal, why: str) -> None:
+        """Repeats the 0400 until the centre confirms it: before that there is no next payment."""
         who = self._fitting
-        pause = _Pause(self._entropy)
+        pause = Pause(self._entropy)
         while True:
             self.counts["reversal"] += 1
-            reply = await self._ask(
-                pos.reversal(who.terminal, who.merchant, sale.stan, sale.batch, sale.purchase, why)
+            request = pos.reversal(
+                who.terminal, who.merchant, deal.stan, deal.batch, deal.purchase, why, deal.kind
             )
+            reply = await self._desk.ask(request)
             if reply.code in _REVERSED and reply.message is not None:
                 return
             if reply.code in _STALE_KEYS and reply.message is not None:
+                await self.sign_on()
+            else:
+                await pause.wait()
+
+    def _keep(self, deal: Deal, answer: Message) -> None:
+        receipt = pos.Receipt(
+            deal.kind.name,
+            deal.purchase,
+            deal.batch,
+            deal.stan,
+            text(answer, 37),
+            text(answer, 38),
+            text(answer, 13),
+        )
+        self._drawer.keep(receipt, deal.kind, deal.order.original)
+
+    # The end of a batch
+
+    async def settle(self) -> None:
+        """Totals, an upload when the centre has others, and a new batch from the next sign-on on."""
+        lost = self._drawer.forget_one()
+        domestic, foreign = self._drawer.totals(PAYMENT_KINDS)
+        who = self._fitting
+        items = self._drawer.items()
+        answer = await self._until_answered(
+            lambda stan: pos.settlement(who.terminal, who.merchant, stan, self._batch, domestic, foreign)
+        )
+        self.counts["settlement"] += 1
+        flags = text(answer, 48)[30:31] + text(answer, 48)[61:62]
+        if _NOT_BALANCED in flags:
+            await self._upload()
+        if self._batches is not None:
+            self._batches.append(
+                {
+                    "terminal": who.terminal,
+                    "batch": self._batch,
+                    "flags": flags,
+                    "payments": len(items),
+                    "lost_stan": f"{lost.stan:06d}" if lost else "",
+                    "lost_amount": lost.purchase.amount_minor if lost else 0,
+                }
+            )
+        self._drawer.close()
+        self._left = self._entropy.randint(*_PAYMENTS_PER_BATCH)
+        await self.sign_on()
+
+    async def _upload(self) -> None:
+        who, items = self._fitting, self._drawer.items()
+        for at in range(0, len(items), _ITEMS_PER_MESSAGE):
+            part = items[at : at + _ITEMS_PER_MESSAGE]
+            self.counts["upload"] += 1
+            await self._until_answered(
+                lambda stan, part=part: pos.upload(who.terminal, who.merchant, stan, self._batch, part)  # type: ignore[misc]
+            )
+        await self._until_answered(
+            lambda stan: pos.upload_end(who.terminal, who.merchant, stan, self._batch, len(items))
+        )
+
+    async def _sign_off(self) -> None:
+        who = self._fitting
+        await self._desk.ask(pos.sign_off(who.terminal, who.merchant, self._next_stan(), self._batch))
+        self.counts["sign_off"] += 1
+
+    async def _until_answered(self, make: Callable[[int], Message]) -> Message:
+        """Asks again, with growing pauses, until the centre says 00."""
+        pause = Pause(self._entropy)
+        while True:
+            reply = await self._desk.ask(make(self._next_stan()))
+            if reply.message is not None and reply.code == "00":
+                return reply.message
+            if reply.message is not None and reply.code in _STALE_KEYS:
                 await self.sign_on()
             else:
                 await pause.wait()
@@ -203,7 +309,7 @@ class Terminal:
                 "code": code,
                 "latency_ms": round(latency_ms, 3),
                 "dialect": "pos",
-                "kind": "sale",
+                "kind": sale.kind.name,
                 "auth": text(answer, 38) if answer is not None else "",
                 "rrn": text(answer, 37) if answer is not None else "",
             }
@@ -211,82 +317,9 @@ class Terminal:
         self.counts[outcome] += 1
         self.sale = None
 
-    async def _ask(self, request: Message) -> Reply:
-        """Sends one request and waits for the answer that belongs to it."""
-        signed = request.mti in ("0200", "0400")
-        payload = pos.signed(self._dialect, request, self._mak) if signed else self._dialect.pack(request)
-        try:
-            async with asyncio.timeout(self._wait_s):
-                wire = await self._connected()
-                wire.send(payload)
-                while (answer := await wire.receive()) is not None:
-                    reply = self._read(answer, request, signed)
-                    if reply is not None:
-                        return reply
-        except (TimeoutError, OSError):
-            self._hang_up()  # what comes now comes too late
-        finally:
-            if not self._keeps_connection:
-                self._hang_up()
-        return Reply(None, SILENCE)
-
-    def _read(self, payload: bytes, request: Message, signed: bool) -> Reply | None:
-        """What an arriving payload means to this request; None when it means nothing."""
-        try:
-            answer = self._dialect.unpack(payload)
-        except CodecError:
-            self.counts["unreadable"] += 1
-            return None
-        if not _belongs(answer, request):
-            self.counts["stray"] += 1
-            return None
-        if not signed:
-            return Reply(answer)
-        if 64 not in answer.fields:
-            return Reply(answer) if text(answer, 39) in _UNSIGNED else None
-        if not pos.signature_fits(payload, self._mak):
-            self.counts["bad_mac"] += 1
-            return Reply(None, BAD_MAC)
-        return Reply(answer)
-
-    async def _connected(self) -> Wire:
-        if self._wire is None or self._wire.closed:
-            self._wire = await dial(self._centre, PREFIX)
-        return self._wire
-
-    def _hang_up(self) -> None:
-        if self._wire is not None:
-            self._wire.hang_up()
-            self._wire = None
-
     def _next_stan(self) -> int:
         self._stan = next_stan(self._stan)
         return self._stan
-
-
-def _belongs(answer: Message, request: Message) -> bool:
-    """The key is MTI, TPDU, F41, F42, F11 and the batch; F4 must agree where it is given."""
-    sent: Mapping[int, object] = request.fields
-    got = answer.fields
-    return (
-        answer.mti == answer_mti(request.mti)
-        and answer.header[:TPDU_BYTES] == swap_tpdu(request.header)[:TPDU_BYTES]
-        and all(got.get(field) == sent.get(field) for field in (11, 41, 42))
-        and got.get(4, sent.get(4)) == sent.get(4)
-        and (request.mti == "0800" or batch_of(texts(answer)) == batch_of(texts(request)))
-    )
-
-
-class _Pause:
-    """Growing pauses with jitter."""
-
-    def __init__(self, entropy: random.Random) -> None:
-        self._entropy = entropy
-        self._seconds = _PAUSE_S
-
-    async def wait(self) -> None:
-        await asyncio.sleep(self._seconds * (0.5 + self._entropy.random()))
-        self._seconds = min(self._seconds * _PAUSE_GROWTH, _PAUSE_MAX_S)
 
 
 async def _passed(event: asyncio.Event, seconds: float) -> bool:

@@ -1,0 +1,158 @@
+"""What a shop does in a day, and what its terminal keeps of it: receipts to build on, the open batch."""
+
+import random
+from itertools import accumulate
+from typing import NamedTuple
+
+from posswitch.scheme.kinds import (
+    BALANCE,
+    COMPLETION,
+    COMPLETION_NOTICE,
+    COMPLETION_VOID,
+    CREDIT,
+    OFFLINE_SALE,
+    PREAUTH,
+    PREAUTH_VOID,
+    REFUND,
+    SALE,
+    VOID,
+    Kind,
+)
+from posswitch.scheme.settlement import Side, Uploaded
+from posswitch.sim.peers.customer import Customers, Purchase
+from posswitch.sim.peers.pos import Receipt
+
+_RECEIPTS_MAX = 200  # older ones have faded
+_FORGETFUL_RATE = 0.04  # batches in which a terminal has lost one payment
+_PART_RATE, _ABOVE_RATE = 0.5, 0.3  # refunds of a part; completions above what was authorised
+
+# How often each kind is what a customer comes for; without a fitting receipt it becomes a sale.
+MIX: tuple[tuple[Kind, float], ...] = (
+    (SALE, 0.36),
+    (VOID, 0.07),
+    (REFUND, 0.06),
+    (BALANCE, 0.05),
+    (PREAUTH, 0.18),
+    (PREAUTH_VOID, 0.03),
+    (COMPLETION, 0.10),
+    (COMPLETION_VOID, 0.08),
+    (COMPLETION_NOTICE, 0.03),
+    (OFFLINE_SALE, 0.04),
+)
+
+
+class Order(NamedTuple):
+    """What is to be done next: a kind, the card and amount, and the receipt that it builds on."""
+
+    kind: Kind
+    purchase: Purchase
+    original: Receipt | None = None
+
+
+class Drawer:
+    """One terminal's receipts and open batch; each receipt is built upon once."""
+
+    def __init__(self, customers: Customers, entropy: random.Random, foreign: tuple[str, ...] = ()) -> None:
+        self._customers = customers
+        self._entropy = entropy
+        self._foreign = foreign
+        self._kinds = [kind for kind, _ in MIX]
+        self._weights = list(accumulate(weight for _, weight in MIX))
+        self._receipts: list[Receipt] = []
+        self._cancelled: dict[tuple[str, int], None] = {}  # batch and STAN of what was voided
+        self.batch: list[Receipt] = []
+
+    def __repr__(self) -> str:
+        return f"Drawer({len(self.batch)} in the batch, {len(self._receipts)} receipts)"
+
+    def next(self, batch: str) -> Order:
+        """What the next customer wants."""
+        kind = self._entropy.choices(self._kinds, cum_weights=self._weights)[0]
+        if not kind.original:
+            purchase = self._customers.next()
+            if kind is BALANCE:
+                purchase = Purchase(purchase.pan, purchase.expiry, purchase.pin, 0)
+            return Order(kind, purchase)
+        original = self._receipt_for(kind, batch)
+        if original is None:
+            return Order(SALE, self._customers.next())
+        return Order(kind, self._purchase(kind, original), original)
+
+    def keep(self, receipt: Receipt, kind: Kind, original: Receipt | None) -> None:
+        """An approved payment goes into the drawer and, if it counts, into the batch."""
+        self._receipts.append(receipt)
+        del self._receipts[:-_RECEIPTS_MAX]
+        if kind.totals is None:
+            return
+        if kind.totals[1] > 0:
+            self.batch.append(receipt)
+        elif original is not None:
+            self._cancelled[original.batch, original.stan] = None
+
+    def forget_one(self) -> Receipt | None:
+        """Now and then a terminal loses a payment: which one, if any."""
+        if len(self.batch) < 2 or self._entropy.random() >= _FORGETFUL_RATE:
+            return None
+        counting = self.counting()
+        if not counting:
+            return None
+        lost = self._entropy.choice(counting)
+        self.batch.remove(lost)
+        return lost
+
+    def counting(self) -> list[Receipt]:
+        """The payments of the batch that were not voided."""
+        return [receipt for receipt in self.batch if (receipt.batch, receipt.stan) not in self._cancelled]
+
+    def totals(self, kinds: dict[str, Kind]) -> tuple[Side, Side]:
+        """What the batch comes to, domestic and foreign cards apart."""
+        sides = {(foreign, debit): [0, 0] for foreign in (False, True) for debit in (False, True)}
+        for receipt in self.counting():
+            totals = kinds[receipt.kind].totals
+            assert totals is not None
+            side = sides[self.is_foreign(receipt), totals[0] != CREDIT]
+            side[0] += receipt.purchase.amount_minor
+            side[1] += 1
+        domestic, foreign = (Side(*sides[foreign, True], *sides[foreign, False]) for foreign in (False, True))
+        return domestic, foreign
+
+    def items(self) -> list[Uploaded]:
+        """Every payment that counts, as an upload names it."""
+        return [
+            Uploaded(
+                f"{receipt.stan:06d}",
+                receipt.purchase.pan,
+                receipt.purchase.amount_minor,
+                self.is_foreign(receipt),
+            )
+            for receipt in self.counting()
+        ]
+
+    def close(self) -> None:
+        """The batch is settled."""
+        self.batch.clear()
+        self._cancelled.clear()
+
+    def is_foreign(self, receipt: Receipt) -> bool:
+        """Whether the card is of a range that counts as foreign."""
+        return receipt.purchase.pan.startswith(self._foreign) if self._foreign else False
+
+    def _receipt_for(self, kind: Kind, batch: str) -> Receipt | None:
+        """Takes a receipt that such a payment may build on; a void's must be of this batch."""
+        same_batch = kind in (VOID, COMPLETION_VOID)
+        fitting = [
+            index
+            for index, receipt in enumerate(self._receipts)
+            if receipt.kind in kind.of and (not same_batch or receipt.batch == batch)
+        ]
+        return self._receipts.pop(self._entropy.choice(fitting)) if fitting else None
+
+    def _purchase(self, kind: Kind, original: Receipt) -> Purchase:
+        """The original's card, without a PIN; a part of its amount, or a little more, where that may be."""
+        was = original.purchase
+        amount_minor = was.amount_minor
+        if kind is REFUND and amount_minor > 1 and self._entropy.random() < _PART_RATE:
+            amount_minor = self._entropy.randrange(1, amount_minor)
+        elif kind in (COMPLETION, COMPLETION_NOTICE) and self._entropy.random() < _ABOVE_RATE:
+            amount_minor += amount_minor // 10
+        return Purchase(was.pan, was.expiry, "", amount_minor)
