@@ -11,7 +11,7 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import bench, switch, words
+from posswitch.cli import batches, bench, switch, words
 
 app = typer.Typer(
     name="posswitch",
@@ -43,6 +43,7 @@ def _options(
 app.command("run")(switch.run)
 app.command("demo")(switch.demo)
 app.command("verify")(switch.verify)
+app.command("batches")(batches.batches)
 app.command("decode")(words.decode)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)

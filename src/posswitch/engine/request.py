@@ -144,6 +144,8 @@ def reversal_arrived(
 
 def _differs(event: ReversalArrived, first: RequestArrived, is_old: bool) -> Refusal | None:
     """Why this is not the reversal of that request."""
+    if not PAYMENT_KINDS[first.kind].reversible:
+        return "12", f"a {first.kind} is not reversed"
     if event.kind != first.kind:
         return "30", "reversal of another kind than its original"
     if first.amount_minor != event.amount_minor:
