@@ -12,6 +12,7 @@ import typer
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
 from posswitch.cli import bench, switch, words
+from posswitch.cli.registry import registry
 
 app = typer.Typer(
     name="posswitch",
@@ -46,6 +47,7 @@ app.command("verify")(switch.verify)
 app.command("decode")(words.decode)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)
+app.add_typer(registry)
 
 
 def main() -> None:
