@@ -12,6 +12,7 @@ import typer
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
 from posswitch.cli import batches, bench, switch, words
+from posswitch.cli.registry import registry
 
 app = typer.Typer(
     name="posswitch",
@@ -47,6 +48,7 @@ app.command("batches")(batches.batches)
 app.command("decode")(words.decode)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)
+app.add_typer(registry)
 
 
 def main() -> None:
