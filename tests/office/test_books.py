@@ -116,6 +116,27 @@ def test_another_secret(desk, config, city):
         desk()
 
 
+def test_a_first_change_that_was_cut_short(desk, config):
+    config.data.mkdir()
+    (config.data / OFFICE).touch()
+    assert desk().version == 0
+    activate(desk(), [merchant(100)])
+    assert desk().version == 1
+
+
+def test_a_full_disk_is_said_and_nothing_is_changed(desk, config, monkeypatch):
+    activate(desk(), [merchant(100)])
+
+    def full(*_):
+        raise apsw.FullError
+
+    monkeypatch.setattr(Books, "_write", full)
+    with pytest.raises(OfficeError, match="disk is full and nothing was changed; make room"):
+        activate(desk(), [merchant(101)])
+    monkeypatch.undo()
+    assert desk().version == 1
+
+
 def test_no_database(desk, config):
     config.data.mkdir()
     (config.data / OFFICE).write_bytes(b"\x17" * 4096)

@@ -284,9 +284,10 @@ def test_a_table_that_is_named(mistakes, registry, desk, hsm, sheet):
         ("bin = 3\n", "more.toml:1: no table"),
         ('[[bin]]\nprefix="62"\npan_digits=16\nbank="90010000"\n\n[[bin]]\nprefix=62\npan_digits=16\n',
          "more.toml:6: bin 62/16: stands already at more.toml:1"),
-        ('[[merchant]]\nid="802440354990900"\nname="A"\ncity="B"\nmcc="5499"\ncolour="red"\n',
+        ('[[merchant]]\nid="802440354990900"\nname="A"\ncity="B"\nmcc="5"\ncolour="red"\n',
          "more.toml:1: 'colour' is not known; merchant has id"),
-        ('merchant = [{id="802440354990900", name=1, city="B", mcc="5499"}]\n', "more.toml:1: merchant 80244"),
+        ('merchant = [{id="802440354990900", name=1, city="B", mcc="5499"}]\n',
+         "more.toml:1: merchant 802440354990900: name is '1'"),
     ],
 )  # fmt: skip
 def test_mistakes_in_toml(desk, sheet, text, said):

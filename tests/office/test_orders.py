@@ -111,7 +111,7 @@ def other_tables(path):
     apsw.Connection(str(path)).execute("CREATE TABLE orders(x)")
 
 
-def endless_view(path):
+def a_view(path):
     apsw.Connection(str(path)).execute("CREATE VIEW orders AS SELECT 1 AS seq, 2 AS id, 3 AS body, 4 AS mac")
 
 
@@ -124,8 +124,17 @@ def test_what_is_no_office_db(box, path, spoil):
     assert "\n" not in box.problem
 
 
+def test_a_file_that_would_keep_the_reader_for_ever(box, path):
+    apsw.Connection(str(path)).execute(
+        "CREATE VIEW orders AS WITH RECURSIVE n(seq) AS (SELECT -1 UNION ALL SELECT seq - 1 FROM n) "
+        "SELECT seq, 1 AS id, 2 AS body, 3 AS mac FROM n"
+    )
+    assert box.poll(0) == []
+    assert box.counts["orders-damaged"] == 1
+
+
 def test_columns_of_other_types_are_a_wrong_signature(box, path):
-    endless_view(path)
+    a_view(path)
     assert box.poll(0) == []
     assert box.counts["orders-forged"] == 1
 

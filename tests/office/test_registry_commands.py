@@ -214,6 +214,14 @@ def test_check(registry, desk, hsm, config, city):
     assert "terminal 10000001: tmk does not open; wrap it as a TMK" in said.out
 
 
+def test_check_of_damaged_books(registry, config):
+    config.data.mkdir()
+    (config.data / "office.db").write_bytes(b"\x17" * 4096)
+    said = registry("check")
+    assert said.code == 1
+    assert "bring back the newest good copy" in said.out
+
+
 def test_the_user_s_name(registry, desk, monkeypatch):
     monkeypatch.setenv("LOGNAME", "lin")
     registry("remove", "terminal", "10000001")
