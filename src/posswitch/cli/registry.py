@@ -214,7 +214,11 @@ def history(config: ConfigFile = None, data: Data = None) -> None:
 @registry.command("check")
 def check(config: ConfigFile = None, data: Data = None) -> None:
     """Check the books and every row: exit 1 names what is wrong."""
-    desk = _desk(config, data)
+    try:
+        desk = _desk(config, data)
+    except OfficeError as error:
+        print(error)
+        raise typer.Exit(1) from None
     found = [*shut_keys(desk.registry, desk.hsm), *findings(desk.registry)]
     for finding in found:
         print(finding if finding.error else f"note: {finding}")

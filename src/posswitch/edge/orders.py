@@ -16,6 +16,7 @@ ORDERS_LABEL = "orders"  # the key of their MAC is `Hsm.derive` of it
 CHANGES_PER_POLL_MAX = 8
 BYTES_PER_POLL_MAX = 4 * CHANGE_BYTES_MAX
 _BUSY_MS = 200
+_STEPS_MAX = 1_000_000  # of SQLite's machine; a full poll takes a few hundred
 
 _READ = "SELECT seq, id, body, mac FROM orders WHERE seq > ? ORDER BY seq LIMIT ?"
 _LAST = "SELECT seq FROM orders WHERE seq = ?"
@@ -68,6 +69,7 @@ class OrderBox:
             raise _Waits("missing", "not there; the node runs on with what it has")
         with contextlib.closing(apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
             db.set_busy_timeout(_BUSY_MS)
+            db.set_progress_handler(lambda: True, _STEPS_MAX)  # a file that would keep us is damaged
             db.limit(apsw.SQLITE_LIMIT_LENGTH, 2 * CHANGE_BYTES_MAX)
             rows = db.execute(_READ, (version, CHANGES_PER_POLL_MAX)).fetchall()
             last = rows or db.execute(_LAST, (version,)).fetchall()

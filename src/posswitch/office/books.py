@@ -53,6 +53,16 @@ LAYOUT = _TABLES + "".join(
 _ENTRIES = """SELECT seq, id, body, mac, at_ns, first, last, author, note
 FROM orders LEFT JOIN change ON version = seq ORDER BY seq"""
 
+_REFUSALS: dict[type[apsw.Error], str] = {
+    apsw.BusyError: "another program is writing in it; try again",
+    apsw.LockedError: "another program is writing in it; try again",
+    apsw.FullError: "the disk is full and nothing was changed; make room, then repeat",
+    apsw.IOError: "the disk fails; look into the machine's log",
+    apsw.CantOpenError: "use the account that runs the node",
+    apsw.PermissionsError: "use the account that runs the node",
+    apsw.ReadOnlyError: "use the account that runs the node",
+}
+
 
 class Entry(NamedTuple):
     """One version: what it changed, when, by whom and why; `first` to `last` were activated together."""
@@ -81,6 +91,8 @@ class Books:
         if not self._path.exists():
             return []
         with self._opened(apsw.SQLITE_OPEN_READONLY) as db:
+            if _blank(db):  # its first change was cut short
+                return []
             self._check_layout(db)
             rows = db.execute(_ENTRIES).fetchall()
         return [self._entry(number, row) for number, row in enumerate(rows, 1)]
@@ -105,8 +117,7 @@ class Books:
     ) -> list[Change]:
         """Makes a change durable as one version or several; OfficeError when `before` is not the newest."""
         changes = split_change(before + 1, put, drop)
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._create()
         with self._opened(apsw.SQLITE_OPEN_READWRITE) as db:
             for pragma in _PRAGMAS:
                 db.execute(f"PRAGMA {pragma}")
@@ -120,8 +131,18 @@ class Books:
                 raise
         return changes
 
+    def _create(self) -> None:
+        """Makes the file when it is not there, private to the owner of the folder: the node reads it."""
+        folder = self._path.parent
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.geteuid() == 0:
+            owner = folder.stat()
+            os.fchown(fd, owner.st_uid, owner.st_gid)
+        os.close(fd)
+
     def _write(self, db: apsw.Connection, before: int, changes: list[Change], author: str, note: str) -> None:
-        if not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        if _blank(db):
             db.execute(LAYOUT)
             db.pragma("application_id", APPLICATION_ID)
             db.pragma("user_version", LAYOUT_VERSION)
@@ -147,18 +168,21 @@ class Books:
             with contextlib.closing(apsw.Connection(str(self._path), flags=flags)) as db:
                 db.set_busy_timeout(_BUSY_MS)
                 yield db
-        except (apsw.BusyError, apsw.LockedError):
-            raise OfficeError(f"{self._path}: another program is writing in it; try again") from None
         except apsw.Error as error:
+            name = type(error).__name__
+            what = _REFUSALS.get(type(error), "it is damaged; bring back the newest good copy")
             raise OfficeError(
-                f"{self._path}: cannot be used as the office's books ({type(error).__name__}); "
-                "bring back the newest good copy"
+                f"{self._path}: cannot be used as the office's books ({name}): {what}"
             ) from None
 
     def _check_layout(self, db: apsw.Connection) -> None:
         found = db.pragma("user_version")
         if found != LAYOUT_VERSION:
             raise OfficeError(f"{self._path}: layout {found}, this program reads {LAYOUT_VERSION}")
+
+
+def _blank(db: apsw.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_schema").fetchone() is None
 
 
 def rebuilt(base: Iterable[Row], entries: Iterable[Entry]) -> Registry:

@@ -11,6 +11,7 @@ from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.orders import ORDERS_LABEL
 from posswitch.office.books import Books, Entry, rebuilt
 from posswitch.office.difference import Difference, between
+from posswitch.office.forms import named
 from posswitch.office.rules import Finding, findings
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
@@ -64,7 +65,7 @@ class Desk:
             if key_of(row) == key:
                 return row
         more = "; a BIN row is named PREFIX/LENGTH, for example 622202/19" if table == "bin" else ""
-        raise OfficeError(f"no {table} {name} is registered; see registry list {table}{more}")
+        raise OfficeError(f"no {named(key)} is registered; see registry list {table}{more}")
 
     def plan(self, put: Iterable[Row] = (), drop: Iterable[Key] = ()) -> Plan:
         """What an amendment would do; faults that stand already do not count against it."""

@@ -148,8 +148,18 @@ def _mistaken(name: str, value: object, column: Column) -> Mistake:
 
 def brief(value: object) -> str:
     """A wrong value as a mistake shows it: masked, quoted, in one line, not too long."""
+    return repr(_short(value))
+
+
+def named(key: Key) -> str:
+    """A row's key as a mistake shows it, whatever stands in it."""
+    table, name = key
+    return f"{table} {''.join(one if one.isprintable() else '?' for one in _short(name))}"
+
+
+def _short(value: object) -> str:
     text = scrub(str(value))
-    return repr(text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…")
+    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
 
 
 def _meanings(read: Mapping[str, Any], folder: Path, hsm: Hsm) -> Iterator[Mistake]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from posswitch.base.registry import Key, Registry, Row, key_of
 from posswitch.office.desk import Desk, Plan
-from posswitch.office.forms import name_of, read_row
+from posswitch.office.forms import name_of, named, read_row
 from posswitch.office.rules import Finding
 from posswitch.office.sheets import Line, Place, read_sheet
 
@@ -31,7 +31,7 @@ def take_in(desk: Desk, files: list[Path], table: str | None, replace: bool) -> 
     places: dict[Key, Place] = {}
     for line in lines:
         key = name_of(line.table, line.values)
-        what = f"{' '.join(key)}: "
+        what = f"{named(key)}: "
         if key in places:
             mistakes.append((line.place, f"{what}stands already at {places[key]}; remove one"))
             continue

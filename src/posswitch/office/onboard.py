@@ -8,7 +8,7 @@ from posswitch.base.registry import Row
 from posswitch.crypto.ciphers import kcv
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.office.desk import Desk, Plan
-from posswitch.office.forms import read_row
+from posswitch.office.forms import named, read_row
 
 COMPONENTS = 2
 
@@ -58,10 +58,11 @@ def onboarding(desk: Desk, terminal: dict[str, Any], merchant: dict[str, Any] | 
     """
     name, shop = terminal["id"], terminal["merchant"]
     if name in desk.registry.terminals:
-        raise OfficeError(f"terminal {name} is registered already; for a new key remove it first")
+        raise OfficeError(f"{named(('terminal', name))} is registered already; for a new key remove it first")
     if merchant is None and shop not in desk.registry.merchants:
         raise OfficeError(
-            f"no merchant {shop}; give --merchant-name, --city and --mcc to add it, or import it first"
+            f"no {named(('merchant', shop))}; give --merchant-name, --city and --mcc to add it, "
+            "or import it first"
         )
     if merchant is not None and shop in desk.registry.merchants:
         raise OfficeError(f"merchant {shop} is registered already; leave --merchant-name, --city, --mcc out")
@@ -75,5 +76,5 @@ def _row(desk: Desk, table: str, values: dict[str, Any]) -> Row:
     row, mistakes = read_row(table, values, None, Path(), desk.hsm)
     if row is None:
         wrong = "; ".join(f"{mistake.what}, {mistake.remedy}" for mistake in mistakes)
-        raise OfficeError(f"{table} {values['id'][:16]!r}: {wrong}")
+        raise OfficeError(f"{named((table, values['id']))}: {wrong}")
     return row

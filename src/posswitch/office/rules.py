@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from posswitch.base.registry import Bin, Key, Merchant, Registry, key_of
 from posswitch.crypto.hsm import Hsm
-from posswitch.office.forms import KEYS, opens, wrap_again
+from posswitch.office.forms import KEYS, named, opens, wrap_again
 
 NAME_BYTES, CITY_BYTES = 25, 13  # of field 43
 _NAMED_MAX = 3
@@ -21,7 +21,7 @@ class Finding(NamedTuple):
     missing: Key | None = None  # what it names and is not there
 
     def __str__(self) -> str:
-        return f"{' '.join(self.key)}: {self.what}; {self.remedy}"
+        return f"{named(self.key)}: {self.what}; {self.remedy}"
 
 
 def findings(registry: Registry, dropped: Iterable[Key] = ()) -> list[Finding]:
