@@ -9,7 +9,7 @@ import typer
 
 from posswitch.base.codes import explain_text, lookup
 from posswitch.base.errors import CodecError
-from posswitch.codec import decode_json, field_names, load_dialect
+from posswitch.codec import decode_json, load_dialect, picture_text
 
 
 class Lang(StrEnum):
@@ -38,10 +38,7 @@ def decode(
     if as_json:
         print(json.dumps(decoded, ensure_ascii=False))
         return
-    names = field_names()
-    print(f"MTI {decoded['mti']}")
-    for field, value in decoded["fields"].items():
-        print(f"{field:>3}  {value:<42}  {' · '.join(names[int(field)])}")
+    print(picture_text(spoken, spoken.unpack(bytes.fromhex("".join(text.split()))), reveal))
 
 
 def explain(

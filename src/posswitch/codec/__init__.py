@@ -5,6 +5,7 @@ from posswitch.codec.dialect import Dialect
 from posswitch.codec.frame import PREFIXES, Framer, framed
 from posswitch.codec.header import CupsHeader, cups_header, read_cups_header, swap_tpdu
 from posswitch.codec.message import Message
+from posswitch.codec.picture import picture, picture_text
 from posswitch.codec.profile import BUILT_IN, field_names, load_dialect
 from posswitch.codec.tlv import pack_tlv, unpack_tlv, walk_tlv
 
@@ -22,6 +23,8 @@ __all__ = [
     "framed",
     "load_dialect",
     "pack_tlv",
+    "picture",
+    "picture_text",
     "read_cups_header",
     "swap_tpdu",
     "unpack_tlv",

@@ -45,8 +45,10 @@ class Dialect:
         bitmap: str,
         wide_always: bool,
         header_bytes: int,
+        family: str = "iso87",
     ) -> None:
         self.name = name
+        self.family = family  # whose fields it took over: pos, cups or iso87
         self.header_bytes = header_bytes
         self._columns = columns
         self._mti = mti

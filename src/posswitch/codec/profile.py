@@ -207,6 +207,7 @@ def _compiled(name: str, profile: Profile, specs: dict[int, Spec]) -> Dialect:
         bitmap=profile.bitmap,
         wide_always=profile.bitmap_fixed_128,
         header_bytes=profile.header_bytes,
+        family=BUILT_IN[profile.base],
     )
 
 
