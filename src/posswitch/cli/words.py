@@ -9,7 +9,15 @@ import typer
 
 from posswitch.base.codes import explain_text, lookup
 from posswitch.base.errors import CodecError
-from posswitch.codec import decode_json, load_dialect, picture_text
+from posswitch.codec import (
+    Damage,
+    Dialect,
+    decode_json,
+    examine,
+    examine_text,
+    load_dialect,
+    picture_text,
+)
 
 
 class Lang(StrEnum):
@@ -33,12 +41,23 @@ def decode(
         if as_json:
             print(json.dumps({"error": error.reason, "field": error.field, "offset": error.offset}))
         else:
-            typer.echo(f"posswitch: {Path(dialect).name}: {error}", err=True)
+            damage = _damage(spoken, text, error)
+            print(damage)
+            cause = f"; {damage.causes[0].words.en}" if damage.causes else ""
+            typer.echo(f"posswitch: {Path(dialect).name}: {error}{cause}", err=True)
         raise typer.Exit(2) from None
     if as_json:
         print(json.dumps(decoded, ensure_ascii=False))
         return
     print(picture_text(spoken, spoken.unpack(bytes.fromhex("".join(text.split()))), reveal))
+
+
+def _damage(dialect: Dialect, text: str, error: CodecError) -> Damage:
+    try:
+        payload = bytes.fromhex("".join(text.split()))
+    except ValueError:
+        return examine_text(dialect, text, error)
+    return examine(dialect, payload, error)
 
 
 def explain(

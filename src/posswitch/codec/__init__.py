@@ -1,5 +1,6 @@
 """Bytes to values and back: ISO 8583 messages in any dialect, frames, headers, TLV, masked views."""
 
+from posswitch.codec.damage import Damage, examine, examine_text
 from posswitch.codec.describe import decode_json, describe
 from posswitch.codec.dialect import Dialect
 from posswitch.codec.frame import PREFIXES, Framer, framed
@@ -13,12 +14,15 @@ __all__ = [
     "BUILT_IN",
     "PREFIXES",
     "CupsHeader",
+    "Damage",
     "Dialect",
     "Framer",
     "Message",
     "cups_header",
     "decode_json",
     "describe",
+    "examine",
+    "examine_text",
     "field_names",
     "framed",
     "load_dialect",

@@ -53,6 +53,11 @@ def free_text(text: str) -> str:
     return _masked_free(text)
 
 
+def is_harmless(number: int | None) -> bool:
+    """Whether a field is what the standard says it is and never holds card data."""
+    return number in _HARMLESS
+
+
 def is_secret_object(tag: str, content: bytes) -> bool:
     """Whether a data object of field 55 is secret by its tag, or could hold a card number."""
     known = TAGS.get(tag)
