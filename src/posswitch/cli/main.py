@@ -11,7 +11,7 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import bench, switch, words
+from posswitch.cli import bench, recorded, switch, words
 
 app = typer.Typer(
     name="posswitch",
@@ -44,6 +44,9 @@ app.command("run")(switch.run)
 app.command("demo")(switch.demo)
 app.command("verify")(switch.verify)
 app.command("decode")(words.decode)
+app.command("diff")(recorded.diff)
+app.command("convert")(recorded.convert)
+app.command("fit")(recorded.fit)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)
 

@@ -9,6 +9,8 @@ import typer
 
 from posswitch.base.codes import explain_text, lookup
 from posswitch.base.errors import CodecError
+from posswitch.cli.capture import is_file
+from posswitch.cli.recorded import decode_many
 from posswitch.codec import (
     Damage,
     Dialect,
@@ -28,12 +30,20 @@ class Lang(StrEnum):
 
 
 def decode(
-    text: Annotated[str, typer.Argument(metavar="HEX", help="One frame without its length prefix.")],
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="HEX", help="One frame without its length prefix; or @FILE, - or a file of many."
+        ),
+    ],
     dialect: Annotated[str, typer.Option(help="pos, cups, iso87a, iso87b, or a dialect file.")] = "pos",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
     reveal: Annotated[bool, typer.Option(help="Show card data (test data only).")] = False,
+    framing: Annotated[str, typer.Option(help="How a file is cut: auto, none, bin2, ascii4 …")] = "auto",
 ) -> None:
-    """Print a message field by field, masked."""
+    """Print a message field by field, masked; or every message of a file or network recording."""
+    if is_file(text):
+        raise typer.Exit(decode_many(text, dialect, framing, as_json, reveal))
     spoken = load_dialect(dialect)
     try:
         decoded = decode_json(spoken, text, reveal)
