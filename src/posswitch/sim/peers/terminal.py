@@ -239,22 +239,22 @@ class Terminal:
 
     async def settle(self) -> None:
         """Totals, an upload when the centre has others, and a new batch from the next sign-on on."""
-        lost = self._drawer.forget_one()
+        lost, batch = self._drawer.forget_one(), self._batch
         domestic, foreign = self._drawer.totals(PAYMENT_KINDS)
         who = self._fitting
         items = self._drawer.items()
         answer = await self._until_answered(
-            lambda stan: pos.settlement(who.terminal, who.merchant, stan, self._batch, domestic, foreign)
+            lambda stan: pos.settlement(who.terminal, who.merchant, stan, batch, domestic, foreign)
         )
         self.counts["settlement"] += 1
         flags = text(answer, 48)[30:31] + text(answer, 48)[61:62]
         if _NOT_BALANCED in flags:
-            await self._upload()
+            await self._upload(batch)
         if self._batches is not None:
             self._batches.append(
                 {
                     "terminal": who.terminal,
-                    "batch": self._batch,
+                    "batch": batch,
                     "flags": flags,
                     "payments": len(items),
                     "lost_stan": f"{lost.stan:06d}" if lost else "",
@@ -265,16 +265,16 @@ class Terminal:
         self._left = self._entropy.randint(*_PAYMENTS_PER_BATCH)
         await self.sign_on()
 
-    async def _upload(self) -> None:
+    async def _upload(self, batch: str) -> None:
         who, items = self._fitting, self._drawer.items()
         for at in range(0, len(items), _ITEMS_PER_MESSAGE):
             part = items[at : at + _ITEMS_PER_MESSAGE]
             self.counts["upload"] += 1
             await self._until_answered(
-                lambda stan, part=part: pos.upload(who.terminal, who.merchant, stan, self._batch, part)  # type: ignore[misc]
+                lambda stan, part=part: pos.upload(who.terminal, who.merchant, stan, batch, part)  # type: ignore[misc]
             )
         await self._until_answered(
-            lambda stan: pos.upload_end(who.terminal, who.merchant, stan, self._batch, len(items))
+            lambda stan: pos.upload_end(who.terminal, who.merchant, stan, batch, len(items))
         )
 
     async def _sign_off(self) -> None:
