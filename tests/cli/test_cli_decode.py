@@ -114,6 +114,25 @@ def test_whatever_is_damaged_the_program_answers_as_promised(capsys, at, byte, c
         assert set(said) == {"mti", "fields"}
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (FRAME.hex(":"), "separators"),
+        ("003c" + FRAME.hex(), "header"),
+        (FRAME[:-20].hex(), "cut off"),
+        (FRAME.hex() * 2, "twice"),
+        (f"{len(FRAME):04x}" + FRAME.hex(), "2-byte binary length"),
+    ],
+)
+def test_the_likely_cause_is_said_in_both_languages(capsys, text, cause):
+    ended = posswitch(capsys, "decode", text)
+    assert ended.code == 2
+    assert "应为 · expected" in ended.out
+    assert "可能原因 · likely cause" in ended.out
+    assert cause in ended.out
+    assert [secret for secret in secrets() if secret in ended.out + ended.err] == []
+
+
 def test_a_dialect_file(capsys, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('base = "iso87a"\nheader_bytes = 2\n')

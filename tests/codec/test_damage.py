@@ -257,6 +257,11 @@ def test_bytes_of_a_secret_field_are_counted_only():
     assert damage.where.en == "field 2 (Primary account number (PAN))"
 
 
+def test_what_is_longer_than_any_frame_is_not_tried():
+    dialect, _, payload = drawn("pos", 1)
+    assert causes(dialect, payload * 2000) == ["too-long"]
+
+
 def test_every_verdict_has_a_test_here():
     here = open(__file__, encoding="utf-8").read()  # noqa: PTH123, SIM115
     names = {name for name, _ in (*VERDICTS, *TEXT_VERDICTS)}

@@ -1,13 +1,16 @@
 """Framing and dialect are found on recordings whose answer is known, and the file that is printed works."""
 
+import json
+
 import pytest
 
 from posswitch.base.errors import CodecError
-from posswitch.codec import load_dialect
+from posswitch.codec import framed, load_dialect
 from posswitch.codec.cut import cut
 from posswitch.codec.fit import dialect_file, fits
 
 from .captures import Recording, recording
+from .samples import Sample, samples
 
 RECORDINGS = 200
 
@@ -50,6 +53,33 @@ def test_the_printed_file_is_the_dialect(seed, tmp_path):
             continue
         assert loaded.unpack(frame) == message
         assert loaded.pack(message) == frame
+
+
+def _readable() -> list[Sample]:
+    rows = [param.values[0] for param in samples()]
+    return [row for row in rows if isinstance(row, Sample) and not row.expected.get("error")]
+
+
+# mixes an encoding a field, or has a field of another length class than any table: no variant says that
+BEYOND = ("rkbalgi-1100-mixed", "jpos-87b-64")
+
+
+@pytest.mark.parametrize(
+    "sample", [row for row in _readable() if row.name not in BEYOND], ids=lambda row: row.name
+)
+def test_a_real_message_alone_is_recognised(sample, tmp_path):
+    prefix = json.loads(sample.profile).get("length_prefix_bytes", 0)
+    chunk = framed("bin2", sample.payload) if prefix else sample.payload
+    best = fits([chunk])[0]
+    assert best.framing == ("bin2" if prefix else "none")
+    known = sample.dialect(tmp_path)
+    meant, found = known.unpack(sample.payload), best.dialect.unpack(sample.payload)
+    assert (found.mti, found.header) == (meant.mti, meant.header)
+    for number, value in meant.fields.items():  # text or bytes is a matter of taste, the bytes are not
+        assert found.fields[number] == value or (
+            best.dialect.columns[number].encoding.write(found.fields[number])
+            == known.columns[number].encoding.write(value)
+        )
 
 
 def test_it_is_deterministic():

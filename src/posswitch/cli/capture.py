@@ -3,7 +3,6 @@
 import io
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -42,9 +41,12 @@ def is_file(text: str) -> bool:
     """Whether an argument names a file (`@FILE`, `-`, or a path that exists) and not hexadecimal."""
     if text.startswith("@") or text == "-":
         return True
-    if len(text) > 1024 or not _TOKEN.sub("", text).strip():
+    if not _TOKEN.sub("", text).strip():
         return False
-    return "\0" not in text and Path(text).is_file()
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        return False
 
 
 def source(text: str) -> Source:
@@ -188,13 +190,9 @@ def _collect(dpkt: ModuleType, link: int, packet: bytes, segments: dict[str, lis
         segments.setdefault(label, []).append((tcp.seq, bytes(tcp.data)))
 
 
-def _opener(dpkt: ModuleType, link: int, packet: bytes) -> Callable[[bytes], Any]:
+def _opener(dpkt: ModuleType, link: int, packet: bytes) -> Any:  # noqa: ANN401 - dpkt has no types
     """The class that takes packets of a link type apart (the numbers of tcpdump.org)."""
-    opener: Callable[[bytes], Any]
     if link in (12, 14, 101):
-        opener = dpkt.ip6.IP6 if packet[:1] >= b"\x60" else dpkt.ip.IP
-        return opener
-    opener = {0: dpkt.loopback.Loopback, 113: dpkt.sll.SLL, 276: dpkt.sll2.SLL2}.get(
-        link, dpkt.ethernet.Ethernet
-    )
-    return opener
+        return dpkt.ip6.IP6 if packet[:1] >= b"\x60" else dpkt.ip.IP
+    by_link = {0: dpkt.loopback.Loopback, 113: dpkt.sll.SLL, 276: dpkt.sll2.SLL2}
+    return by_link.get(link, dpkt.ethernet.Ethernet)

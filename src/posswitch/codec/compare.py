@@ -41,7 +41,7 @@ def differences(one: Spoken, other: Spoken, reveal: bool = False) -> list[Differ
     names = field_names()
     shown = describe(one.message, reveal), describe(other.message, reveal)
     for number in sorted({**one.message.fields, **other.message.fields}):
-        if _same(number, one.message.fields.get(number), other.message.fields.get(number)):
+        if _same(number, one, other):
             continue
         left, right = (texts.get(str(number), _ABSENT) for texts in shown)
         name = Words(*names.get(number, ("未命名", "unnamed")))
@@ -57,13 +57,17 @@ def _told(left: str, right: str, name: Words) -> Words:
     return Words(f"{name.zh}（不同处被遮盖）", f"{name.en} (the difference is masked)")
 
 
-def _same(number: int, one: Value | None, other: Value | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    left, right = (value.hex().upper() if isinstance(value, bytes) else value for value in (one, other))
-    if number in _TRACKS:
-        left, right = left.replace("=", "D"), right.replace("=", "D")
-    return left == right
+def _same(number: int, one: Spoken, other: Spoken) -> bool:
+    left, right = one.message.fields.get(number), other.message.fields.get(number)
+    if isinstance(left, str) and isinstance(right, str) and number in _TRACKS:
+        return left.replace("=", "D") == right.replace("=", "D")
+    if left is None or right is None or type(left) is type(right):
+        return left == right
+    return _written(one, number, left) == _written(other, number, right)  # text here, bytes there
+
+
+def _written(spoken: Spoken, number: int, value: Value) -> bytes:
+    return value if isinstance(value, bytes) else spoken.dialect.columns[number].encoding.write(value)
 
 
 def _parts_differing(number: int, one: Spoken, other: Spoken, reveal: bool) -> list[Difference]:

@@ -58,24 +58,27 @@ def _length(data: bytes, at: int, row: Prefix) -> int | None:
 
 
 def _first_frame(data: bytes, row: Prefix) -> int:
-    """Where the frames begin: at once, or where a chain of them runs on when the beginning is no frame."""
-    for at in range(min(_RESYNC_BYTES, len(data))):
-        if _runs_on(data, at, row):
-            return at
-    return 0
+    """Where the frames begin: at once, or where the longest chain of them does."""
+    whole, to_end = _run(data, 0, row)
+    if (whole and to_end) or whole >= _CHAIN:
+        return 0
+    best, start = (False, 0), 0
+    for at in range(1, min(_RESYNC_BYTES, len(data))):
+        whole, to_end = _run(data, at, row)
+        if (to_end, whole) > best and (whole >= _CHAIN or to_end):
+            best, start = (to_end, whole), at
+    return start
 
 
-def _runs_on(data: bytes, at: int, row: Prefix) -> bool:
-    """Whether frames follow each other from `at`: a few in a row, or one and then the end of the bytes."""
-    start = at
-    for count in range(_CHAIN):
+def _run(data: bytes, at: int, row: Prefix) -> tuple[int, bool]:
+    """How many whole frames follow each other from `at`, and whether the last bytes are theirs, too."""
+    whole = 0
+    while at < len(data) and whole < FRAMES_MAX:
         length = _length(data, at, row)
-        while start == 0 and length == 0:  # keep-alives may come first
-            at += row.prefix_bytes
-            length = _length(data, at, row)
-        if length is None or length < _FRAME_BYTES_MIN:
-            return False
+        if length is None or 0 < length < _FRAME_BYTES_MIN:
+            return whole, False
         at += row.prefix_bytes + length
-        if at >= len(data):
-            return at == len(data) or count + 1 == _CHAIN
-    return True
+        if at > len(data):
+            return whole, whole > 0
+        whole += bool(length)
+    return whole, True

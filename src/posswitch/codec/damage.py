@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from posswitch.base.bounds import FRAME_BYTES_MAX
 from posswitch.base.errors import CodecError
 from posswitch.codec.describe import is_harmless
 from posswitch.codec.dialect import BITMAP, MTI, Dialect
@@ -12,6 +13,7 @@ from posswitch.codec.wording import Words
 
 _SHOWN_BYTES = 2  # four digits of a card at most, should the bytes not be what the field says
 _CAUSES_MAX = 3
+_BYTES_MAX = 16 * FRAME_BYTES_MAX  # beyond it nothing is tried
 
 # reason of a CodecError -> what should have stood there; groups are filled in
 _EXPECTED = tuple(
@@ -70,7 +72,11 @@ def examine(dialect: Dialect, payload: bytes, error: CodecError) -> Damage:
     """What is wrong with a payload that `dialect` refused with `error`."""
     case = Case(dialect, payload, error)
     causes: list[Cause] = []
-    for name, verdict in VERDICTS:
+    if len(payload) > _BYTES_MAX:
+        causes = [
+            Cause("too-long", Words("比任何一帧都长：多半含多帧", "longer than any frame: several in one"))
+        ]
+    for name, verdict in () if causes else VERDICTS:
         words = verdict(case)
         if words is not None:
             causes.append(Cause(name, words))

@@ -21,8 +21,8 @@ _HARMLESS = (
     | dict.fromkeys(range(82, 86), 12)
     | dict.fromkeys(range(86, 90), 16)
 )
+_BATCH_TOTALS = re.compile(r"(?:[0-9]{30}[0-3]){2}")
 _CONSTRUCTED = 0x20  # tags with this bit hold further objects
-_TOTALS_DIGITS = 62
 _DIGITS = re.compile(rf"\d(?:\W?\d){{{PAN_DIGITS_MIN - 1},}}")
 
 
@@ -101,9 +101,10 @@ def _masked_parts(value: Value) -> str:
     return _starred(value)
 
 
-def _masked_totals(value: Value) -> str:
-    """Totals of a batch have one length; digits of any other may be anything."""
-    return value if isinstance(value, str) and len(value) == _TOTALS_DIGITS else _masked_free(value)
+def _totals(value: Value) -> str:
+    """Field 48 of 0500 and 0510: amount, number, amount, number, flag for domestic and for foreign cards."""
+    plain = isinstance(value, str) and _BATCH_TOTALS.fullmatch(value)
+    return str(value) if plain else _masked_free(value)
 
 
 def _plain_within(size: int) -> Callable[[Value], str]:
@@ -141,6 +142,6 @@ _MASKS: dict[tuple[str, int], Callable[[Value], str]] = {
     **{("", number): _masked_parts for number in (60, 61)},
     **{("", number): _hex for number in (64, 128)},
     ("", 55): _masked_chip,
-    ("5", 48): _masked_totals,
+    ("5", 48): _totals,
     ("8", 62): _starred,  # working keys
 }

@@ -8,7 +8,7 @@ from posswitch.codec.cut import FRAMINGS, Cut, cut
 from posswitch.codec.dialect import Dialect
 from posswitch.codec.frame import PREFIXES
 from posswitch.codec.message import Message
-from posswitch.codec.plausible import sense
+from posswitch.codec.plausible import passed_of, sense
 from posswitch.codec.profile import BUILT_IN, dialect_of, load_dialect
 from posswitch.codec.shape import MTI_BYTES, TABLES, Shape, bitmap_at, lengths_over, mti_at, reach
 from posswitch.codec.wording import Words
@@ -200,7 +200,7 @@ def _judged(pieces: Cut, frames: list[bytes], name: str, settings: dict[str, Any
         len(frames),
         passed,
         failed,
-        _reasons(pieces, len(messages), len(frames), passed, failed, dialect),
+        _reasons(pieces, messages, len(frames), passed, failed, dialect),
     )
 
 
@@ -233,13 +233,26 @@ def _header_doubt(header: int, frames: list[bytes]) -> float:
     return 4.0 * wrong / len(frames)
 
 
+_TELLING = (
+    ("卡号通过 Luhn", "card numbers pass Luhn", (2,)),
+    ("日期时间有效", "dates and times exist", (7, 12, 13, 15)),
+    ("金额合理", "amounts are plausible", (4,)),
+    ("交易码、应答码已知", "processing and response codes are known", (3, 39)),
+)
+
+
 def _reasons(
-    pieces: Cut, read: int, frames: int, passed: int, failed: int, dialect: Dialect
+    pieces: Cut, messages: list[Message], frames: int, passed: int, failed: int, dialect: Dialect
 ) -> tuple[Words, ...]:
+    read = len(messages)
     said = [
         Words(f"{frames} 帧中 {read} 帧读到最后一字节", f"{read} of {frames} frames read to their last byte"),
         Words(f"取值检查 {passed} 项合理，{failed} 项可疑", f"{passed} values plausible, {failed} doubtful"),
     ]
+    for zh, en, numbers in _TELLING:
+        good, count = passed_of(messages, numbers)
+        if count:
+            said.append(Words(f"{zh}：{count} 个中 {good} 个", f"{en}: {good} of {count}"))
     if pieces.lost or pieces.open:
         said.append(
             Words(

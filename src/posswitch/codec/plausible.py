@@ -36,9 +36,15 @@ def sense(message: Message) -> Sense:
     return Sense(sum(results), len(results) - sum(results))
 
 
-def makes_sense(message: Message) -> bool:
-    """Whether the MTI means something and no check fails."""
-    return mti_words(message.mti) is not None and not sense(message).failed
+def passed_of(messages: list[Message], numbers: tuple[int, ...]) -> tuple[int, int]:
+    """How many values of some fields pass their check, and how many there are."""
+    results = [
+        _CHECKS[number](message.fields[number])
+        for message in messages
+        for number in numbers
+        if number in message.fields
+    ]
+    return sum(results), len(results)
 
 
 def is_date(text: str) -> bool:

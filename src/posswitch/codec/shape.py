@@ -13,16 +13,16 @@ _BCD_DIGITS = b"0123456789"
 
 # how digits are written -> whether these bytes can be digits
 IS_DIGITS: dict[str, Callable[[bytes], bool]] = {
-    "ascii": bytes.isdigit,
+    "ascii": lambda chunk: not chunk.translate(None, _BCD_DIGITS),
     "ebcdic": lambda chunk: not chunk.translate(None, _EBCDIC_DIGITS),
     "bcd": lambda chunk: not chunk.hex().encode().strip(b"f").translate(None, _BCD_DIGITS),
 }
 
 
 def _ebcdic_length(data: bytes) -> int:
-    return (
-        int(bytes(byte - 0xC0 for byte in data)) if data and not data.translate(None, _EBCDIC_DIGITS) else -1
-    )
+    if not data or data.translate(None, _EBCDIC_DIGITS):
+        return -1
+    return int(bytes(byte - 0xC0 for byte in data))
 
 
 # how lengths are written -> bytes of a prefix of so many digits, and the length in them (-1: none)

@@ -14,7 +14,7 @@ from posswitch.codec.plausible import sense
 from posswitch.codec.profile import BUILT_IN, load_dialect, variant
 from posswitch.codec.wording import Words, mti_words
 
-_HEADERS = (5, 6, 11, 46)  # TPDU, header behind it, both, between banks
+_HEADERS = (5, 6, 11, 46, 2, 4)  # TPDU, header behind it, both, between banks; a length that is wrong
 _LENGTHS_TRIED_OF = 4  # variable fields before the error
 _REMAIN = re.compile(r"(\d+) bytes .*, (\d+) (?:remain|given)")
 _PREFIX_WORDS = {
@@ -111,7 +111,7 @@ def _header_missing(case: Case) -> Words | None:
 
 
 def _header_surplus(case: Case) -> Words | None:
-    """A header where the dialect has none, or one too many."""
+    """A header where the dialect has none, or one too many; also a length that does not fit."""
     for size in _HEADERS:
         if len(case.payload) > size and reading(case.dialect, case.payload[size:]):
             return Words(
