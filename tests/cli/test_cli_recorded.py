@@ -179,3 +179,55 @@ def test_fit_of_nothing(capsys):
     ended = posswitch(capsys, "fit", "00112233445566778899")
     assert ended.code == 1
     assert one_line(ended.err)
+
+
+LINKS = {
+    "ethernet": (1, lambda dpkt, ip: dpkt.ethernet.Ethernet(data=ip)),
+    "vlan": (
+        1,
+        lambda dpkt, ip: bytes(12) + bytes.fromhex("8100000a0800") + bytes(ip),
+    ),
+    "linux cooked": (
+        113,
+        lambda dpkt, ip: bytes.fromhex("0000000100060000000000000000") + b"\x08\0" + bytes(ip),
+    ),
+    "raw": (101, lambda dpkt, ip: ip),
+    "loopback": (0, lambda dpkt, ip: b"\x02\0\0\0" + bytes(ip)),
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+def test_every_link_type(capsys, file, link, form):
+    dpkt = pytest.importorskip("dpkt")
+    number, wrap = LINKS[link]
+    if form == "pcapng" and number != 1:
+        pytest.skip("the writer of test data knows one link type")
+    out = io.BytesIO()
+    writer = dpkt.pcap.Writer(out, linktype=number) if form == "pcap" else dpkt.pcapng.Writer(out)
+    seq = 7
+    for at, frame in enumerate(FRAMES):
+        data = framed("bin2", frame)
+        tcp = dpkt.tcp.TCP(sport=40000, dport=5000, seq=seq, flags=dpkt.tcp.TH_ACK, data=data)
+        ip = dpkt.ip.IP(src=b"\x0a\0\0\1", dst=b"\x0a\0\0\2", p=6, data=tcp)
+        ip.len = 20 + len(tcp)
+        writer.writepkt(bytes(wrap(dpkt, ip)), ts=at)
+        seq += len(data)
+    assert stans(posswitch(capsys, "decode", "--json", file(out.getvalue()))) == EVERY
+
+
+def test_ports_used_again_are_another_connection(capsys, file):
+    dpkt = pytest.importorskip("dpkt")
+    out = io.BytesIO()
+    writer = dpkt.pcap.Writer(out)
+    packets = []
+    for start, frames in ((500, FRAMES[:2]), (90_000, FRAMES[2:])):
+        packets.append((start, b"", dpkt.tcp.TH_SYN))
+        packets += [(start + 1, b"".join(framed("bin2", frame) for frame in frames), dpkt.tcp.TH_ACK)]
+    for seq, data, flags in packets:
+        tcp = dpkt.tcp.TCP(sport=40000, dport=5000, seq=seq, flags=flags, data=data)
+        ip = dpkt.ip.IP(src=b"\x0a\0\0\1", dst=b"\x0a\0\0\2", p=6, data=tcp)
+        ip.len = 20 + len(tcp)
+        writer.writepkt(bytes(dpkt.ethernet.Ethernet(data=ip)))
+    ended = posswitch(capsys, "decode", "--json", file(out.getvalue()))
+    assert sorted(stans(ended)) == EVERY

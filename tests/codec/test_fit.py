@@ -5,6 +5,7 @@ import json
 import pytest
 
 from posswitch.base.errors import CodecError
+from posswitch.codec import cut as cutting
 from posswitch.codec import framed, load_dialect
 from posswitch.codec.cut import cut
 from posswitch.codec.fit import dialect_file, fits
@@ -80,6 +81,21 @@ def test_a_real_message_alone_is_recognised(sample, tmp_path):
             best.dialect.columns[number].encoding.write(found.fields[number])
             == known.columns[number].encoding.write(value)
         )
+
+
+@pytest.mark.parametrize("unit", [b"0", b"\x00\x40", b"0040", b"\x00", b"0200"])
+def test_the_work_is_bounded(unit, monkeypatch):
+    """Counted, not timed: lengths looked at while one MiB of a hostile pattern is cut and fitted."""
+    looked = [0]
+    whole = cutting._length
+
+    def counted(data, at, row):
+        looked[0] += 1
+        return whole(data, at, row)
+
+    monkeypatch.setattr(cutting, "_length", counted)
+    fits([unit * ((1 << 20) // len(unit))])
+    assert looked[0] < 3_000_000
 
 
 def test_it_is_deterministic():

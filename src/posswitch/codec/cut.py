@@ -11,6 +11,7 @@ CHUNK_BYTES_MAX = 1 << 24
 FRAMES_MAX = 100_000
 _RESYNC_BYTES = 2048  # how far a frame is looked for when a recording begins inside one
 _CHAIN = 3  # frames in a row that are no accident
+_STEPS = 64  # frames and keep-alives followed from one place
 _FRAME_BYTES_MIN = 12  # a shorter one does not hold a bitmap and a field
 
 
@@ -71,9 +72,11 @@ def _first_frame(data: bytes, row: Prefix) -> int:
 
 
 def _run(data: bytes, at: int, row: Prefix) -> tuple[int, bool]:
-    """How many whole frames follow each other from `at`, and whether the last bytes are theirs, too."""
+    """How many whole frames follow each other from `at`, and whether nothing stops them before the end."""
     whole = 0
-    while at < len(data) and whole < FRAMES_MAX:
+    for _ in range(_STEPS):
+        if at == len(data):
+            return whole, True
         length = _length(data, at, row)
         if length is None or 0 < length < _FRAME_BYTES_MIN:
             return whole, False
@@ -81,4 +84,4 @@ def _run(data: bytes, at: int, row: Prefix) -> tuple[int, bool]:
         if at > len(data):
             return whole, whole > 0
         whole += bool(length)
-    return whole, True
+    return whole, whole > 0

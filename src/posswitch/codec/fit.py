@@ -14,8 +14,8 @@ from posswitch.codec.shape import MTI_BYTES, TABLES, Shape, bitmap_at, lengths_o
 from posswitch.codec.wording import Words
 
 FRAMES_TRIED = 24
-_HEADERS = (0, 5, 11, 46, *(size for size in range(1, 65) if size not in (5, 11, 46)))
-_USUAL_HEADERS = {0: 0.0, 5: 0.0, 11: 0.0, 46: 0.0}
+_USUAL_HEADERS = (0, 5, 11, 46)
+_HEADERS = (*_USUAL_HEADERS, *(size for size in range(1, 65) if size not in _USUAL_HEADERS))
 _SHAPES_KEPT = 24
 _FITS_KEPT = 5
 _HALF = 0.5

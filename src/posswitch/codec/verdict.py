@@ -287,6 +287,8 @@ def _one_byte(case: Case) -> Words | None:
 
 def _tail_missing(case: Case) -> Words | None:
     found = _REMAIN.search(case.error.reason)
+    if case.error.reason == "no bitmap":
+        return Words("末尾被截断，位图起全无", "the end is cut off, from the bitmap on")
     if not found or case.error.offset is None:
         return None
     lacking = int(found[1]) - int(found[2])
