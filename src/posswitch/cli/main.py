@@ -11,7 +11,7 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import bench, switch, words
+from posswitch.cli import bench, peers, switch, words
 
 app = typer.Typer(
     name="posswitch",
@@ -46,6 +46,8 @@ app.command("verify")(switch.verify)
 app.command("decode")(words.decode)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)
+app.command("sim-bank")(peers.sim_bank)
+app.command("sim-terminal")(peers.sim_terminal)
 
 
 def main() -> None:

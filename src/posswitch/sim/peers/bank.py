@@ -16,7 +16,7 @@ from posswitch.codec import Dialect, Message, load_dialect, read_cups_header
 from posswitch.codec.header import CUPS_HEADER_BYTES, CupsHeader
 from posswitch.scheme.kinds import BALANCE, PAYMENTS, WHOLE, text
 from posswitch.sim.peers import cups
-from posswitch.sim.peers.bank_link import BankLink
+from posswitch.sim.peers.bank_link import CLOSED, BankLink
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.manners import (
     ACK,
@@ -70,6 +70,11 @@ class Seen(NamedTuple):
     message: Message | None = None
     kind: str = ""
     note: str = ""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this was the end of the line."""
+        return self.way == LINE and self.note == CLOSED
 
 
 Watch = Callable[[Seen], None]
