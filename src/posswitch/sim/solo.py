@@ -19,7 +19,7 @@ from posswitch.scheme.kinds import (
 from posswitch.sim.peers.customer import Purchase
 from posswitch.sim.peers.desk import GaveUp
 from posswitch.sim.peers.drawer import Order
-from posswitch.sim.peers.terminal import APPROVED, Terminal
+from posswitch.sim.peers.terminal import APPROVED, NEITHER, Terminal
 
 MIX = "mix"
 _SETTLE = "settle"
@@ -27,6 +27,15 @@ _ERRANDS = {SIGN_ON.name: SIGN_ON, ECHO.name: ECHO, _SETTLE: SETTLEMENT, SIGN_OF
 _FIRST = (SIGN_ON.name, ECHO.name)
 _AMOUNT = re.compile(r"([0-9]{1,10})(?:\.([0-9]{2}))?")
 _MIX_FROM_MINOR, _MIX_STRIDE, _MIX_SPAN = 100, 7_919, 100_000  # the stride shares no divisor with the span
+
+
+# (outcome, whether the kind is reversed) → why it was not as asked
+_WORDS = {
+    (APPROVED, False): "",
+    (APPROVED, True): "",
+    (NEITHER, False): "no usable answer",
+    (NEITHER, True): "outcome unknown; its reversal was confirmed",
+}
 
 
 class Step(NamedTuple):
@@ -188,7 +197,7 @@ class Solo:
         outcome = await terminal.pay(order)
         if outcome == APPROVED and original is not None and kind.takes in (WHOLE, TOLERANT):
             terminal.drawer.spent(original)
-        return "" if outcome == APPROVED else outcome
+        return _WORDS.get((outcome, kind.reversible), outcome)
 
 
 def _unless_done(code: str) -> str:

@@ -19,7 +19,7 @@ _FLAGS = {"0": "not said", "1": "balanced", "2": "not balanced", "3": "error"}
 _BALANCE = re.compile(r"[0-9]{2}([0-9]{2})([0-9]{3})([CD])([0-9]{12})")
 _BALANCE_NAMES = {"01": "ledger", "02": "available"}
 _ARROWS = {IN: "←", LINE: "·"}  # else →
-_SHOWN_MAX = 80
+_SHOWN_MAX = 160
 
 
 def plain(words: str) -> str:

@@ -314,7 +314,9 @@ class Bank:
         delay_s = manner.delay(self._timers, self._entropy)
         kind = _KINDS.get((f"{request.mti[:3]}0", text(request, 3), text(request, 25)))
         name = "reversal" if request.mti[1] == "4" else kind.name if kind else ""
-        said = partial(self._say, link, answer, name, "" if manner in (APPROVE, ACK) else manner.name)
+        said = partial(
+            self._say, link, answer, name, "" if manner in (APPROVE, ACK) or manner.insists else manner.name
+        )
         if not manner.answers:
             self._see(LINE, link, note=f"{request.mti} {text(request, 11)} stays unanswered ({manner.name})")
         for _ in range(manner.answers):
