@@ -16,7 +16,7 @@ from posswitch.codec import Dialect, Message, load_dialect, read_cups_header
 from posswitch.codec.header import CUPS_HEADER_BYTES, CupsHeader
 from posswitch.scheme.kinds import BALANCE, PAYMENTS, WHOLE, text
 from posswitch.sim.peers import cups
-from posswitch.sim.peers.bank_link import BankLink
+from posswitch.sim.peers.bank_link import CLOSED, BankLink
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.manners import (
     ACK,
@@ -70,6 +70,11 @@ class Seen(NamedTuple):
     message: Message | None = None
     kind: str = ""
     note: str = ""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this was the end of the line."""
+        return self.way == LINE and self.note == CLOSED
 
 
 Watch = Callable[[Seen], None]
@@ -309,7 +314,9 @@ class Bank:
         delay_s = manner.delay(self._timers, self._entropy)
         kind = _KINDS.get((f"{request.mti[:3]}0", text(request, 3), text(request, 25)))
         name = "reversal" if request.mti[1] == "4" else kind.name if kind else ""
-        said = partial(self._say, link, answer, name, "" if manner in (APPROVE, ACK) else manner.name)
+        said = partial(
+            self._say, link, answer, name, "" if manner in (APPROVE, ACK) or manner.insists else manner.name
+        )
         if not manner.answers:
             self._see(LINE, link, note=f"{request.mti} {text(request, 11)} stays unanswered ({manner.name})")
         for _ in range(manner.answers):

@@ -8,6 +8,7 @@ from posswitch.base.bounds import FRAME_BYTES_MAX, FRAME_SECONDS_MAX
 from posswitch.base.errors import FrameError
 from posswitch.codec import Framer, framed
 
+CLOSED = "closed"
 PREFIX = "ascii4"  # what `cups` is framed with
 
 
@@ -32,7 +33,7 @@ class BankLink(asyncio.Protocol):
         self._framer = Framer(prefix, FRAME_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
         self._partial_since = 0.0
-        self.closed: asyncio.Future[None] | None = None  # done when the line has ended
+        self._ended = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"BankLink({self._framer!r})"
@@ -40,15 +41,17 @@ class BankLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit
         self._links[self] = None
-        self.closed = asyncio.get_running_loop().create_future()
         peer = transport.get_extra_info("peername") or ("?", 0)
         self._happened(self, f"open, {peer[0]}:{peer[1]} is there")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._links.pop(self, None)
-        if self.closed is not None and not self.closed.done():
-            self.closed.set_result(None)
-        self._happened(self, "closed")
+        self._ended.set()
+        self._happened(self, CLOSED)
+
+    async def ended(self) -> None:
+        """Returns when the connection has ended."""
+        await self._ended.wait()
 
     def data_received(self, data: bytes) -> None:
         try:

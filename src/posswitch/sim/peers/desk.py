@@ -20,6 +20,7 @@ SILENCE, BAD_MAC = "98", "A0"  # field 39 of a reversal: no answer, an answer th
 _UNSIGNED = frozenset({"A0", "97", "77", "03"})  # refusals before a key is known to fit carry no MAC
 _SIGNED = frozenset({"0100", "0200", "0220", "0400", "0500", "0320"})
 _PAUSE_S, _PAUSE_MAX_S, _PAUSE_GROWTH = 0.3, 2.0, 1.5
+_PAUSE_OF_FEW_S = 1.0  # few tries are spread: a centre may allow one sign-on a second
 _REMARKS_MAX = 8  # of one exchange; the rest is counted only
 
 
@@ -180,7 +181,7 @@ class Pause:
 
     def __init__(self, entropy: random.Random, tries: int = 0, what: str = "") -> None:
         self._entropy = entropy
-        self._seconds = _PAUSE_S
+        self._seconds = _PAUSE_OF_FEW_S if tries else _PAUSE_S
         self._left = tries
         self._what = what
 

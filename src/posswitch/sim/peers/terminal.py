@@ -12,7 +12,7 @@ from posswitch.base.errors import CryptoError
 from posswitch.base.registry import Address
 from posswitch.codec import Message
 from posswitch.crypto.signon import open_f62
-from posswitch.scheme.kinds import PAYMENT_KINDS, SALE, Kind, batch_of, text, texts
+from posswitch.scheme.kinds import ADVICE_LATER, PAYMENT_KINDS, SALE, Kind, batch_of, text, texts
 from posswitch.scheme.numbers import next_stan
 from posswitch.sim.peers import pos
 from posswitch.sim.peers.book import Book
@@ -163,8 +163,8 @@ class Terminal:
             if reply.message is not None and reply.code == "00" and self._take_keys(reply.message):
                 self.counts["sign_on"] += 1
                 return
-            if self._tries and reply.message is not None:
-                raise GaveUp("sign-on")  # it was answered: the same question has the same answer
+            if self._tries and reply.message is not None and reply.code not in ADVICE_LATER:
+                raise GaveUp("sign-on")  # asked again it would be answered the same
             await pause.wait()
 
     def _take_keys(self, answer: Message) -> bool:
