@@ -85,7 +85,7 @@ EchoFirst = Annotated[bool, typer.Option("--echo", help="Test the line before an
 Slips = Annotated[
     Path | None,
     typer.Option(
-        help="The terminal's own book, one JSON line a slip; with --data of a demo it stands among the demo's."
+        help="The terminal's own book, one JSON line a slip; with --data of a demo among the demo's."
     ),
 ]
 
