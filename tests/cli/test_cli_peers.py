@@ -52,11 +52,12 @@ def test_every_kind_is_approved_in_every_dialect(tmp_path, dialect):
 
 
 def test_a_realistic_mix_settles(tmp_path):
-    with town(tmp_path):
+    with town(tmp_path):  # whose books are those of a demo
         ran = sim_terminal("--data", tmp_path, "--mix", 40, "--seed", 3, "sign-on", "settle", "sign-off")
     assert ran.code == 0
     assert ran.steps() == {"sign-on": True, "mix 40": True, "settle": True, "sign-off": True}
     assert len({said["kind"] for said in ran.find(event="exchange")}) >= 8
+    assert len(list(read_book(tmp_path / "books" / "slips-alone.jsonl"))) == 40
 
 
 def test_a_fixed_code_is_a_decline_and_exit_1(tmp_path):

@@ -1,6 +1,7 @@
 """Peers under an onlooker's eyes: nonsense breaks nothing, and nothing secret or unsafe is shown."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -12,11 +13,14 @@ import pytest
 from posswitch.base.bounds import Timers
 from posswitch.base.errors import CodecError, PosswitchError
 from posswitch.base.registry import Address
-from posswitch.codec import Message, load_dialect, swap_tpdu
+from posswitch.codec import Message, framed, load_dialect, swap_tpdu
+from posswitch.crypto.mac import cup_mac
+from posswitch.crypto.signon import pack_f62
 from posswitch.scheme.interbank import original_data
 from posswitch.scheme.kinds import COMPLETION, PREAUTH, REFUND, SALE, VOID, answer_mti
 from posswitch.sim import solo, telling
 from posswitch.sim.peers import cups, pos
+from posswitch.sim.peers import desk as desk_room
 from posswitch.sim.peers.bank import Bank, Seen
 from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.book import Book
@@ -25,6 +29,7 @@ from posswitch.sim.peers.desk import Desk, Exchange, GaveUp, Pause, Reply
 from posswitch.sim.peers.drawer import Drawer
 from posswitch.sim.peers.manners import ACK, REVERSAL_MANNERS, SALE_MANNERS, Manner
 from posswitch.sim.peers.scrutiny import Charter
+from posswitch.sim.peers.terminal import Fitting, Terminal
 
 BANK, CENTRE, ACQUIRER = "90010000", "00010000", "48020000"
 ZPK, ZAK = bytes(range(16)), bytes(range(16, 32))
@@ -48,7 +53,8 @@ def whole(entropy: random.Random, stan: int) -> Message:
     """A request, of any kind, that might come back again."""
     mti, processing, condition = entropy.choice(
         [("0200", "000000", "00"), ("0200", "310000", "00"), ("0220", "200000", "00"),
-         ("0100", "030000", "06"), ("0200", "200000", "00"), ("0420", "000000", "00"), ("0421", "000000", "00"), ("0820", "", "")]
+         ("0100", "030000", "06"), ("0200", "200000", "00"), ("0420", "000000", "00"),
+         ("0421", "000000", "00"), ("0820", "", "")]
     )  # fmt: skip
     if not processing:
         return Message(
@@ -56,7 +62,8 @@ def whole(entropy: random.Random, stan: int) -> Message:
         )
     fields: dict[int, str | bytes] = {
         2: PAN, 3: processing, 4: "000000001234", 7: "0115103000", 11: f"{stan:06d}", 14: "4912",
-        25: condition, 32: ACQUIRER, 33: CENTRE, 37: "601510000001", 41: "10000001", 42: "802440354110001", 49: "156",
+        25: condition, 32: ACQUIRER, 33: CENTRE, 37: "601510000001",
+        41: "10000001", 42: "802440354110001", 49: "156",
         52: entropy.randbytes(8),
     }  # fmt: skip
     if mti[1] == "4" or processing == "200000":
@@ -127,6 +134,69 @@ def test_answers_of_nonsense_are_told_safely() -> None:
         lines = telling.exchange_lines(exchange)
         assert all(line.isprintable() for line in lines)
         assert PAN not in "".join(lines) + json.dumps(telling.exchange_object(exchange))
+
+
+def answered(request: Message, entropy: random.Random, tmk: bytes) -> bytes:
+    """A good answer, or one with up to four bytes of it changed and perhaps signed as if it were good."""
+    pik, mak = bytes(range(16, 32)), bytes(range(32, 40))
+    fields = {
+        field: value for field, value in request.fields.items() if field in (3, 4, 11, 25, 41, 42, 49, 60)
+    }
+    fields |= {37: "601510000001", 38: "123456", 39: entropy.choice(["00", "00", "00", "51", "96"])}
+    if entropy.random() < 0.2:
+        del fields[entropy.choice([37, 38, 39])]
+    if request.mti == "0800":
+        fields |= {39: "00", 60: "00000041003", 62: pack_f62(tmk, pik, mak)}
+    if request.mti == "0500":
+        fields |= {48: "".join(entropy.choice("0123") for _ in range(62))}
+    answer = Message(answer_mti(request.mti), fields, swap_tpdu(request.header))
+    pos_dialect = load_dialect("pos")
+    signed = request.mti in ("0100", "0200", "0220", "0400", "0500", "0320")
+    payload = pos.signed(pos_dialect, answer, mak) if signed else pos_dialect.pack(answer)
+    if entropy.random() < 0.3:
+        spoilt = bytearray(payload)
+        for _ in range(entropy.randrange(1, 5)):
+            spoilt[entropy.randrange(len(spoilt))] = entropy.randrange(256)
+        payload = bytes(spoilt)
+        if entropy.random() < 0.5:
+            payload = payload[:-8] + cup_mac(mak, payload[11:-8])
+    return payload
+
+
+def test_a_centre_of_nonsense_never_breaks_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_room, "_PAUSE_OF_FEW_S", 0.001)
+    entropy, tmk, shown = random.Random(23), bytes(range(16)), []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                payload = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+                answer = answered(load_dialect("pos").unpack(payload), entropy, tmk)
+                writer.write(framed("bin2", answer))
+        writer.close()
+
+    def watch(seen: Exchange | str) -> None:
+        shown.extend([seen] if isinstance(seen, str) else telling.exchange_lines(seen))
+
+    async def scene() -> list[bool]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        centre = Address("127.0.0.1", server.sockets[0].getsockname()[1])
+        good = []
+        for round_ in range(60):
+            customer = solo.Regular(PAN, "4912", "123456")
+            terminal = Terminal(
+                Fitting("10000001", "8" * 15, tmk), centre, customer, Book(Path(os.devnull)),
+                random.Random(round_), lambda: AT_NS, 0.02, keeps_connection=True, forgetful_rate=0.0,
+                tries=3, watch=watch,
+            )  # fmt: skip
+            steps = solo.read_steps(["preauth:1", "completion", "sale:2", "void", "refund", "settle"], 10)
+            good.append(await solo.Solo(terminal, customer, lambda result: None).run(steps))
+        server.close()
+        return good
+
+    assert len(asyncio.run(scene())) == 60
+    assert len(shown) > 300
+    assert all(line.isprintable() for line in shown)
 
 
 def test_a_balance_and_totals_are_told_in_words() -> None:

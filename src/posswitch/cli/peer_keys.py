@@ -12,7 +12,7 @@ from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
 from posswitch.settings.secret import read_secret
-from posswitch.sim.city import CONFIG_FILE
+from posswitch.sim.city import BOOKS_FOLDER, CONFIG_FILE
 from posswitch.sim.peers.customer import Range, pan_at
 from posswitch.sim.peers.terminal import Fitting
 
@@ -20,6 +20,7 @@ _KEY_BYTES = {"zpk": (16, 24), "zak": (16,), "tmk": (16, 24)}
 _NEW_KEY_BYTES = 16
 _FILE_BYTES_MAX = 4096
 _FROM_FILE = "@"
+_SLIPS = "slips-alone.jsonl"
 
 
 class ZoneKeys(NamedTuple):
@@ -34,11 +35,15 @@ class ZoneKeys(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A terminal of a test switch: its centre, what is loaded into it, a card that is known there."""
+    """A terminal of a test switch: its centre, what is loaded into it, a card that is known there.
+
+    `slips`: its book among those of a demonstration, which counts what it pays; else nowhere.
+    """
 
     centre: Address
     fitting: Fitting
     pan: str
+    slips: Path
 
 
 def key_from(name: str, given: str) -> bytes:
@@ -94,7 +99,9 @@ def demonstration(folder: Path, terminal: str, merchant: str) -> Fitted:
     tmk = hsm._unwrap(Usage.TMK, row.tmk)  # the HSM offers no way out for a key: this is for tests only
     ranges = [Range(card.prefix, card.pan_digits) for card in config.registry.rows if isinstance(card, Bin)]
     pan = next((pan_at(cards, 0) for cards in ranges if len(cards.prefix) + 2 <= cards.pan_digits), "")
-    return Fitted(config.listen, Fitting(row.id, merchant or row.merchant, tmk), pan)
+    books = folder / BOOKS_FOLDER
+    slips = books / _SLIPS if books.is_dir() else Path(os.devnull)
+    return Fitted(config.listen, Fitting(row.id, merchant or row.merchant, tmk), pan, slips)
 
 
 def _read(option: str, path: Path) -> str:

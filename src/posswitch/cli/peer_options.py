@@ -82,7 +82,12 @@ Mix = Annotated[
 Wait = Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds to wait for an answer.")]
 Tries = Annotated[int, typer.Option(min=1, max=100, help="How often the same thing is asked.")]
 EchoFirst = Annotated[bool, typer.Option("--echo", help="Test the line before anything else.")]
-Slips = Annotated[Path | None, typer.Option(help="The terminal's own book, one JSON line a slip.")]
+Slips = Annotated[
+    Path | None,
+    typer.Option(
+        help="The terminal's own book, one JSON line a slip; with --data of a demo among the demo's."
+    ),
+]
 
 
 def address(place: str, words: str, *, lowest: int = 1) -> Address:

@@ -244,12 +244,13 @@ def sim_terminal(
     """Play a POS terminal alone; exit 1 when something was declined, not answered, or proved nothing."""
     said = list(words or ())
     if data is not None:
-        centre, fitting, card = demonstration(data, terminal, merchant)
+        centre, fitting, card, book = demonstration(data, terminal, merchant)
         typed = pin
     else:
         if not said:
             raise PosswitchError("where to? write HOST:PORT and the steps, or give --data DIR")
         centre, card, typed = options.address("centre", said.pop(0)), _CARD, pin or _PIN
+        book = Path(os.devnull)
         fitting = Fitting(terminal or _TERMINAL, merchant or _MERCHANT, b"")
     if data is None or tmk:
         fitting = fitting._replace(tmk=key_from("tmk", tmk))
@@ -266,7 +267,7 @@ def sim_terminal(
         fitting,
         centre,
         customer,
-        Book(slips or Path(os.devnull)),
+        Book(slips or book),
         random.Random(seed),  # noqa: S311 - shapes a simulation, guards nothing
         time.time_ns,
         wait,

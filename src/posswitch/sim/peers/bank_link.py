@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from posswitch.base.bounds import FRAME_BYTES_MAX, FRAME_SECONDS_MAX
+from posswitch.base.bounds import FRAME_BYTES_MAX, FRAME_SECONDS_MAX, UNSENT_BYTES_MAX_BANK
 from posswitch.base.errors import FrameError
 from posswitch.codec import Framer, framed
 
@@ -76,8 +76,12 @@ class BankLink(asyncio.Protocol):
 
     def send(self, payload: bytes) -> None:
         """Sends a frame; on a link that is gone it is lost."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(framed(self._prefix, payload))
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(framed(self._prefix, payload))
+        if self._transport.get_write_buffer_size() > UNSENT_BYTES_MAX_BANK:
+            self._happened(self, "the other side does not read, hung up")
+            self.hang_up()
 
     def hang_up(self) -> None:
         """Ends the connection at once."""

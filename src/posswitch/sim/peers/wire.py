@@ -9,6 +9,8 @@ from posswitch.base.errors import FrameError
 from posswitch.base.registry import Address
 from posswitch.codec import Framer, framed
 
+_WAITING_MAX = 1024  # frames that nobody has taken yet
+
 
 class Wire(asyncio.Protocol):
     """One connection; a stream that cannot be cut into frames any more is closed."""
@@ -33,6 +35,10 @@ class Wire(asyncio.Protocol):
             self._inbox.extend(self._framer.feed(data))
         except FrameError as error:
             self.fault = f"the answer cannot be cut into frames: {error}"
+            self.hang_up()
+        if len(self._inbox) > _WAITING_MAX:
+            self.fault = "answers came that nobody asked for, too many to keep"
+            self._inbox.clear()
             self.hang_up()
         self._wake()
 
