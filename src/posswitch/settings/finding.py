@@ -1,12 +1,14 @@
 """What is wrong with a configuration, or only worth a look: where, what, and the remedy."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from posswitch.base.card import scrub
 from posswitch.settings.places import Path, Place
 
 ERROR, WARNING = "error", "warning"
 _SHOWN_MAX = 40
+_NUMBER_SHOWN_MAX = 10**20
+_WORDS: list[tuple[type, str]] = [(int, "a huge number"), (list, "a list"), (dict, "a table")]
 
 
 class Fault(NamedTuple):
@@ -43,9 +45,13 @@ def one_line(text: str) -> str:
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A wrong value in a message: masked, quoted, never long."""
-    if not isinstance(value, str):
-        return scrub(str(value)) if isinstance(value, bool | float) else f"a {type(value).__name__}"
-    text = scrub(value[: 2 * _SHOWN_MAX])
-    return f'"{text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"}"'
+    if isinstance(value, str):
+        text = scrub(value[: 2 * _SHOWN_MAX])
+        return f'"{text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < _NUMBER_SHOWN_MAX):
+        return scrub(str(value))
+    return next((word for kind, word in _WORDS if isinstance(value, kind)), "a date or time")

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from bisect import bisect_left
+from contextlib import suppress
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]  # tables, numbers of rows, keys, from the outside in
@@ -35,10 +36,8 @@ class Places:
         text = text.replace("\r\n", "\n")
         self._ends = [match.start() for match in re.finditer("\n", text)]
         scan = _Scan(text)
-        try:
+        with suppress(_Lost, RecursionError):  # what was found so far stands
             scan.document()
-        except (_Lost, RecursionError):
-            pass  # what was found so far stands
         self._found = scan.found
 
     def __repr__(self) -> str:

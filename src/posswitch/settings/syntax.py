@@ -22,15 +22,27 @@ _CAUSES = [
     (r"[^=]*(#|$)", "'='", "write key = value"),
     (r".*[“”‘’「」]", "", "write straight quotes, not typographic ones"),
     ("", r"Unescaped|hex value|Unicode scalar", "write \\\\ for a backslash, or the text between ' quotes"),
-    ("", r"character '\\n'|Unterminated|Expected [\"']+$", 'close the text with its quote (" or \')'),
-    ("", "Illegal|invalid character", "remove the control character (a tab or others), or write it as an escape"),
+    ("", r"character '\\n'|Unterminated|Expected [\"']+$", "close the text with its quote (\" or ')"),
+    (
+        "",
+        "Illegal|invalid character",
+        "remove the control character (a tab or others), or write it as an escape",
+    ),
     ("", "Unclosed array", "put commas between the items and close the list with ]"),
     ("", "Unclosed inline", "put commas between the pairs and close the braces with }, all on one line"),
     (r"[^=]*=\s*(#|$)", "value", "write a value after ="),
-    (r"[^=]*=\s*[+-]?0[0-9]", "value|Expected newline", 'put the number between quotes: it begins with 0'),
+    (r"[^=]*=\s*[+-]?0[0-9]", "value|Expected newline", "put the number between quotes: it begins with 0"),
     (r"[^=]*=\s*(True|False|TRUE|FALSE)\b", "value", "write true or false in small letters"),
-    (r"[^=]*=\s*[^\s\"'\[{]", "value|Expected newline", "put the text between quotes, or remove what follows"),
-    ("", "after a statement", "one key = value on each line: remove what follows, or put it on the next line"),
+    (
+        r"[^=]*=\s*[^\s\"'\[{]",
+        "value|Expected newline",
+        "put the text between quotes, or remove what follows",
+    ),
+    (
+        "",
+        "after a statement",
+        "one key = value on each line: remove what follows, or put it on the next line",
+    ),
     ("", "date or time", "put it between quotes if it is a text, or correct the date"),
     ("", "value", "put the text between quotes"),
     ("", "statement|key part", "a line is a [table], a key = value, or a # comment"),
@@ -83,7 +95,7 @@ def _parsed(raw: bytes, text: str) -> Read:
 
 
 def _explained(text: str, said: str) -> tuple[int, int, str, str]:
-    """Line, column, what and remedy of what tomllib said; a text that ends too early is told where it began."""
+    """Line, column, what and remedy of what tomllib said; a text without end is told where it began."""
     place = _PLACE.search(said)
     reason = said[: place.start()] if place else said
     lines = text.split("\n")
