@@ -13,8 +13,8 @@ _keys = count(1)
 
 
 def wrapped(usage: Usage) -> str:
-    """A new wrapped key in hex."""
-    return HSM.wrap(usage, next(_keys).to_bytes(1, "big") * 8 + bytes(range(8))).hex()
+    """A new wrapped key in hex, different in more than parity bits."""
+    return HSM.wrap(usage, (2 * next(_keys)).to_bytes(1, "big") * 8 + bytes(range(8))).hex()
 
 
 ZPK, ZAK, TMK = wrapped(Usage.ZPK), wrapped(Usage.ZAK), wrapped(Usage.TMK)

@@ -199,8 +199,8 @@ def test_an_address_that_is_none(load, address, place):
 
 
 def test_an_ipv6_address_keeps_its_colons(load):
-    banks = load(put("bank", "links", ["::1:6000", "[::2]:6000"])).registry.banks
-    assert banks["01020000"].links == (Address("::1", 6000), Address("::2", 6000))
+    banks = load(put("bank", "links", ["::1:6001", "[::2]:6001"])).registry.banks
+    assert banks["01020000"].links == (Address("::1", 6001), Address("::2", 6001))
 
 
 def test_no_file(tmp_path):

@@ -99,11 +99,14 @@ def references_lead_somewhere(draft: Draft) -> Iterator[Fault]:
     """What a row names is there."""
     for table, key, target in _REFERENCES:
         known = draft.written(target, "id")
-        if known and not draft.holes:
-            for row in draft.having(table, key):
-                if row.good[key] not in known:
-                    what = f"no {target} {row.good[key]}"
-                    yield row.fault(key, what, f"add a [[{target}]] with that id, or correct it")
+        lost = [row for row in draft.having(table, key) if row.good[key] not in known]
+        names = {row.good["id"] for row in draft.having(target, "id")}
+        nameless = len(draft.rows[target]) - len(names)
+        if not known or len({row.good[key] for row in lost}) <= nameless:
+            continue  # rows with a wrong id, or one that stands twice, may be those that are meant
+        for row in lost:
+            what = f"no {target} {row.good[key]}"
+            yield row.fault(key, what, f"add a [[{target}]] with that id, or correct it")
 
 
 def nothing_idle(draft: Draft) -> Iterator[Fault]:
@@ -111,7 +114,7 @@ def nothing_idle(draft: Draft) -> Iterator[Fault]:
     for table, child, key, what, remedy in _PARENTS:
         named = draft.written(child, key)
         for row in draft.having(table, "id"):
-            if row.good["id"] not in named and not draft.holes:
+            if named and row.good["id"] not in named:
                 yield _look(row, "id", what, remedy)
 
 
