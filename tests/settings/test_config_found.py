@@ -1,6 +1,7 @@
 """Configurations that were once accepted and should not have been."""
 
 import pytest
+from good_config import TMK, ZAK, ZPK, write_config
 
 from posswitch.base.errors import ConfigError
 from posswitch.settings.config import load_config
@@ -16,8 +17,8 @@ id = "01020000"
 name_zh = "甲"
 name_en = "A"
 links = ["127.0.0.1:9001"]
-zpk = "00"
-zak = "00"
+zpk = "{zpk}"
+zak = "{zak}"
 [[bin]]
 prefix = "622200"
 pan_digits = 16
@@ -31,23 +32,24 @@ mcc = "5411"
 [[terminal]]
 id = "T0000001"
 merchant = "M00000000000001"
-tmk = "00"
+tmk = "{tmk}"
 """
-PLAIN = GOOD.format(timers="", bin="")
+KEYS = {"zpk": ZPK, "zak": ZAK, "tmk": TMK}
+PLAIN = GOOD.format(timers="", bin="", **KEYS)
 TWICE = '[[bin]]\nprefix = "622200"\npan_digits = 16\nbank = "01020000"'
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        GOOD.format(timers="", bin=TWICE),
+        GOOD.format(timers="", bin=TWICE, **KEYS),
         PLAIN.replace("127.0.0.1:9000", "127.0.0.1:²"),
         PLAIN.replace('id = "A"', 'id = "A\\n"'),
         PLAIN.replace('prefix = "622200"', 'prefix = "\uff16\uff12"'),
-        PLAIN.replace('zpk = "00"', 'zpk = "00\\n"'),
+        PLAIN.replace(ZPK, ZPK + "\\n"),
         PLAIN.replace('prefix = "622200"', 'prefix = "62220000000000001"'),
         *(
-            GOOD.format(timers=line, bin="")
+            GOOD.format(timers=line, bin="", **KEYS)
             for line in (
                 "flight_max = inf",
                 "flight_max = nan",
@@ -61,14 +63,14 @@ TWICE = '[[bin]]\nprefix = "622200"\npan_digits = 16\nbank = "01020000"'
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path, text):
-    (tmp_path / "switch.toml").write_text(text, encoding="utf-8")
+    write_config(tmp_path, PLAIN)
+    load_config(tmp_path / "switch.toml")
     with pytest.raises(ConfigError):
-        load_config(tmp_path / "switch.toml")
+        load_config(write_config(tmp_path, text))
 
 
 def test_the_plain_one_is_accepted(tmp_path):
-    (tmp_path / "switch.toml").write_text(PLAIN, encoding="utf-8")
-    load_config(tmp_path / "switch.toml")
+    load_config(write_config(tmp_path, PLAIN))
 
 
 def test_a_folder_is_no_configuration(tmp_path):

@@ -3,6 +3,7 @@
 CNY = "156"
 _DECIMALS = {"156": 2, "344": 2, "840": 2, "392": 0, "410": 0}
 _SYMBOLS = {"156": "CNY", "344": "HKD", "840": "USD", "392": "JPY", "410": "KRW"}
+CURRENCIES = tuple(_DECIMALS)  # whose amounts can be shown
 AMOUNT_MINOR_MAX = 10**12 - 1  # field 4 is n12
 
 

@@ -1,6 +1,6 @@
 """Every cap and timer of the product, and the relations that must hold between them."""
 
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -45,20 +45,35 @@ class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Raises ConfigError when a wait is not shorter than the one outside it."""
-        for name in self.__struct_fields__:
-            if not 0 < getattr(self, name) <= _SECONDS_MAX:
-                raise ConfigError(f"timers: {name} must be more than 0 and at most {_SECONDS_MAX} seconds")
-        chain = [("bank", self.bank), ("centre", self.centre), ("terminal", self.terminal)]
-        for (inner, short), (outer, long) in pairwise(chain):
-            if not short < long:
-                raise ConfigError(
-                    f"timers: {inner} ({short} s) must be shorter than {outer} ({long} s), "
-                    f"or {outer}s give up on payments that are still approved; raise {outer} or lower {inner}"
-                )
-        if self.flight_max < self.terminal:
-            raise ConfigError("timers: flight_max must be at least the terminal's wait")
-        if self.reversal > self.reversal_max:
-            raise ConfigError("timers: reversal must be at most reversal_max")
+        for _, what, remedy in timer_faults(msgspec.structs.asdict(self)):
+            raise ConfigError(f"timers: {what}; {remedy}")
+
+
+# A wait, the one that must not be shorter, whether they may be equal, and what happens otherwise.
+_TIMER_ORDER = (
+    ("bank", "centre", False, "centres give up on payments that are still approved"),
+    ("centre", "terminal", False, "terminals give up on payments that are still approved"),
+    ("terminal", "flight_max", True, "a bank's word about an unknown original comes too early"),
+    ("reversal", "reversal_max", True, "the first pause is the longest"),
+)
+
+
+def timer_faults(waits: Mapping[str, float]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Every wait out of range or out of order: its name or both, what is wrong, the remedy."""
+    good = {}
+    for name, seconds in waits.items():
+        if 0 < seconds <= _SECONDS_MAX:
+            good[name] = seconds
+        else:
+            what = f"{name} must be more than 0 and at most {_SECONDS_MAX} seconds"
+            yield (name,), what, "write another number"
+    for inner, outer, equal, otherwise in _TIMER_ORDER:
+        if inner in good and outer in good:
+            short, long = good[inner], good[outer]
+            if not (short < long or (equal and short == long)):
+                must = "at most" if equal else "shorter than"
+                what = f"{inner} ({short} s) must be {must} {outer} ({long} s), or {otherwise}"
+                yield (inner, outer), what, f"raise {outer} or lower {inner}"
 
 
 assert LANE_SENDING_MAX <= OPEN_PER_BANK_MAX <= LANE_ITEMS_MAX

@@ -11,7 +11,7 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import batches, bench, peers, recorded, switch, words
+from posswitch.cli import batches, bench, check, peers, recorded, switch, words
 from posswitch.cli.registry import registry
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ def _options(
 app.command("run")(switch.run)
 app.command("demo")(switch.demo)
 app.command("verify")(switch.verify)
+app.command("check")(check.check)
 app.command("batches")(batches.batches)
 app.command("decode")(words.decode)
 app.command("diff")(recorded.diff)

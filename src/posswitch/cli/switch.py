@@ -87,7 +87,7 @@ def settings_of(config: Path | None, data: Path | None) -> Config:
     """The configuration that `-c FILE` or `--data DIR` names; ConfigError unless it is just one of them."""
     if (config is None) == (data is None):
         raise ConfigError("give either -c FILE or --data DIR")
-    return load_config(config or _beside(data or Path()))
+    return load_config(config or _beside(data or Path()), serve=False)
 
 
 def _beside(data: Path) -> Path:

@@ -44,6 +44,11 @@ _KEY_BYTES = {
 }
 
 
+def wrapped_bytes(usage: Usage) -> tuple[int, ...]:
+    """The lengths that a wrapped key of this usage may have."""
+    return tuple(_NONCE_BYTES + length + _TAG_BYTES for length in _KEY_BYTES[usage])
+
+
 class Hsm(Protocol):
     """What the centre asks of an HSM; keys stay wrapped, every refusal is a CryptoError without content."""
 

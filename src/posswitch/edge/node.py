@@ -17,7 +17,7 @@ from posswitch.base.errors import ConfigError, CryptoError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Bank, Change, Registry
 from posswitch.codec import Message
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
@@ -72,7 +72,6 @@ class Node:
         self._journal = Journal(config.data, journal_key(hsm))
         self._state = self._journal.recover(config.node)
         self._identity = f"{config.node}/{config.acquirer}/{config.centre}"
-        _check_keys(config, hsm)
         self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
         self._registry = _registry_in_force(config, self._state)
         self._check_start()
@@ -333,21 +332,6 @@ def _registry_in_force(config: Config, state: State) -> Registry:
         ],
     )
     return registry
-
-
-def _check_keys(config: Config, hsm: SoftHsm) -> None:
-    """Raises ConfigError for the first wrapped key that this secret does not open."""
-    keys = [
-        (f"bank {bank.id}: {name}", usage, key)
-        for bank in config.registry.banks.values()
-        for name, usage, key in (("zpk", Usage.ZPK, bank.zpk), ("zak", Usage.ZAK, bank.zak))
-    ]
-    keys += [(f"terminal {row.id}: tmk", Usage.TMK, row.tmk) for row in config.registry.terminals.values()]
-    for place, usage, key in keys:
-        try:
-            hsm.check_value(usage, key)
-        except CryptoError as error:
-            raise ConfigError(f"{place}: {error}; wrap the key again under this secret") from None
 
 
 def verify_journal(config: Config) -> list[str]:

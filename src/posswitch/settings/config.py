@@ -1,80 +1,26 @@
-"""A TOML file becomes frozen values, or one clear error that names the place and the remedy."""
+"""A TOML file becomes frozen values, or everything that is wrong with it, each with place and remedy."""
 
 import hashlib
-import tomllib
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from posswitch.base.amount import CNY
-from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
+from posswitch.base.bounds import Timers
 from posswitch.base.errors import ConfigError
 from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Terminal
-from posswitch.codec import BUILT_IN, PREFIXES, load_dialect
-from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.settings.address import read_address
+from posswitch.settings.draft import Draft
+from posswitch.settings.finding import ERROR, WARNING, Fault, Finding, found
+from posswitch.settings.places import Places
+from posswitch.settings.rules import RULES
+from posswitch.settings.shape import BankTable, Tables, TerminalTable, read_shape
+from posswitch.settings.surroundings import NEEDS, NEEDS_TO_SERVE
+from posswitch.settings.syntax import read_toml
 
-_Digits = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]+\Z", max_length=19)]
-_Institution = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{8,11}\Z")]
-_Name = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]+\Z", max_length=1000)]
-_Hex = Annotated[str, msgspec.Meta(pattern=r"\A([0-9A-Fa-f]{2})+\Z")]
-_Words = Annotated[str, msgspec.Meta(max_length=32)]
-
-
-class _Node(msgspec.Struct, forbid_unknown_fields=True):
-    id: Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Z]\Z")]
-    listen: str
-    data: _Name = "data"
-    secret: _Name = "secret.key"  # noqa: S105 - the name of a file
-    acquirer: _Institution = "00000000"
-    centre: _Institution = "00010000"
-    cutover: Annotated[str, msgspec.Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z")] = "23:00"
-
-
-class _Bank(msgspec.Struct, forbid_unknown_fields=True):
-    id: _Institution
-    name_zh: str
-    name_en: str
-    links: Annotated[list[str], msgspec.Meta(min_length=1, max_length=LINKS_PER_BANK_MAX)]
-    zpk: _Hex
-    zak: _Hex
-    dialect: _Name = "cups"
-    framing: str = ""  # ascii4 for cups, else bin2
-
-
-class _Bin(msgspec.Struct, forbid_unknown_fields=True):
-    prefix: _Digits
-    pan_digits: Annotated[int, msgspec.Meta(ge=13, le=19)]
-    bank: _Institution
-    foreign: bool = False
-
-
-class _Merchant(msgspec.Struct, forbid_unknown_fields=True):
-    id: Annotated[str, msgspec.Meta(min_length=15, max_length=15)]
-    name: Annotated[str, msgspec.Meta(max_length=25)]
-    city: Annotated[str, msgspec.Meta(max_length=13)]
-    mcc: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}\Z")]
-
-
-class _Terminal(msgspec.Struct, forbid_unknown_fields=True):
-    id: Annotated[str, msgspec.Meta(min_length=8, max_length=8)]
-    merchant: str
-    tmk: _Hex
-    model: _Words = ""
-    firmware: _Words = ""
-    kinds: list[str] = []
-    currency: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{3}\Z")] = CNY
-    dialect: str = "pos"
-
-
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    node: _Node
-    bank: Annotated[list[_Bank], msgspec.Meta(min_length=1)]
-    bin: Annotated[list[_Bin], msgspec.Meta(min_length=1)]
-    merchant: Annotated[list[_Merchant], msgspec.Meta(min_length=1)]
-    terminal: Annotated[list[_Terminal], msgspec.Meta(min_length=1)]
-    timers: Timers = Timers()
-    limits: Limits = Limits()
+FINDINGS_MAX = 1000  # of each severity; more are counted, not kept
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -93,59 +39,84 @@ class Config(msgspec.Struct, frozen=True):
     registry: Registry
 
 
-def load_config(path: Path) -> Config:
-    """Reads a configuration file; raises ConfigError with file, place and remedy."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a configuration file") from None
-    try:
-        file = msgspec.convert(tomllib.loads(raw.decode()), _File)
-        return _checked(file, path.resolve().parent, hashlib.sha256(raw).hexdigest()[:12])
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply to be a configuration") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}; correct this value") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+class Examined(NamedTuple):
+    """What was found in a file, in the order of its lines, and the configuration if nothing is wrong."""
+
+    path: Path
+    findings: list[Finding]
+    unkept: int  # findings beyond FINDINGS_MAX
+    config: Config | None
+
+    def of(self, severity: str) -> list[Finding]:
+        """The findings of one severity."""
+        return [finding for finding in self.findings if finding.severity == severity]
+
+    def line(self, finding: Finding) -> str:
+        """A finding as one line: file, line, column, what, remedy."""
+        return f"{self.path}:{finding.line}:{finding.column}: {finding.severity}: {finding}"
 
 
-def _checked(file: _File, base: Path, version: str) -> Config:
-    banks = _unique("bank", file.bank)
-    merchants = _unique("merchant", file.merchant)
-    _unique("terminal", file.terminal)
-    ranges: dict[tuple[str, int], None] = {}
-    for bin_row in file.bin:
-        if (bin_row.prefix, bin_row.pan_digits) in ranges:
-            raise ConfigError(
-                f"bin {bin_row.prefix} for {bin_row.pan_digits} digits stands twice; remove one"
-            )
-        if len(bin_row.prefix) > bin_row.pan_digits:
-            raise ConfigError(f"bin {bin_row.prefix} is longer than its cards ({bin_row.pan_digits} digits)")
-        ranges[bin_row.prefix, bin_row.pan_digits] = None
-        if bin_row.bank not in banks:
-            raise ConfigError(f"bin {bin_row.prefix}: no bank {bin_row.bank}; add a [[bank]] with that id")
-    for terminal in file.terminal:
-        if terminal.merchant not in merchants:
-            raise ConfigError(f"terminal {terminal.id}: no merchant {terminal.merchant}; add a [[merchant]]")
+def load_config(path: Path, *, serve: bool = True) -> Config:
+    """Reads a configuration file; raises ConfigError with file, line, remedy, and how to see all mistakes.
+
+    Without `serve` it may be another machine's: its address and data folder are not tried.
+    """
+    examined = examine(path, serve=serve)
+    if examined.config is not None:
+        return examined.config
+    first, *more = examined.of(ERROR)
+    others = f"{len(more) + examined.unkept} more: " if more else ""
+    name = shlex.quote(str(path))
+    raise ConfigError(f"{path}:{first.line}:{first.column}: {first} ({others}posswitch check -c {name})")
+
+
+def examine(path: Path, *, serve: bool = True) -> Examined:
+    """Finds everything that is wrong with a file; raises ConfigError when there is none to read."""
+    read = read_toml(path)
+    if read.finding is not None:
+        return Examined(path, [read.finding], 0, None)
+    places = Places(read.text)
+    draft = Draft(path.resolve().parent, holes=False)
+    kept: dict[str, list[Finding]] = {ERROR: [], WARNING: []}
+    unkept = 0
+    for fault in _faults(draft, read.values, serve):
+        findings = kept[fault.severity]
+        if len(findings) < FINDINGS_MAX:
+            findings.append(found(fault, places.of(fault.path)))
+        else:
+            unkept += 1
+            if fault.severity == ERROR:  # hopeless
+                break
+    findings = sorted(kept[ERROR] + kept[WARNING])
+    if kept[ERROR]:
+        return Examined(path, findings, unkept, None)
+    version = hashlib.sha256(read.raw).hexdigest()[:12]
+    return Examined(path, findings, unkept, _built(draft, msgspec.convert(read.values, Tables), version))
+
+
+def _faults(draft: Draft, values: dict[str, Any], serve: bool) -> Iterator[Fault]:
+    yield from read_shape(values, draft.rows, draft.holes)
+    for check in (*RULES, *NEEDS, *(NEEDS_TO_SERVE if serve else ())):
+        yield from check(draft)
+
+
+def _built(draft: Draft, file: Tables, version: str) -> Config:
+    """The values of a file without mistakes."""
+    node = file.node
     return Config(
         version=version,
-        node=file.node.id,
-        listen=_address("node.listen", file.node.listen),
-        data=base / file.node.data,
-        secret=base / file.node.secret,
-        acquirer=file.node.acquirer,
-        centre=file.node.centre,
+        node=node.id,
+        listen=_address(node.listen),
+        data=draft.file(node.data),
+        secret=draft.file(node.secret),
+        acquirer=node.acquirer,
+        centre=node.centre,
         timers=file.timers,
         limits=file.limits,
-        cutover_s=int(file.node.cutover[:2]) * 3600 + int(file.node.cutover[3:]) * 60,
+        cutover_s=int(node.cutover[:2]) * 3600 + int(node.cutover[3:]) * 60,
         registry=Registry(
             [
-                *(_bank(bank, base) for bank in file.bank),
+                *(_bank(row, draft) for row in file.bank),
                 *(Bin(row.prefix, row.pan_digits, row.bank, row.foreign) for row in file.bin),
                 *(Merchant(row.id, row.name, row.city, row.mcc) for row in file.merchant),
                 *(_terminal(row) for row in file.terminal),
@@ -154,43 +125,21 @@ def _checked(file: _File, base: Path, version: str) -> Config:
     )
 
 
-def _bank(row: _Bank, base: Path) -> Bank:
-    place = f"bank {row.id}"
-    framing = row.framing or ("ascii4" if row.dialect == "cups" else "bin2")
-    if framing not in PREFIXES:
-        raise ConfigError(f"{place}: framing {framing!r} is not known; use one of {', '.join(PREFIXES)}")
-    dialect = row.dialect if row.dialect in BUILT_IN else str(base / row.dialect)
-    try:
-        load_dialect(dialect)
-    except ConfigError as error:
-        raise ConfigError(f"{place}: {error}") from None
-    links = tuple(_address(place, link) for link in row.links)
+def _bank(row: BankTable, draft: Draft) -> Bank:
+    links = tuple(_address(link) for link in row.links)
     zpk, zak = bytes.fromhex(row.zpk), bytes.fromhex(row.zak)
-    return Bank(row.id, row.name_zh, row.name_en, links, zpk, zak, dialect, framing)
+    framing = row.framing or ("ascii4" if row.dialect == "cups" else "bin2")
+    return Bank(row.id, row.name_zh, row.name_en, links, zpk, zak, draft.dialect(row.dialect), framing)
 
 
-def _terminal(row: _Terminal) -> Terminal:
-    for kind in row.kinds:
-        if kind not in PAYMENT_KINDS:
-            known = ", ".join(PAYMENT_KINDS)
-            raise ConfigError(f"terminal {row.id}: kind {kind!r} is not known; use some of {known}")
+def _terminal(row: TerminalTable) -> Terminal:
     tmk = bytes.fromhex(row.tmk)
     return Terminal(
         row.id, row.merchant, tmk, row.model, row.firmware, tuple(row.kinds), row.currency, row.dialect
     )
 
 
-def _unique(table: str, rows: list[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for row in rows:
-        if row.id in found:
-            raise ConfigError(f"{table} {row.id} stands twice; remove one")
-        found[row.id] = row
-    return found
-
-
-def _address(place: str, text: str) -> Address:
-    host, _, port = text.rpartition(":")
-    if not host or not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
-        raise ConfigError(f"{place}: {text!r} is not host:port")
-    return Address(host, int(port))
+def _address(text: str) -> Address:
+    address, wrong = read_address(text)
+    assert address is not None, wrong
+    return address

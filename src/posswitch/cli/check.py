@@ -1,0 +1,74 @@
+"""check: every mistake in a configuration, with line and remedy."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from posswitch.base.registry import Bin
+from posswitch.cli.switch import ConfigFile
+from posswitch.settings.config import Config, Examined, examine
+from posswitch.settings.finding import ERROR, WARNING
+
+
+def check(
+    config: ConfigFile,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Find every mistake in a configuration, with line and remedy: exit 1 when the switch would not start."""
+    examined = examine(config)
+    if as_json:
+        print(json.dumps(_document(examined), ensure_ascii=False))
+    else:
+        _print(examined)
+    raise typer.Exit(0 if examined.config is not None else 1)
+
+
+def _print(examined: Examined) -> None:
+    for finding in examined.findings:
+        print(examined.line(finding))
+    if examined.config is not None:
+        print(f"{examined.path}: fine: {_sentence(examined.config)}")
+    else:
+        counts = ", ".join(_counted(len(examined.of(kind)), kind) for kind in (ERROR, WARNING))
+        more = f" (and {examined.unkept} more)" if examined.unkept else ""
+        print(f"posswitch: {examined.path}: {counts}{more}", file=sys.stderr)
+
+
+def _counts(config: Config) -> dict[str, int]:
+    registry = config.registry
+    banks, merchants, terminals = registry.banks, registry.merchants, registry.terminals
+    dialects = {row.dialect for row in banks.values()} | {row.dialect for row in terminals.values()}
+    return {
+        "banks": len(banks),
+        "BINs": sum(isinstance(row, Bin) for row in registry.rows),
+        "merchants": len(merchants),
+        "terminals": len(terminals),
+        "dialects": len(dialects),
+    }
+
+
+def _sentence(config: Config) -> str:
+    counts = ", ".join(_counted(count, name[:-1]) for name, count in _counts(config).items())
+    timers = config.timers
+    waits = " / ".join(f"{wait:g}" for wait in (timers.bank, timers.centre, timers.terminal))
+    return f"{counts}, timers {waits} s (bank / centre / terminal)"
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
+def _document(examined: Examined) -> dict[str, Any]:
+    config = examined.config
+    return {
+        "file": str(examined.path),
+        "ok": config is not None,
+        "errors": len(examined.of(ERROR)),
+        "warnings": len(examined.of(WARNING)),
+        "unkept": examined.unkept,
+        "findings": [finding._asdict() for finding in examined.findings],
+        "summary": config and {**_counts(config), "timers_s": msgspec.structs.asdict(config.timers)},
+    }

@@ -1,0 +1,57 @@
+"""What is wrong with a configuration, or only worth a look: where, what, and the remedy."""
+
+from typing import NamedTuple
+
+from posswitch.base.card import scrub
+from posswitch.settings.places import Path, Place
+
+ERROR, WARNING = "error", "warning"
+_SHOWN_MAX = 40
+_NUMBER_SHOWN_MAX = 10**20
+_WORDS: list[tuple[type, str]] = [(int, "a huge number"), (list, "a list"), (dict, "a table")]
+
+
+class Fault(NamedTuple):
+    """What a check says about the table or key at `path`; `name` is how people call it."""
+
+    path: Path
+    name: str
+    what: str
+    remedy: str
+    severity: str = ERROR
+
+
+class Finding(NamedTuple):
+    """A fault at its place in the file."""
+
+    line: int
+    column: int
+    severity: str
+    name: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.name, self.what))) + f"; {self.remedy}"
+
+
+def found(fault: Fault, place: Place) -> Finding:
+    """A fault at its place."""
+    return Finding(*place, fault.severity, fault.name, one_line(fault.what), one_line(fault.remedy))
+
+
+def one_line(text: str) -> str:
+    """A text without anything that breaks a line or a terminal."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def shown(value: object) -> str:
+    """A wrong value in a message: masked, quoted, never long."""
+    if isinstance(value, str):
+        text = scrub(value[: 2 * _SHOWN_MAX])
+        return f'"{text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < _NUMBER_SHOWN_MAX):
+        return scrub(str(value))
+    return next((word for kind, word in _WORDS if isinstance(value, kind)), "a date or time")

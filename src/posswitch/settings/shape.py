@@ -1,0 +1,282 @@
+"""What tables and keys a configuration has, and every value that is not of its kind."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
+
+import msgspec
+
+from posswitch.base.amount import CNY
+from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
+from posswitch.base.registry import Limits
+from posswitch.settings.finding import Fault, shown
+from posswitch.settings.places import Path
+
+
+def _text(pattern: str, expected: str) -> msgspec.Meta:
+    return msgspec.Meta(pattern=rf"\A{pattern}\Z", description=expected)
+
+
+_PLAIN = r"[^\x00-\x1f\x7f]"
+_Institution = Annotated[str, _text("[0-9]{8,11}", "write 8 to 11 digits")]
+_MerchantId = Annotated[str, _text("[!-~]{15}", "write 15 ASCII characters without blanks")]
+_File = Annotated[str, _text(_PLAIN + "{1,1000}", "write the name of a file or folder")]
+_BankName = Annotated[str, _text(_PLAIN + "{1,64}", "write a name of at most 64 characters")]
+_Address = Annotated[str, msgspec.Meta(max_length=300, description="write host:port")]
+_Wrapped = Annotated[
+    str, _text("([0-9A-Fa-f]{2}){1,200}", "write the wrapped key in hex, an even number of digits")
+]
+_Words = Annotated[str, _text(_PLAIN + "{0,32}", "write at most 32 characters")]
+_Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
+_Digits = msgspec.Meta(ge=13, le=19)
+
+
+class NodeTable(msgspec.Struct, forbid_unknown_fields=True):
+    """`[node]`."""
+
+    id: Annotated[str, _text("[0-9A-Z]", "write one digit or capital letter")]
+    listen: _Address
+    data: _File = "data"
+    secret: _File = "secret.key"  # noqa: S105 - the name of a file
+    acquirer: _Institution = "00000000"
+    centre: _Institution = "00010000"
+    cutover: Annotated[str, _text("([01][0-9]|2[0-3]):[0-5][0-9]", "write HH:MM, 00:00 to 23:59")] = "23:00"
+
+
+class BankTable(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[bank]]`."""
+
+    id: _Institution
+    name_zh: _BankName
+    name_en: _BankName
+    links: Annotated[
+        list[str],
+        msgspec.Meta(
+            min_length=1,
+            max_length=LINKS_PER_BANK_MAX,
+            description=f'list 1 to {LINKS_PER_BANK_MAX} addresses: ["host:port", …]',
+        ),
+    ]
+    zpk: _Wrapped
+    zak: _Wrapped
+    dialect: _File = "cups"
+    framing: _Choice = ""  # ascii4 for cups, else bin2
+
+
+class BinTable(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[bin]]`."""
+
+    prefix: Annotated[str, _text("[0-9]{1,19}", "write the first digits of the cards between quotes")]
+    pan_digits: Annotated[int, _Digits]
+    bank: _Institution
+    foreign: bool = False
+
+
+class MerchantTable(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[merchant]]`."""
+
+    id: _MerchantId
+    name: Annotated[str, _text(_PLAIN + "{1,25}", "write a name of at most 25 characters (field 43)")]
+    city: Annotated[str, _text(_PLAIN + "{1,13}", "write a name of at most 13 characters (field 43)")]
+    mcc: Annotated[str, _text("[0-9]{4}", "write 4 digits between quotes")]
+
+
+class TerminalTable(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[terminal]]`."""
+
+    id: Annotated[str, _text("[!-~]{8}", "write 8 ASCII characters without blanks")]
+    merchant: _MerchantId
+    tmk: _Wrapped
+    model: _Words = ""
+    firmware: _Words = ""
+    kinds: list[str] = []
+    currency: Annotated[str, _text("[0-9]{3}", "write 3 digits between quotes, such as 156")] = CNY
+    dialect: _Choice = "pos"
+
+
+class Tables(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole file."""
+
+    node: NodeTable
+    bank: list[BankTable]
+    bin: list[BinTable]
+    merchant: list[MerchantTable]
+    terminal: list[TerminalTable]
+    timers: Timers = Timers()
+    limits: Limits = Limits()
+
+
+class Row(NamedTuple):
+    """A table, or one of its rows: what is written, and what of it is of its kind (defaults filled in)."""
+
+    table: str
+    path: Path
+    raw: Mapping[str, Any]
+    good: dict[str, Any]
+
+    def name(self, key: str = "") -> str:
+        """How people call the row or one of its keys; what is no id is a number."""
+        table, index = self.path[0], self.path[-1]
+        if not isinstance(index, int):
+            return f"{table}.{key}" if key else f"[{table}]"
+        naming = "prefix" if table == "bin" else "id"
+        name = f"{table} {self.good[naming]}" if naming in self.good else f"{table} number {index + 1}"
+        return f"{name}: {key}" if key else name
+
+    def fault(self, key: str, what: str, remedy: str, item: int | None = None) -> Fault:
+        """What is wrong with a key, or an item of its list."""
+        path = (*self.path, key) if item is None else (*self.path, key, item)
+        return Fault(path, self.name(key), what, remedy)
+
+
+class Shape(NamedTuple):
+    """A table's name, whether it has rows, and what a row is."""
+
+    name: str
+    many: bool
+    keys: dict[str, msgspec.structs.FieldInfo]
+    required: bool
+
+    @property
+    def heading(self) -> str:
+        """How it is written."""
+        return f"[[{self.name}]]" if self.many else f"[{self.name}]"
+
+
+def _shape(field: msgspec.structs.FieldInfo) -> Shape:
+    many = get_origin(field.type) is list
+    row = get_args(field.type)[0] if many else field.type
+    keys = {key.name: key for key in msgspec.structs.fields(row)}
+    return Shape(field.name, many, keys, field.required)
+
+
+SHAPES = {field.name: _shape(field) for field in msgspec.structs.fields(Tables)}
+_HIDDEN = frozenset({"zpk", "zak", "tmk", "secret"})  # never shown, whatever stands there
+_NAME_MAX = 64
+_KINDS: dict[object, str] = {
+    bool: "write true or false",
+    int: "write a whole number",
+    float: "write a number, such as 25",
+}
+
+
+def read_shape(values: Mapping[str, Any], rows: dict[str, list[Row]], holes: bool) -> Iterator[Fault]:
+    """Unknown, missing and wrong tables and keys; `rows` gets what was there.
+
+    With `holes` (lines that could not be read) nothing is said to be missing.
+    """
+    intended = []
+    for name, value in values.items():
+        if name not in SHAPES:
+            stray = not isinstance(value, dict | list)
+            what = "a key outside of every table" if stray else "no such table"
+            meant = _meant(name, SHAPES)
+            intended.append(meant)
+            known = ", ".join(shape.heading for shape in SHAPES.values())
+            remedy = _did_you_mean(SHAPES[meant].heading) if meant else f"remove it; the tables are {known}"
+            yield Fault((name,), _named(name), what, "put it under its [table]" if stray else remedy)
+    for name, shape in SHAPES.items():
+        rows[name] = []
+        for row in _rows_of(shape, values.get(name)):
+            if isinstance(row, Fault):
+                yield row
+            else:
+                rows[name].append(row)
+                yield from _read_row(shape, row, holes)
+        if shape.required and not values.get(name) and name not in intended and not holes:
+            yield Fault((), shape.heading, "is missing", f"add {'at least one' if shape.many else 'it'}")
+
+
+def _rows_of(shape: Shape, value: object) -> Iterator[Row | Fault]:
+    if value is None:
+        if not shape.many and not shape.required:
+            yield Row(shape.name, (shape.name,), {}, {})
+    elif not shape.many:
+        if isinstance(value, dict):
+            yield Row(shape.name, (shape.name,), value, {})
+        else:
+            yield Fault((shape.name,), shape.heading, "is not one table", f"write {shape.heading} once")
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            path: Path = (shape.name, index)
+            if isinstance(one, dict):
+                yield Row(shape.name, path, one, {})
+            else:
+                yield Fault(path, f"{shape.name} number {index + 1}", "is no table", f"write {shape.heading}")
+    else:
+        yield Fault((shape.name,), f"[{shape.name}]", "is not a list of tables", f"write {shape.heading}")
+
+
+def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
+    faults = []
+    for name, key in shape.keys.items():
+        if name in row.raw:
+            wrong = list(_wrong(row, name, key.type))
+            faults += wrong
+            if not wrong:
+                row.good[name] = row.raw[name]
+        elif not key.required:
+            row.good[name] = key.default_factory() if key.default is msgspec.NODEFAULT else key.default
+    intended = []
+    for name in row.raw:
+        if name not in shape.keys:
+            meant = _meant(name, shape.keys)
+            intended.append(meant)
+            remedy = _did_you_mean(meant) if meant else f"remove it; the keys are {', '.join(shape.keys)}"
+            faults.append(Fault((*row.path, name), row.name(_named(name)), "no such key", remedy))
+    for name, key in shape.keys.items():
+        if key.required and not (name in row.raw or name in intended or holes):
+            faults.append(Fault(row.path, row.name(name), "is missing", f"{_expected(key.type)}"))
+    yield from faults
+
+
+def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
+    value = row.raw[name]
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(plain) is list and isinstance(value, list):
+        for item, one in enumerate(value):
+            if not isinstance(one, str) or len(one) > _NAME_MAX * 5:
+                yield row.fault(
+                    name, f"{shown(one)} is not a short text", "write a short text between quotes", item
+                )
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        what = "is no wrapped key" if name in _HIDDEN else f"is {shown(value)}"
+        if not isinstance(value, list) or all(isinstance(one, str) for one in value):
+            what = f"{len(value)} of them" if isinstance(value, list) else what
+            remedy = _expected(kind)
+            if plain is str and not isinstance(value, str) and "quotes" not in remedy:
+                remedy += " between quotes"
+            yield row.fault(name, what, remedy)
+
+
+def _expected(kind: object) -> str:
+    """What a value of this type is told when it is none."""
+    plain, *notes = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    for note in notes:
+        if note.description:
+            return str(note.description)
+        if note.ge is not None and note.le is not None:
+            return f"write a whole number from {note.ge} to {note.le}"
+    return _KINDS.get(plain, 'write a list: ["…", "…"]')
+
+
+def _meant(name: str, known: Mapping[str, Any]) -> str:
+    """The known name that was probably meant, or nothing."""
+    close = get_close_matches(name.lower(), known, 1) if len(name) <= _NAME_MAX else []
+    return close[0] if close else ""
+
+
+def _did_you_mean(name: str) -> str:
+    return f"did you mean {name}?"
+
+
+def _named(name: str) -> str:
+    return name if len(name) <= _NAME_MAX else name[:_NAME_MAX] + "…"
+
+
+def did_you_mean(name: str, known: Mapping[str, Any]) -> str:
+    """A remedy for a name that is none of the known ones."""
+    meant = _meant(name, known)
+    return _did_you_mean(meant) if meant else f"use one of {', '.join(known)}"

@@ -1,0 +1,242 @@
+"""Every kind of mistake, planted in a good configuration: found at its line, with the remedy, and alone."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from good_config import (
+    GOOD,
+    HSM,
+    OTHER_TMK,
+    OTHER_ZPK,
+    SECRET,
+    TMK,
+    ZAK,
+    ZPK,
+    write_config,
+)
+
+import posswitch
+from posswitch.base.errors import ConfigError
+from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.settings.config import examine, load_config
+from posswitch.settings.finding import ERROR, WARNING
+
+STRANGER = SoftHsm(bytes(32), os.urandom)
+SHARED = HSM.wrap(Usage.TMK, bytes([5] * 8 + [*range(8)]))
+FOREIGN_ZPK = STRANGER.wrap(Usage.ZPK, bytes(range(16))).hex()
+PROGRAM = Path(posswitch.__file__).parent
+BANK_B = 'id = "01030000"\nname_zh'
+SHOP = GOOD[GOOD.index("[[merchant]]") : GOOD.index("[[terminal]]")]
+SHOP_2 = '[[merchant]]\nid = "802440354110002"\nname = "Shop"\ncity = "SHENZHEN"\nmcc = "5411"\n\n'
+BIN_B = 'prefix = "622300"\npan_digits = 19\nbank = "01030000"'
+
+
+class Planted(NamedTuple):
+    """A change of the good file; the words on the line where it must be found, and words of the remedy."""
+
+    old: str
+    new: str
+    at: str
+    says: str
+    severity: str = ERROR
+
+
+def wrong(old: str, new: str, says: str, at: str = "") -> Planted:
+    return Planted(old, new, at or new, says)
+
+
+def odd(old: str, new: str, says: str, at: str = "") -> Planted:
+    return Planted(old, new, at or new, says, WARNING)
+
+
+PLANTED = {
+    # tables and keys
+    "unknown table": wrong("[limits]", "[limitz]", "did you mean [limits]"),
+    "strange table": wrong("[limits]", "[zzz]", "the tables are"),
+    "unknown list": wrong("[[bin]]\nprefix", "[[bins]]\nprefix", "did you mean [[bin]]", "[[bins]]"),
+    "stray key": wrong("[node]", "colour = 1\n[node]", "under its [table]", "colour"),
+    "unknown key": wrong('cutover = "', 'cutovr = "', "did you mean cutover"),
+    "strange key": wrong("\n[timers]", "qqq = 1\n[timers]", "the keys are", "qqq"),
+    "unknown timer": wrong("reversal = 20", "revresal = 20", "did you mean reversal"),
+    "unknown limit": wrong("card_daily_minor =", "card_daily =", "did you mean card_daily_minor"),
+    "table in a row": wrong("[[bin]]", "[bank.extra]\nx = 1\n[[bin]]", "no such key", "[bank.extra]"),
+    "missing key": wrong('listen = "127.0.0.1:9000"\n', "", "write host:port", "[node]"),
+    "missing key of a row": wrong(f'zpk = "{ZPK}"\n', "", "write the wrapped key", "[[bank]]"),
+    "misspelt required key": wrong("pan_digits = 16", "pan_digit = 16", "did you mean pan_digits"),
+    "one table for many": wrong(SHOP,
+                                SHOP.replace("[[merchant]]", "[merchant]"), "write [[merchant]]", "[merchant]"),
+    "many tables for one": wrong("[limits]", "[[limits]]", "write [limits] once"),
+    "text for a number": wrong("pan_digits = 16", 'pan_digits = "16"', "whole number from 13 to 19"),
+    "number for a text": wrong('cutover = "23:00"', "cutover = 2300", "HH:MM"),
+    "number for an id": wrong('id = "01020000"', "id = 1020000", "8 to 11 digits"),
+    "text for a list": wrong('kinds = ["sale", "void"]', 'kinds = "sale"', "write a list"),
+    "number in a list": wrong('kinds = ["sale", "void"]', 'kinds = [\n"sale",\n7 ]', "short text", "7 ]"),
+    "words for a flag": wrong("pan_digits = 16", 'pan_digits = 16\nforeign = "y"', "true or false", "foreign"),
+    "text for a timer": wrong("terminal = 60", 'terminal = "60"', "such as 25"),
+    "a date": wrong('cutover = "23:00"', "cutover = 23:00:00", "HH:MM"),
+    # node
+    "node id of two": wrong('id = "A"', 'id = "AB"', "one digit or capital letter"),
+    "node id small": wrong('id = "A"', 'id = "a"', "one digit or capital letter"),
+    "acquirer too short": wrong('"48020000"', '"4802"', "8 to 11 digits"),
+    "centre too long": wrong('"00010000"', '"000100000000"', "8 to 11 digits"),
+    "cutover": wrong('"23:00"', '"24:00"', "00:00 to 23:59"),
+    "no port": wrong("127.0.0.1:9000", "127.0.0.1", "write it as 0.0.0.0:6000", "listen"),
+    "port too high": wrong("127.0.0.1:9000", "127.0.0.1:65536", "1 to 65535"),
+    "port zero": wrong("127.0.0.1:9000", "127.0.0.1:0", "1 to 65535", "listen"),
+    "host that is none": wrong("127.0.0.1:9000", "256.1.1.1:9000", "neither an IP address nor a name"),
+    "host with a blank": wrong("127.0.0.1:9000", "a b:9000", "neither an IP address nor a name"),
+    "host of others": wrong("127.0.0.1:9000", "203.0.113.9:9000", "an address of this machine"),
+    "acquirer is a bank": wrong('"48020000"', '"01020000"', "its own number", "acquirer"),
+    "centre is a bank": wrong('"00010000"', '"01030000"', "its own number", "centre"),
+    "secret missing": wrong('"secret.key"', '"other.key"', "64 hex digits"),
+    "secret too short": wrong('"secret.key"', '"short.key"', "64 hex digits"),
+    "secret for all": wrong('"secret.key"', '"open.key"', "chmod 600"),
+    "secret a folder": wrong('"secret.key"', '"keys"', "64 hex digits"),
+    "secret in the file": wrong('"secret.key"', f'"{"5a" * 32}"', "name the file", 'secret = "'),
+    "secret of others": wrong('"secret.key"', '"stranger.key"', "opens none of the 6 keys"),
+    "secret with the data": odd('"secret.key"', '"data/secret.key"', "keep it elsewhere"),
+    "data in the program": wrong('data = "data"', f'data = "{PROGRAM}/d"', "elsewhere"),
+    "data a file": wrong('data = "data"', 'data = "secret.key"', "name a folder"),
+    "data under a file": wrong('data = "data"', 'data = "short.key/data"', "name a folder"),
+    "data empty": wrong('data = "data"', 'data = ""', "file or folder"),
+    "data with a zero": wrong('data = "data"', 'data = "a\\u0000b"', "file or folder", "data ="),
+    # timers and limits
+    "bank waits longer": wrong("bank = 25", "bank = 30", "raise centre or lower bank"),
+    "centre waits longer": wrong("centre = 30", "centre = 60", "raise terminal or lower centre"),
+    "flight too short": wrong("flight_max = 120", "flight_max = 59", "raise flight_max", "terminal = 60"),
+    "default outside": wrong("terminal = 60\n", "terminal = 121\n", "raise flight_max", "terminal = 121"),
+    "pause beyond the longest": wrong("reversal = 20", "reversal = 61", "raise reversal_max"),
+    "timer zero": wrong("bank = 25", "bank = 0", "more than 0"),
+    "timer endless": wrong("reversal_max = 60", "reversal_max = inf", "at most 1000000"),
+    "timer no number": wrong("flight_max = 120", "flight_max = nan", "at most 1000000"),
+    "timer huge": wrong("flight_max = 120", f"flight_max = {10**400}", "such as 25", "flight_max"),
+    "limit negative": wrong("5000000", "-1", "from 0 to"),
+    "limit not whole": wrong("5000000", "1.5", "whole number"),
+    # banks
+    "bank id too short": wrong('id = "01020000"', 'id = "0102"', "8 to 11 digits"),
+    "bank id with letters": wrong(BANK_B, BANK_B.replace("0103", "ABCD"), "8 to 11 digits", "ABCD"),
+    "bank twice": wrong(BANK_B, BANK_B.replace("3", "2"), "remove one", 'id = "01020000"'),
+    "bank without name": wrong('name_en = "Bank A"', 'name_en = ""', "at most 64 characters"),
+    "bank idle": odd(BIN_B, BIN_B.replace("01030000", "01020000"), "add a [[bin]]", 'id = "01030000"'),
+    "no link": wrong('links = ["127.0.0.1:9002"]', "links = []", "1 to 16"),
+    "too many links": wrong('["127.0.0.1:9002"]', str([f"h:{n}" for n in range(1, 18)]), "1 to 16", "h:17"),
+    "link no address": wrong('"127.0.0.1:9002"', '"127.0.0.1"', "10.0.0.1:7001", "links"),
+    "link of two banks": wrong("127.0.0.1:9002", "BANK-A.example.:7001", "give each bank its own"),
+    "link to ourselves": wrong("127.0.0.1:9002", "localhost:9000", "write the bank's address"),
+    "link twice": odd('"127.0.0.1:9002"', '"127.0.0.1:9002", "127.0.0.1:9002"', "both fail together"),
+    "unknown dialect": wrong('dialect = "cups"', 'dialect = "cusp"', "did you mean cups"),
+    "no dialect file": wrong('dialect = "cups"', 'dialect = "bank-x.toml"', "No such file"),
+    "dialect file wrong": wrong('dialect = "cups"', 'dialect = "broken.toml"', "numeric"),
+    "dialect a folder": wrong('dialect = "cups"', 'dialect = "keys"', "is not a file"),
+    "dialect without Chinese": odd('dialect = "cups"', 'dialect = "iso87a"', "letters", "甲商店"),
+    "unknown framing": wrong('"ascii4"', '"ascii5"', "did you mean ascii4"),
+    # keys
+    "key not hex": wrong(f'"{ZPK}"', '"no hex"', "in hex", "zpk ="),
+    "key cut": wrong(ZPK, ZPK[:-2], "copy the whole of it"),
+    "key in clear": wrong(f'"{TMK}"', f'"{"01" * 16}"', "a clear key must not stand here"),
+    "key damaged": wrong(ZPK, ZPK[:-2] + ("00" if ZPK[-2:] != "00" else "01"), "wrap the key again"),
+    "key of another secret": wrong(ZPK, FOREIGN_ZPK, "under another secret"),
+    "key of another usage": wrong(f'zpk = "{ZPK}"', f'zpk = "{ZAK}"', "is wrapped as a ZAK"),
+    "key shared by terminals": odd(OTHER_TMK, TMK, "a key of its own", 'tmk = "' + TMK),
+    "key shared by banks": odd(OTHER_ZPK, ZPK, "a key of its own", 'zpk = "' + ZPK),
+    # cards
+    "range twice": wrong(BIN_B, BIN_B + f"\n[[bin]]\n{BIN_B}", "remove one", 'prefix = "622300"'),
+    "prefix inside": odd(BIN_B, BIN_B + '\n[[bin]]\nprefix = "6223001"\npan_digits = 19\nbank = "01020000"',
+                         "the longer prefix wins", '"6223001"'),
+    "prefix too long": wrong('"622200"', '"62220000000000001"', "shorten it"),
+    "prefix with letters": wrong('"622200"', '"6222AB"', "first digits"),
+    "prefix a number": wrong('"622200"', "622200", "between quotes"),
+    "cards too short": wrong("pan_digits = 16", "pan_digits = 12", "from 13 to 19"),
+    "cards too long": wrong("pan_digits = 19", "pan_digits = 20", "from 13 to 19"),
+    "range of no bank": wrong('bank = "01020000"', 'bank = "01990000"', "add a [[bank]]"),
+    # merchants
+    "merchant id too short": wrong('id = "802440354110001"', 'id = "80244"', "15 ASCII characters"),
+    "merchant twice": wrong("[[terminal]]", SHOP_2.replace("0002", "0001") + "[[terminal]]", "remove one",
+                            'id = "802440354110001"'),
+    "merchant idle": odd("[[terminal]]", SHOP_2 + "[[terminal]]", "add a [[terminal]]", "802440354110002"),
+    "mcc of three": wrong('mcc = "5411"', 'mcc = "541"', "4 digits"),
+    "mcc a number": wrong('mcc = "5411"', "mcc = 5411", "4 digits between quotes"),
+    "mcc differs": odd('mcc = "5411"', 'mcc = "5912"', "ask the acquirer"),
+    "name too long": wrong('"甲商店 Shop"', f'"{"N" * 26}"', "at most 25 characters"),
+    "name of too many bytes": wrong('"甲商店 Shop"', f'"{"甲" * 13}"', "shorten it to 25 letters or 12"),
+    "city of too many bytes": wrong('"SHENZHEN"', f'"{"深" * 7}"', "shorten it to 13 letters or 6"),
+    "name with a line end": wrong('"甲商店 Shop"', '"A\\nB"', "at most 25 characters", "name = "),
+    # terminals
+    "terminal id too long": wrong('"10000001"', '"100000001"', "8 ASCII characters"),
+    "terminal id in Chinese": wrong('"10000001"', '"终端000001"', "8 ASCII characters"),
+    "terminal twice": wrong('"10000002"', '"10000001"', "remove one", 'id = "10000001"'),
+    "terminal of nobody": wrong(f'merchant = "802440354110001"\ntmk = "{TMK}"',
+                                f'merchant = "802440354110009"\ntmk = "{TMK}"', "add a [[merchant]]", "0009"),
+    "unknown kind": wrong('"void"', '"viod"', "did you mean void"),
+    "unknown currency": wrong('"156"', '"978"', "use one of 156"),
+    "currency in letters": wrong('"156"', '"CNY"', "3 digits"),
+    "terminal dialect": wrong('dialect = "pos"', 'dialect = "cups"', "use pos"),
+    # not TOML
+    "quote missing": wrong('name_en = "Bank A"', 'name_en = "Bank A', "close the text"),
+    "no quotes": wrong('cutover = "23:00"', "cutover = late", "between quotes"),
+    "number with zeros": wrong('"48020000"', "0048", "begins with 0", "acquirer"),
+    "key twice": wrong("bank = 25", "bank = 25\nbank = 26", "stands twice", "bank = 26"),
+    "table twice": wrong("[limits]", "[timers]\n[limits]", "stands twice", "[timers]"),
+    "no equals": wrong("bank = 25", "bank 25", "key = value"),
+    "colon": wrong("bank = 25", "bank: 25", "not a colon"),
+    "full width equals": wrong("bank = 25", "bank ＝ 25", "full width"),
+    "typographic quotes": wrong('"Bank A"', "“Bank A”", "straight quotes"),
+    "bad escape": wrong('data = "data"', r'data = "c:\data"', r"\\ for a backslash"),
+    "heading open": wrong("[limits]", "[limits", "close the heading with ]"),
+    "list heading open": wrong("[[bank]]", "[[bank]", "close the heading with ]]"),
+    "list open": wrong('links = ["127.0.0.1:9002"]', 'links = ["127.0.0.1:9002"', "close the list", "zpk ="),
+    "no value": wrong("bank = 25", "bank =", "write a value"),
+    "True": wrong("pan_digits = 16", "pan_digits = 16\nforeign = True", "small letters", "foreign"),
+    "control character": wrong('"Bank A"', '"Bank\x01A"', "control character", "name_en"),
+    "two on a line": wrong('id = "A"', 'id = "A" data = "d"', "each line"),
+    "long text open": wrong('name_zh = "甲银行"', 'name_zh = """甲银行', "close the text"),
+    "byte order mark": wrong("[node]", "\ufeff[node]", "without BOM"),
+    "nested too deeply": wrong("bank = 25", f"bank = {'[' * 3000}", "remove the inner", "[node]"),
+    "endless number": wrong("bank = 25", f"bank = {'9' * 5000}", "shorten the number"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with secrets and dialects of every sort."""
+    write_config(tmp_path)
+    files = {"short.key": "00" * 31, "open.key": SECRET.hex(), "stranger.key": "00" * 32}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o644 if name == "open.key" else 0o600)
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secret.key").write_text(SECRET.hex())
+    (tmp_path / "data" / "secret.key").chmod(0o600)
+    (tmp_path / "broken.toml").write_text('base = "cups"\nnumeric = "roman"\n')
+    return tmp_path
+
+
+def test_the_good_one_is_good(folder):
+    examined = examine(folder / "switch.toml")
+    assert examined.findings == []
+    assert load_config(folder / "switch.toml") == examined.config or examined.config is not None
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED.keys())
+def test_a_planted_mistake_is_found_at_its_line_with_its_remedy(folder, planted):
+    assert planted.old in GOOD
+    text = GOOD.replace(planted.old, planted.new, 1)
+    path = write_config(folder, text)
+    examined = examine(path)
+    lines = [at for at, line in enumerate(text.split("\n"), 1) if planted.at.split("\n")[0] in line]
+    said = [examined.line(finding) for finding in examined.findings]
+    found = examined.of(planted.severity)  # an error may make a row idle: a warning beside it
+    assert [planted.says in str(finding) for finding in found] == [True], said
+    (finding,) = found
+    assert finding.line in lines, said
+    assert planted.severity == ERROR or examined.findings == found, said
+    assert all("\n" not in line for line in said)
+    if planted.severity == WARNING:
+        assert load_config(path).registry.banks
+    else:
+        with pytest.raises(ConfigError) as raised:
+            load_config(path)
+        assert str(raised.value).startswith(f"{path}:{finding.line}:{finding.column}: {finding}")
