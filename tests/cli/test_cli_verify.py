@@ -106,7 +106,7 @@ DAMAGES = {
     "DELETE FROM journal": "the tail is cut",
     "UPDATE payment SET state = 'approved' WHERE payment = 8": "payment 8",
     "DELETE FROM payment WHERE payment = 9": "payment 9",
-    "INSERT INTO payment VALUES(99, 'key', 'approved', '00', '', '')": "payment 99",
+    "INSERT INTO payment VALUES(99, 'key', 'sale', 1, 0, 0, 'approved', '00', '', '')": "payment 99",
     "UPDATE counter SET used_minor = used_minor - 1": "counter",
     "DELETE FROM counter": "counter",
     "UPDATE snapshot SET body = CAST(body || x'00' AS BLOB)": "snapshot",

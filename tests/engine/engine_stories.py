@@ -14,17 +14,26 @@ from typing import Any
 from msgspec.structs import replace
 from world import BANK, OTHER_BANK, World, bodies
 
+from posswitch.base.registry import Change, Merchant
 from posswitch.engine.events import (
     AnswerArrived,
     AnswerSpoiled,
+    BatchTotaled,
     DayTurned,
     DeliveryExpired,
     Event,
+    Item,
+    ItemsUploaded,
     NotSent,
+    RegistryChanged,
+    TerminalSignedOff,
     TerminalSignedOn,
     TimerFired,
     Undelivered,
+    UploadEnded,
 )
+from posswitch.engine.lifecycle import ADVISING
+from posswitch.scheme.settlement import Side
 
 Step = tuple[str, int, int]  # what, of which, how
 
@@ -40,6 +49,15 @@ ODD_SALES = (
     {"pan_digits": 3},
     {"expiry": "ab"},
 )
+BUILDING = (
+    "void", "refund", "preauth-void", "completion", "completion-void", "completion-notice", "refund",
+)  # fmt: skip
+ODD_BUILDINGS = (
+    {}, {}, {}, {}, {"amount_minor": 4_000}, {"amount_minor": 11_500}, {"amount_minor": 11_501},
+    {"pan_print": b"", "bank": "", "pan_digits": 0, "luhn_ok": False}, {"merchant": "M00000000000002"},
+    {"orig_stan": "999999"}, {"orig_rrn": ""}, {"auth": "XXXXXX"}, {"orig_date": "0101"},
+)  # fmt: skip
+ADVICE_CODES = ("00", "00", "96", "51", "A0", "")
 ODD_REPEATS = ({}, {}, {"amount_minor": 1}, {"currency": "840"}, {"kind": "refund"})
 ODD_REVERSALS = ({}, {}, {"amount_minor": 1}, {"pan_print": b""}, {"pan_print": b"x"}, {"key": "never seen"})
 ODD_ANSWERS = (
@@ -92,6 +110,54 @@ class Story:
         request = self.world.request(f"card {which % 3}", **odd)
         self.requests.append(request)
         return request
+
+    def build(self, which: int, how: int) -> Event | None:
+        """A terminal builds on a payment, sometimes oddly."""
+        payments = [*self.world.asked, *self.world.advices][-LATELY:]
+        if not payments:
+            return None
+        kind = pick(BUILDING, how)
+        request = self.world.building(kind, pick(payments, which), **pick(ODD_BUILDINGS, how * 7 + which))
+        self.requests.append(request)
+        return request
+
+    def fresh(self, which: int, how: int) -> Event:
+        """A payment of another kind that builds on nothing."""
+        kind = pick(("preauth", "preauth", "balance", "offline-sale"), how)
+        amount_minor = 0 if kind == "balance" else 10_000
+        request = self.world.request(f"card {which % 3}", kind=kind, amount_minor=amount_minor)
+        self.requests.append(request)
+        return request
+
+    def acknowledged(self, which: int, how: int) -> Event | None:
+        """A bank answers an advice."""
+        advices = list(self.world.advices.values())[-LATELY:]
+        return self.world.answer_of(pick(ADVICE_CODES, how), pick(advices, which)) if advices else None
+
+    def settle(self, which: int, how: int) -> Event | None:
+        """A terminal settles its batch, rightly or not, names payments, or says that it has named all."""
+        terminal = pick([*self.world.state.sessions, ""], which + 1)
+        if not terminal:
+            return None
+        batch, stan = pick(("000001", "000002"), how), f"{900_000 + how}"
+        head = (self.world.ticket(), terminal, "M00000000000001", batch, stan)
+        item = Item(pick(self.requests, which).stan, 10_000, b"", False)
+        return pick(
+            (
+                BatchTotaled(*head, Side(10_000 * (how % 3), how % 3), Side(), f"00{batch}201"),
+                ItemsUploaded(*head, (item,) * (1 + how % 2), f"00{batch}201"),
+                UploadEnded(*head, 1, f"00{batch}202"),
+                TerminalSignedOff(head[0], terminal, stan, f"00{batch}002"),
+            ),
+            how,
+        )
+
+    def registry(self, which: int, how: int) -> Event:
+        """The office orders a version of the registry, the next one or not."""
+        version = self.world.state.registry + pick((0, 2, 1, 1), how)
+        merchant = Merchant(f"M{how:014d}", "SHOP", "SHENZHEN", "5411")
+        drop = (("terminal", f"T000000{which % 2}"),) if how % 3 else ()
+        return RegistryChanged(Change(version, (merchant,), drop))
 
     def repeat(self, which: int, how: int) -> Event:
         """A sale comes again."""
@@ -183,10 +249,22 @@ class Story:
         world.submit(
             *(world.answer_of("00", world.reversals[payment], "0430") for payment in world.reversing())
         )
+        world.submit(
+            *(
+                world.answer_of("00", world.advices[flight.payment])
+                for flight in world.state.flights.values()
+                if flight.state == ADVISING
+            )
+        )
 
 
 EVENTS: dict[str, Callable[[Story, int, int], Event | None]] = {
     "sale": Story.sale,
+    "build": Story.build,
+    "fresh": Story.fresh,
+    "acknowledged": Story.acknowledged,
+    "settle": Story.settle,
+    "registry": Story.registry,
     "repeat": Story.repeat,
     "reversal": Story.reversal,
     "answer": Story.answer,
@@ -206,7 +284,16 @@ TURNS: dict[str, Callable[[Story, int, int], None]] = {
     "restart": Story.restart,
 }
 _USUAL = 5  # what happens most
-STEPS = (*("sale", "answer") * _USUAL, "repeat", "reversal", "of payment", "reversed", *EVENTS, *TURNS)
+STEPS = (
+    *("sale", "answer") * _USUAL,
+    *("build", "fresh", "acknowledged") * 2,
+    "repeat",
+    "reversal",
+    "of payment",
+    "reversed",
+    *EVENTS,
+    *TURNS,
+)
 NUMBER_MAX = 31
 LATELY = 5  # payments that most steps choose from
 

@@ -98,12 +98,16 @@ def test_nobody_is_answered_twice_and_holds_are_what_stands(batches):
         tickets = [response.ticket for response in world.answers]
         assert len(tickets) == len(set(tickets))
         held = {}
-        for payment, asked in world.asked.items():
+        for payment, asked in (world.asked | world.advices).items():
             state = world.row(payment).state
-            if state == APPROVED or (state in OPEN and payment not in world.reversing()):
-                (hold,) = world.row(payment).first.verdict.holds
-                assert hold.amount_minor == asked.request.amount_minor
-                held[hold.key, hold.window] = held.get((hold.key, hold.window), 0) + hold.amount_minor
+            if (
+                payment in world.advices
+                or state == APPROVED
+                or (state in OPEN and payment not in world.reversing())
+            ):
+                for hold in world.row(payment).first.verdict.holds:
+                    assert hold.amount_minor == asked.request.amount_minor
+                    held[hold.key, hold.window] = held.get((hold.key, hold.window), 0) + hold.amount_minor
         assert {key: used for key, used in world.refold.counters.items() if used} == held
         world.close()
 

@@ -38,11 +38,11 @@ from posswitch.engine.events import (
 from posswitch.engine.facts import Row
 from posswitch.engine.guard import card_key
 from posswitch.engine.invariants import Refold
-from posswitch.engine.lifecycle import REVERSING
+from posswitch.engine.lifecycle import ADVISING, REVERSING
 from posswitch.engine.state import Flight, pack_state
 from posswitch.journal.facts import FactReader
 from posswitch.journal.sqlite import Journal, decode_record
-from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.scheme.kinds import PAYMENT_KINDS, answer_mti
 from posswitch.scheme.numbers import repeat_key
 
 NODE, ACQUIRER = "A", "00000000"
@@ -112,6 +112,7 @@ class World:
         self.timers: list[SetTimer] = []
         self.asked: dict[int, Asked] = {}
         self.reversals: dict[int, Asked] = {}
+        self.advices: dict[int, Asked] = {}
         self.payment = 0  # the one opened last
         self._ticket = 0
         self._stan = 0
@@ -170,9 +171,11 @@ class World:
         for step in verdict.reversing:
             flight = self.state.flights[step.payment]
             self.reversals[step.payment] = Asked(flight.request, step.stan, step.f7, flight.rrn)
-        if any(isinstance(effect, SendRequest) for effect in decision.effects):
+        sent = any(isinstance(effect, SendRequest) for effect in decision.effects)
+        if sent or verdict.state == ADVISING:
             flight = self.state.flights[verdict.payment]
-            self.asked[verdict.payment] = Asked(flight.request, flight.stan, flight.f7, flight.rrn)
+            book = self.asked if sent else self.advices
+            book[verdict.payment] = Asked(flight.request, flight.stan, flight.f7, flight.rrn)
 
     # Terminals
 
@@ -196,6 +199,40 @@ class World:
         self.submit(request)
         return request
 
+    def building(self, kind: str, payment: int = 0, **changes: object) -> RequestArrived:
+        """A request of a kind that builds on a payment (the last one): all its numbers fit."""
+        row = self.row(payment)
+        on, at = row.request, stamp(row.first.at_ns)
+        assert on is not None
+        mti, processing, condition, f60 = PAYMENT_KINDS[kind].terminal
+        new = self.request(
+            kind=kind,
+            processing=processing,
+            condition=condition,
+            f60=f"{f60}{on.batch}",
+            terminal=on.terminal,
+            merchant=on.merchant,
+            batch=on.batch,
+            amount_minor=on.amount_minor,
+            orig_rrn=self.state.rrn(row.first.at_ns, row.payment),
+            orig_batch=on.batch,
+            orig_stan=on.stan,
+            orig_date=at.date,
+            auth=row.auth,
+        )
+        new = replace(new, **{"pan_print": on.pan_print, "bank": on.bank, **changes})
+        return replace(new, key=repeat_key(ACQUIRER, new.terminal, new.batch, new.stan, mti))
+
+    def build(self, kind: str, payment: int = 0, **changes: object) -> RequestArrived:
+        """A terminal builds on a payment (the last one)."""
+        request = self.building(kind, payment, **changes)
+        self.submit(request)
+        return request
+
+    def acknowledged(self, code: str = "00", payment: int = 0) -> None:
+        """The bank answers an advice (the last one)."""
+        self.submit(self.answer_of(code, self.advices[payment or self.payment]))
+
     def repeat(self, request: RequestArrived, **changes: object) -> None:
         """The terminal sends the same sale again, from a new connection."""
         self.submit(replace(request, ticket=self.ticket(), **changes))
@@ -213,6 +250,7 @@ class World:
             request.pan_print,
             "98",
             request.f60,
+            request.kind,
         )
         return replace(new, **changes)
 
@@ -226,12 +264,12 @@ class World:
 
     # Banks
 
-    def answer_of(self, code: str, asked: Asked, mti: str = "0210", **changes: object) -> AnswerArrived:
+    def answer_of(self, code: str, asked: Asked, mti: str = "", **changes: object) -> AnswerArrived:
         """A bank's answer to a message it was sent, with changes."""
         request = asked.request
         new = AnswerArrived(
             request.bank,
-            mti,
+            mti or answer_mti(PAYMENT_KINDS[request.kind].bank),
             asked.stan,
             asked.f7,
             code,

@@ -11,7 +11,8 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import bench, switch, words
+from posswitch.cli import batches, bench, recorded, switch, words
+from posswitch.cli.registry import registry
 
 app = typer.Typer(
     name="posswitch",
@@ -43,9 +44,14 @@ def _options(
 app.command("run")(switch.run)
 app.command("demo")(switch.demo)
 app.command("verify")(switch.verify)
+app.command("batches")(batches.batches)
 app.command("decode")(words.decode)
+app.command("diff")(recorded.diff)
+app.command("convert")(recorded.convert)
+app.command("fit")(recorded.fit)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)
+app.add_typer(registry)
 
 
 def main() -> None:

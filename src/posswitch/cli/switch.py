@@ -75,7 +75,7 @@ def verify(
     data: Annotated[Path | None, typer.Option(help="The folder of a demo.")] = None,
 ) -> None:
     """Check a journal to the last record, also beside a running switch: exit 1 names what is damaged."""
-    findings = verify_journal(_settings(config, data))
+    findings = verify_journal(settings_of(config, data))
     for finding in findings:
         print(finding)
     if findings:
@@ -83,7 +83,8 @@ def verify(
     print("ok")
 
 
-def _settings(config: Path | None, data: Path | None) -> Config:
+def settings_of(config: Path | None, data: Path | None) -> Config:
+    """The configuration that `-c FILE` or `--data DIR` names; ConfigError unless it is just one of them."""
     if (config is None) == (data is None):
         raise ConfigError("give either -c FILE or --data DIR")
     return load_config(config or _beside(data or Path()))

@@ -82,19 +82,32 @@ def load_dialect(name_or_path: str) -> Dialect:
     except (ValueError, RecursionError, msgspec.DecodeError) as error:
         raise ConfigError(f"dialect {name_or_path}: not TOML or JSON in UTF-8: {error}") from None
     try:
-        return _compiled(path.stem, *_layered(settings))
+        return dialect_of(path.stem, settings)
     except ConfigError as error:
         raise ConfigError(f"dialect {name_or_path}: {error}") from None
 
 
 @lru_cache(maxsize=len(BUILT_IN))
 def _built_in(name: str) -> Dialect:
-    return _compiled(name, *_layered({"base": name}))
+    return dialect_of(name, {"base": name})
+
+
+def dialect_of(name: str, settings: dict[str, Any]) -> Dialect:
+    """The dialect that a file with these settings describes; ConfigError with place and remedy."""
+    profile, specs = _layered(settings)
+    dialect = _compiled(name, profile, specs)
+    dialect.settings = {"base": profile.base, **_home_settings(profile.base), **settings}
+    return dialect
 
 
 @lru_cache(maxsize=len(BUILT_IN))
 def _home_settings(name: str) -> dict[str, Any]:
     return tomllib.loads((_HOME / "dialects" / f"{name}.toml").read_text("utf-8"))
+
+
+def variant(dialect: Dialect, **changes: object) -> Dialect:
+    """The same dialect with some keys of its file changed; ConfigError when they cannot be."""
+    return dialect_of(dialect.name, {**dialect.settings, **changes})
 
 
 def _layered(settings: dict[str, Any]) -> tuple[Profile, dict[int, Spec]]:
@@ -207,6 +220,7 @@ def _compiled(name: str, profile: Profile, specs: dict[int, Spec]) -> Dialect:
         bitmap=profile.bitmap,
         wide_always=profile.bitmap_fixed_128,
         header_bytes=profile.header_bytes,
+        family=BUILT_IN[profile.base],
     )
 
 

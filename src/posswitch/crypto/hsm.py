@@ -1,7 +1,9 @@
 """The HSM as the centre sees it, and one in software: the only room that sees clear keys."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import reduce
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 from cryptography.exceptions import InvalidTag
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from posswitch.base.bounds import KEY_CONTEXTS_MAX
 from posswitch.base.card import Pan
 from posswitch.base.errors import CryptoError
-from posswitch.crypto.ciphers import ecb_decryptor, ecb_encryptor, kcv, odd_parity
+from posswitch.crypto.ciphers import BLOCK_BYTES, ecb_decryptor, ecb_encryptor, kcv, odd_parity, xor
 from posswitch.crypto.mac import CupMac, RetailMac, same
 from posswitch.crypto.pinblock import decode_iso0, pan_digits
 from posswitch.crypto.signon import pack_f62
@@ -50,6 +52,12 @@ class Hsm(Protocol):
 
     def new_key(self, usage: Usage) -> bytes:
         """A fresh wrapped key with odd parity, 16 bytes (TAK 8)."""
+
+    def new_component(self, usage: Usage) -> bytes:
+        """A clear part of a key for one person to carry, odd parity; alone it tells nothing."""
+
+    def form_key(self, usage: Usage, components: Sequence[bytes]) -> bytes:
+        """The wrapped exclusive or of two or more clear components, with odd parity."""
 
     def check_value(self, usage: Usage, wrapped: bytes, length: int = 4) -> bytes:
         """The key's check value, `length` bytes."""
@@ -142,6 +150,20 @@ class SoftHsm:
     def new_key(self, usage: Usage) -> bytes:
         """See Hsm."""
         return self.wrap(usage, odd_parity(self._entropy(_KEY_BYTES[usage][0])))
+
+    def new_component(self, usage: Usage) -> bytes:
+        """See Hsm."""
+        return odd_parity(self._entropy(_KEY_BYTES[usage][0]))
+
+    def form_key(self, usage: Usage, components: Sequence[bytes]) -> bytes:
+        """See Hsm; parity bits carry no key, so the check value is that of the exclusive or itself."""
+        if len(components) < 2:
+            raise CryptoError(f"{usage} key: needs two components or more")
+        key = odd_parity(reduce(xor, components))
+        blocks = [key[at : at + BLOCK_BYTES] for at in range(0, len(key), BLOCK_BYTES)]
+        if any(left == right for left, right in pairwise(blocks)):  # equal or complementary components, too
+            raise CryptoError(f"{usage} key: these components make a weak key; draw new ones")
+        return self.wrap(usage, key)
 
     def check_value(self, usage: Usage, wrapped: bytes, length: int = 4) -> bytes:
         """See Hsm."""

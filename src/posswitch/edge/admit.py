@@ -8,7 +8,7 @@ from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, Pan, Track2, luh
 from posswitch.base.errors import CodecError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry, Terminal
-from posswitch.codec import Message, load_dialect
+from posswitch.codec import BUILT_IN, Message, load_dialect
 from posswitch.crypto.hsm import Hsm, Usage
 from posswitch.edge.sealed import Reply, Ticket, Tickets
 from posswitch.engine.events import (
@@ -45,6 +45,7 @@ from posswitch.scheme.settlement import read_count, read_items, read_totals
 from posswitch.settings.config import Config
 
 POS = load_dialect("pos")
+_OTHERS = tuple(name for name in BUILT_IN if name != "pos")
 _SIGN_ON_NS = NS_PER_S  # a sign-on is not signed and costs a record: one a second for each terminal
 _NO_PIN = bytes(8)  # what terminals send where no PIN was typed
 MAC_BYTES = 8  # field 64 is the last of a POS message
@@ -113,6 +114,7 @@ class Admission:
         try:
             message = POS.unpack(payload)
         except CodecError:
+            self._note_dialect(payload)
             return Dropped("undecodable")
         if not is_request(message.mti):
             return Dropped("not-a-request")
@@ -139,6 +141,18 @@ class Admission:
         if kind is None or code:
             return heard.refused(code)
         return _ADMITS[kind.name](self, heard, kind)
+
+    def _note_dialect(self, payload: bytes) -> None:
+        """What `pos` cannot read may be another dialect of a terminal we know: then its set-up is wrong."""
+        for name in _OTHERS:
+            try:
+                terminal = texts(load_dialect(name).unpack(payload)).get(41, "")
+            except CodecError:
+                continue
+            row = self._registry.terminals.get(terminal)
+            if row is not None:
+                self._drift(terminal, "dialect", row.dialect, name)
+                return
 
     def _mac_fits(self, session: Session, message: Message, payload: bytes) -> bool:
         mac = message.fields.get(64)

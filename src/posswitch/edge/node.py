@@ -8,12 +8,9 @@ import resource
 import signal
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
 import structlog
-from structlog.processors import JSONRenderer, TimeStamper
-from structlog.typing import EventDict
 
 from posswitch.base.card import scrub
 from posswitch.base.errors import ConfigError, CryptoError
@@ -27,14 +24,16 @@ from posswitch.edge.dress import Dresser
 from posswitch.edge.gate import Gate
 from posswitch.edge.hear import ANSWERS, Hearing
 from posswitch.edge.listener import Listener
+from posswitch.edge.log import log_to
 from posswitch.edge.loop import run_fast
+from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
 from posswitch.engine.decide import Rules
-from posswitch.engine.events import NodeRestarted, ReturnedUnread
+from posswitch.engine.events import NodeRestarted, RegistryChanged, ReturnedUnread
 from posswitch.engine.state import State
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
@@ -49,6 +48,7 @@ PID_FILE = "node.pid"
 SUPERVISOR = "POSSWITCH_SUPERVISOR"  # the environment variable with the supervisor's process id
 _TICK_S = 0.02
 _SWEEP_NS = NS_PER_S // 2
+_ORDERS_S = 1.0
 _HEAD_SYNC_NS = 60 * NS_PER_S
 _EXIT_BROKEN = 3
 _CLOCK_BEHIND_S_MAX = 60
@@ -101,7 +101,9 @@ class Node:
         self._runtime.amend = self._amend
         self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty)
         self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
-        self._closing: list[asyncio.Task[None]] = []  # links of banks that were amended
+        self._tasks: list[asyncio.Task[None]] = []  # the look for orders, links that are being closed
+        self._orders = OrderBox(config.data, hsm.derive(ORDERS_LABEL))
+        self._order_problem = ""
         self._management_stan = 0
         self._next_vitals_ns = self._next_sweep_ns = self._next_sync_ns = 0
 
@@ -143,6 +145,7 @@ class Node:
             )
         )
         await self._listener.serve()
+        self._tasks.append(asyncio.create_task(self._follow_orders(), name="orders"))
         pid_file = self._config.data / PID_FILE
         pid_file.write_text(f"{os.getpid()}\n", "ascii")
         print(f"{READY} {at}", flush=True)  # noqa: T201 - the supervisor waits for this line
@@ -161,6 +164,8 @@ class Node:
         """No new payment; those under way get their answer, for as long as the drain timer allows."""
         self._runtime.draining = True
         self._listener.close()
+        for task in self._tasks:
+            task.cancel()
         end_ns = self._clock.tick_ns() + int(self._config.timers.drain * NS_PER_S)
         while any(self._state.forwarded.values()) and self._clock.tick_ns() < end_ns:
             self._beat_or_die()
@@ -217,13 +222,26 @@ class Node:
                 self._voices.pop(row.id, None)
                 old = self._runtime.links.get(row.id)
                 if old is not None:
-                    self._closing.append(asyncio.create_task(old.stop()))
+                    self._tasks.append(asyncio.create_task(old.stop()))
                 links = self._runtime.links[row.id] = self._links(row)
                 links.start()
         log.info("registry", version=change.version, put=len(change.put), dropped=len(change.drop))
 
     def _note_drift(self, terminal: str, what: str, registered: str, sent: str) -> None:
+        """A terminal sends something else than is registered of it: reported, not guessed."""
         self._runtime.counts[f"drift-{what}"] += 1
+        self._vitals.drift.note(terminal, what, registered, sent, self._clock.wall_ns())
+
+    async def _follow_orders(self) -> None:
+        """Looks for the office's orders, off the loop, and hands them on as events."""
+        while True:
+            await asyncio.sleep(_ORDERS_S)
+            changes = await asyncio.to_thread(self._orders.poll, self._state.registry)
+            for change in changes:
+                self._runtime.submit(RegistryChanged(change))
+            if self._orders.problem != self._order_problem:
+                self._order_problem = self._orders.problem
+                log.warning("orders", problem=self._order_problem or "none any more")
 
     # Front: what terminals send
 
@@ -361,26 +379,9 @@ def run_node(config: Config) -> None:
         config.data.chmod(0o700)
     except OSError as error:
         raise ConfigError(f"node.data: {config.data} cannot be used ({error.strerror})") from None
-    _log_to(config.data / "node.log")
+    log_to(config.data / "node.log")
     node = Node(config, SystemClock())
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     run_fast(node.serve())
-
-
-def _log_to(path: Path) -> None:
-    """JSON lines; every value is scrubbed of card numbers."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def scrubbed(_logger: object, _method: str, line: EventDict) -> EventDict:
-        return {key: scrub(value) if isinstance(value, str) else value for key, value in line.items()}
-
-    structlog.configure(
-        processors=[
-            TimeStamper(fmt="iso"),
-            scrubbed,
-            JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(path.open("a", buffering=1, encoding="utf-8")),
-    )

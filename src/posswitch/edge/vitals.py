@@ -7,6 +7,7 @@ import apsw
 import msgspec
 
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
+from posswitch.edge.drift import DriftLog
 
 VITALS = "vitals.db"
 PERIOD_NS = 250 * NS_PER_MS
@@ -37,6 +38,7 @@ class Vitals:
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute(_TABLES)
         self._outcomes: list[Outcome] = []
+        self.drift = DriftLog()
         self._dropped = 0
 
     def outcome(self, bank: str, code: str, latency_ns: int) -> None:
@@ -59,6 +61,7 @@ class Vitals:
                 self._db.execute("DELETE FROM vitals WHERE at_ns < ?", (at_ns - _KEPT_NS,))
         except apsw.Error:
             self._dropped += len(outcomes)
+        self.drift.write(self._db)
 
     def close(self) -> None:
         """Closes the file."""

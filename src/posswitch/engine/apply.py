@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from posswitch.base.bounds import BATCH_ITEMS_MAX
 from posswitch.engine.events import (
     BatchTotaled,
     DayTurned,
@@ -19,7 +20,7 @@ from posswitch.engine.events import (
     Verdict,
 )
 from posswitch.engine.lifecycle import ADVISING, FORWARDED, OPEN, REVERSING
-from posswitch.engine.state import CLOSED, FIRST_BATCH, Flight, Session, State, let_go, take_up
+from posswitch.engine.state import CLOSED, FIRST_BATCH, UPLOADING, Flight, Session, State, let_go, take_up
 
 
 def apply(state: State, seq: int, record: Record) -> None:
@@ -114,8 +115,10 @@ def _batch_moved(state: State, event: BatchTotaled | ItemsUploaded | UploadEnded
     session = state.sessions[event.terminal]
     if verdict.closing is None or event.batch != session.batch or session.phase == CLOSED:
         return
-    named = tuple(item.stan for item in event.items) if isinstance(event, ItemsUploaded) else ()
-    uploaded = () if verdict.closing.phase == CLOSED else session.uploaded + named
+    uploaded = session.uploaded if verdict.closing.phase == UPLOADING else ()
+    if isinstance(event, ItemsUploaded):
+        new = dict.fromkeys(item.stan for item in event.items if item.stan not in uploaded)
+        uploaded = (*uploaded, *new)[:BATCH_ITEMS_MAX]
     state.sessions[event.terminal] = replace(session, phase=verdict.closing.phase, uploaded=uploaded)
 
 

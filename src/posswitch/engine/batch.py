@@ -21,7 +21,7 @@ from posswitch.engine.events import (
 from posswitch.engine.facts import Entry, Facts
 from posswitch.engine.lifecycle import FORWARDED, REVERSING
 from posswitch.engine.rules import Rules
-from posswitch.engine.state import CLOSED, FIRST_BATCH, UPLOADING, State
+from posswitch.engine.state import CLOSED, FIRST_BATCH, TRADING, UPLOADING, State
 from posswitch.scheme.kinds import DEBIT, PAYMENT_KINDS
 from posswitch.scheme.settlement import Side
 
@@ -107,7 +107,10 @@ def items_uploaded(state: State, event: ItemsUploaded, facts: Facts, at_ns: int,
 
 
 def upload_ended(state: State, event: UploadEnded, facts: Facts, at_ns: int, rules: Rules) -> Decision:
-    """What counts here and was not named differs too; then the batch is closed, explained item by item."""
+    """What counts here and was not named differs too; then the batch is closed, explained item by item.
+
+    Without totals before it there is nothing to end.
+    """
     session = state.sessions[event.terminal]
     named = frozenset(session.uploaded) if session.batch == event.batch else frozenset()
     differences = tuple(
@@ -115,7 +118,8 @@ def upload_ended(state: State, event: UploadEnded, facts: Facts, at_ns: int, rul
         for entry in _counting(facts.batch)
         if session.batch == event.batch and session.phase == UPLOADING and entry.stan not in named
     )
-    return _closing(event, Closing(CLOSED, differences=differences), state)
+    phase = TRADING if session.batch == event.batch and session.phase == TRADING else CLOSED
+    return _closing(event, Closing(phase, differences=differences), state)
 
 
 def _phase(state: State, event: BatchTotaled | ItemsUploaded, phase: str) -> str:

@@ -25,7 +25,7 @@ from posswitch.engine.lifecycle import (
     RECEIVED,
     REVERSING,
 )
-from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.scheme.kinds import COMPLETION_PERCENT_MAX, PAYMENT_KINDS
 
 
 class Life(msgspec.Struct):
@@ -164,7 +164,15 @@ class Refold:
         self.counters[hold.key, hold.window] = used
         if used < 0:
             yield f"record {seq}: counter of day {hold.window} falls below zero"
-        if self._card_daily_minor is not None and hold.amount_minor > 0 and used > self._card_daily_minor:
+        name, _, payment = hold.key.partition(":")
+        if name == "taken" and used * 100 > self.lives[int(payment)].amount_minor * COMPLETION_PERCENT_MAX:
+            yield f"record {seq}: more is taken of payment {payment} than it came to"
+        if (
+            name == "card"
+            and self._card_daily_minor is not None
+            and hold.amount_minor > 0
+            and used > self._card_daily_minor
+        ):
             yield f"record {seq}: counter of day {hold.window} goes over its limit"
 
 

@@ -11,6 +11,10 @@ from posswitch.codec import Framer, framed
 PREFIX = "ascii4"  # what `cups` is framed with
 
 
+def _nothing(link: "BankLink", what: str) -> None:
+    pass
+
+
 class BankLink(asyncio.Protocol):
     """Hands every payload to `arrived`; stands in `links` while it is connected."""
 
@@ -19,13 +23,16 @@ class BankLink(asyncio.Protocol):
         arrived: Callable[["BankLink", bytes], None],
         links: "dict[BankLink, None]",
         prefix: str = PREFIX,
+        happened: "Callable[[BankLink, str], None]" = _nothing,
     ) -> None:
         self._prefix = prefix
         self._arrived = arrived
         self._links = links
+        self._happened = happened
         self._framer = Framer(prefix, FRAME_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
         self._partial_since = 0.0
+        self.closed: asyncio.Future[None] | None = None  # done when the line has ended
 
     def __repr__(self) -> str:
         return f"BankLink({self._framer!r})"
@@ -33,14 +40,21 @@ class BankLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit
         self._links[self] = None
+        self.closed = asyncio.get_running_loop().create_future()
+        peer = transport.get_extra_info("peername") or ("?", 0)
+        self._happened(self, f"open, {peer[0]}:{peer[1]} is there")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._links.pop(self, None)
+        if self.closed is not None and not self.closed.done():
+            self.closed.set_result(None)
+        self._happened(self, "closed")
 
     def data_received(self, data: bytes) -> None:
         try:
             payloads = self._framer.feed(data)
-        except FrameError:
+        except FrameError as error:
+            self._happened(self, f"cannot be cut into frames any more ({error}), hung up")
             self.hang_up()
             return
         for payload in payloads:
@@ -54,6 +68,7 @@ class BankLink(asyncio.Protocol):
         if progressed or not self._framer.pending_bytes or not self._partial_since:
             self._partial_since = now if self._framer.pending_bytes else 0.0
         elif now - self._partial_since > FRAME_SECONDS_MAX:
+            self._happened(self, f"a frame does not end ({self._framer!r}), hung up")
             self.hang_up()
 
     def send(self, payload: bytes) -> None:

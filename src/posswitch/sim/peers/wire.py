@@ -20,6 +20,7 @@ class Wire(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self.closed = False
+        self.fault = ""  # why no more frames can be cut, if so
 
     def __repr__(self) -> str:
         return f"Wire({'closed' if self.closed else 'open'}, {len(self._inbox)} frames waiting)"
@@ -30,7 +31,8 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._inbox.extend(self._framer.feed(data))
-        except FrameError:
+        except FrameError as error:
+            self.fault = f"the answer cannot be cut into frames: {error}"
             self.hang_up()
         self._wake()
 

@@ -1,0 +1,117 @@
+"""The registry's desk: what stands, what a change would make of it, and the change itself."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from posswitch.base.card import scrub
+from posswitch.base.errors import OfficeError
+from posswitch.base.order import TABLES
+from posswitch.base.registry import Change, Key, Registry, Row, key_of
+from posswitch.crypto.hsm import SoftHsm
+from posswitch.edge.orders import ORDERS_LABEL
+from posswitch.office.books import Books, Entry, rebuilt
+from posswitch.office.difference import Difference, between
+from posswitch.office.forms import named
+from posswitch.office.rules import Finding, findings
+from posswitch.settings.clock import Clock
+from posswitch.settings.config import Config
+from posswitch.settings.secret import read_secret
+
+_NOTE_MAX, _AUTHOR_MAX = 200, 64
+
+
+class Plan(NamedTuple):
+    """A change before it is activated: what it does, and what it would newly break or make worth a look."""
+
+    version: int  # of the registry that it amends
+    difference: Difference
+    errors: list[Finding]
+    notes: list[Finding]
+
+
+class Desk:
+    """The registry of one node: rows of its configuration, overlaid by every change of the office."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.hsm = SoftHsm(read_secret(config.secret), clock.entropy)
+        self._books = Books(config.data, self.hsm.derive(ORDERS_LABEL), clock)
+        self._base = config.registry.rows
+        self.entries = self._books.entries()
+        self.registry = rebuilt(self._base, self.entries)
+
+    def __repr__(self) -> str:
+        return f"<desk at version {self.version}: {self.registry!r}>"
+
+    @property
+    def version(self) -> int:
+        """The newest version; 0 is the configuration alone."""
+        return len(self.entries)
+
+    def at(self, version: int) -> Registry:
+        """The registry as it stood after a version."""
+        if not 0 <= version <= self.version:
+            raise OfficeError(f"no version {version}; there are 0 to {self.version}, see registry history")
+        if 0 < version < (entry := self.entries[version - 1]).last:
+            raise OfficeError(
+                f"version {version} is a part of {entry.first} to {entry.last}, activated together; "
+                f"give {entry.first - 1} or {entry.last}"
+            )
+        return rebuilt(self._base, self.entries[:version])
+
+    def row(self, table: str, name: str) -> Row:
+        """A registered row; raises OfficeError when there is none."""
+        key = (known_table(table), name)
+        for row in self.registry.rows:
+            if key_of(row) == key:
+                return row
+        more = "; a BIN row is named PREFIX/LENGTH, for example 622202/19" if table == "bin" else ""
+        raise OfficeError(f"no {named(key)} is registered; see registry list {table}{more}")
+
+    def plan(self, put: Iterable[Row] = (), drop: Iterable[Key] = ()) -> Plan:
+        """What an amendment would do; faults that stand already do not count against it."""
+        after = Registry(self.registry.rows)
+        after.amend(put, drop)
+        return self.plan_of(after)
+
+    def plan_of(self, after: Registry) -> Plan:
+        """What it takes to get to another registry."""
+        difference = between(self.registry, after)
+        before = frozenset(findings(self.registry))
+        new = [found for found in findings(after, difference.drop) if found not in before]
+        errors, notes = [row for row in new if row.error], [row for row in new if not row.error]
+        return Plan(self.version, difference, errors, notes)
+
+    def activate(self, plan: Plan, author: str, note: str) -> list[Change]:
+        """Makes a plan the newest version or versions; raises OfficeError when it breaks something."""
+        if plan.errors:
+            raise OfficeError(str(plan.errors[0]))
+        return self._books.activate(
+            plan.version,
+            plan.difference.put,
+            plan.difference.drop,
+            _line("author", author, _AUTHOR_MAX),
+            scrub(_line("note", note, _NOTE_MAX)),
+        )
+
+
+def activations(entries: list[Entry]) -> list[list[Entry]]:
+    """The history as it was made: versions that belong together in one list."""
+    made: list[list[Entry]] = []
+    for entry in entries:
+        if entry.change.version == entry.first:
+            made.append([])
+        made[-1].append(entry)
+    return made
+
+
+def known_table(table: str) -> str:
+    """A table's name; raises OfficeError for another word."""
+    if table not in TABLES:
+        raise OfficeError(f"no table {table!r}; there are {', '.join(TABLES)}")
+    return table
+
+
+def _line(what: str, text: str, longest: int) -> str:
+    if len(text) > longest or not (text.isprintable() or text == ""):
+        raise OfficeError(f"{what}: must be one line of at most {longest} characters")
+    return text
