@@ -1,6 +1,5 @@
 """Dialect files: a built-in to start from, the choices of one network, and its odd fields."""
 
-import json
 import re
 import tomllib
 from functools import lru_cache
@@ -13,7 +12,7 @@ from posswitch.base.errors import ConfigError
 from posswitch.codec.column import Column
 from posswitch.codec.dialect import Dialect
 from posswitch.codec.encoding import BINARIES, TEXTS, encoding
-from posswitch.codec.prefix import PREFIXES, prefix_bytes, prefixes
+from posswitch.codec.prefix import LENGTH_MAX, PREFIXES, prefix_bytes, prefixes
 
 # name -> column of fields.tsv
 BUILT_IN = {"pos": "pos", "cups": "cups", "iso87a": "iso87", "iso87b": "iso87"}
@@ -75,12 +74,12 @@ def load_dialect(name_or_path: str) -> Dialect:
     path = Path(name_or_path)
     try:
         text = path.read_text("utf-8")
-        settings = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        settings = msgspec.json.decode(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(
             f"dialect {name_or_path}: {error.strerror}; name a file or one of {', '.join(BUILT_IN)}"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, msgspec.DecodeError) as error:
         raise ConfigError(f"dialect {name_or_path}: not TOML or JSON in UTF-8: {error}") from None
     try:
         return dialect_of(path.stem, settings)
@@ -114,7 +113,7 @@ def variant(dialect: Dialect, **changes: object) -> Dialect:
 def _layered(settings: dict[str, Any]) -> tuple[Profile, dict[int, Spec]]:
     """The file over its base: the settings in force and every field."""
     base = settings.get("base", "iso87a")
-    if base not in BUILT_IN:
+    if not isinstance(base, str) or base not in BUILT_IN:
         raise ConfigError(f"base: must be one of {', '.join(BUILT_IN)}")
     try:
         profile = msgspec.convert({**_home_settings(base), **settings}, Profile)
@@ -155,8 +154,9 @@ def specs_of(name: str) -> dict[int, Spec]:
 
 
 def _number(key: str, section: str) -> int:
-    if key.isascii() and key.isdecimal() and int(key) in _FIELD_NUMBERS and int(key) != 65:
-        return int(key)
+    number = int(key) if re.fullmatch("[0-9]{1,3}", key) else 0
+    if number in _FIELD_NUMBERS and number != 65:
+        return number
     raise ConfigError(f"{section}.{key}: not a field number from 2 to 128 (65 is a bitmap)")
 
 
@@ -184,8 +184,8 @@ def _kind_in(name: str, kind: str) -> str:
 
 _WORDS = re.compile(
     r"(?P<letters>L+) (?P<variable>\S+)"
-    r"|(?P<fixed>\S+) (?P<length>\d+)"
-    r"|length (?P<size>\d+) (?:bytes? )?(?P<indicator>[a-z]+)(?: digits?)?, (?P<behind>\S+)"
+    r"|(?P<fixed>\S+) (?P<length>[0-9]{1,4})"
+    r"|length (?P<size>[0-9]) (?:bytes? )?(?P<indicator>[a-z]+)(?: digits?)?, (?P<behind>\S+)"
 )
 
 
@@ -229,6 +229,8 @@ def _column(number: int, spec: Spec, profile: Profile) -> Column:
         raise ConfigError(f"field {number}: the length must be positive")
     name = spec.encoding or {"b": profile.binary_fields, "text": profile.text}.get(spec.kind, profile.numeric)
     if spec.shape == "fixed":
+        if spec.units_max > LENGTH_MAX:
+            raise ConfigError(f"field {number}: a fixed length is at most {LENGTH_MAX}")
         pad = "right" if number in profile.left_aligned_fixed else profile.odd_fixed_numeric_pad
         return Column(number, encoding(spec.kind, name, pad), spec.units_max)
     kind, size = _prefix(number, spec.shape, profile.length_indicator)
