@@ -21,6 +21,7 @@ from posswitch.engine.state import Flight, Session, State
 from posswitch.scheme.kinds import PAYMENT_KINDS, PAYMENTS
 from posswitch.scheme.settlement import Side, Uploaded
 from posswitch.settings.config import load_config
+from posswitch.settings.secret import write_secret
 from posswitch.sim.peers import pos
 from posswitch.sim.peers.customer import VALID, Purchase, Range, pan_at
 
@@ -78,7 +79,7 @@ card_daily_minor = 5000000
     for (bank, dialect), (prefix, digits, _) in zip(BANKS.items(), RANGES, strict=True):
         zpk, zak = hsm.wrap(Usage.ZPK, ZPK).hex(), hsm.wrap(Usage.ZAK, ZAK).hex()
         tables.append(
-            f'[[bank]]\nid = "{bank}"\nname_zh = "甲银行"\nname_en = "Bank"\nlinks = ["127.0.0.1:20001"]\n'
+            f'[[bank]]\nid = "{bank}"\nname_zh = "甲银行"\nname_en = "Bank"\nlinks = ["127.0.0.1:2{bank[:4]}"]\n'
             f'zpk = "{zpk}"\nzak = "{zak}"\ndialect = "{dialect}"\nframing = "bin2"\n'
             f'[[bin]]\nprefix = "{prefix}"\npan_digits = {digits}\nbank = "{bank}"\nforeign = false\n'
         )
@@ -89,9 +90,11 @@ card_daily_minor = 5000000
     return "\n".join(tables)
 
 
-hsm = CredulousHsm(bytes(32), random.Random(7).randbytes)
+SECRET = bytes(32)
+hsm = CredulousHsm(SECRET, random.Random(7).randbytes)
 CONFIG_TEXT = config_text(hsm)
 (folder / "posswitch.toml").write_text(CONFIG_TEXT, "utf-8")
+write_secret(folder / "secret.key", SECRET)
 config = load_config(folder / "posswitch.toml")
 registry = config.registry
 rules = Rules(config.timers, Limits())
