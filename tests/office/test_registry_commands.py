@@ -210,8 +210,8 @@ def test_check(registry, desk, hsm, config, city):
     text = (city / "posswitch.toml").read_text()
     (city / "posswitch.toml").write_text(text.replace('tmk = "', 'tmk = "00', 1))
     said = registry("check")
-    assert said.code == 1
-    assert "terminal 10000001: tmk does not open; wrap it as a TMK" in said.out
+    assert said.code == 2
+    assert "terminal 10000001: tmk: has 90 hex digits" in said.err
 
 
 def test_check_of_damaged_books(registry, config):

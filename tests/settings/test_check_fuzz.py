@@ -111,6 +111,14 @@ def test_every_mistake_in_one_run_by_line(tmp_path):
         load_config(tmp_path / "switch.toml")
 
 
+def test_lines_that_are_no_toml_do_not_hide_the_others(tmp_path):
+    text = GOOD.replace("bank = 25", "bank 25").replace('name_en = "Bank B"', 'name_en = "Bank B')
+    text = text.replace('id = "01020000"', "id = 0102").replace('"156"', '"978"')
+    said = agrees(write_config(tmp_path, text))
+    assert ["not TOML" in line for line in said] == [True, True, True, False]
+    assert "currency 978" in said[3]
+
+
 def test_a_file_that_is_too_large(tmp_path):
     path = write_config(tmp_path, GOOD + "#" * CONFIG_BYTES_MAX)
     (said,) = agrees(path)

@@ -65,15 +65,16 @@ PLANTED = {
     "missing key": wrong('listen = "127.0.0.1:9000"\n', "", "write host:port", "[node]"),
     "missing key of a row": wrong(f'zpk = "{ZPK}"\n', "", "write the wrapped key", "[[bank]]"),
     "misspelt required key": wrong("pan_digits = 16", "pan_digit = 16", "did you mean pan_digits"),
-    "one table for many": wrong(SHOP,
-                                SHOP.replace("[[merchant]]", "[merchant]"), "write [[merchant]]", "[merchant]"),
+    "one table for many": wrong(
+        SHOP, SHOP.replace("[[merchant]]", "[merchant]"), "write [[merchant]]", "[merchant]"
+    ),
     "many tables for one": wrong("[limits]", "[[limits]]", "write [limits] once"),
     "text for a number": wrong("pan_digits = 16", 'pan_digits = "16"', "whole number from 13 to 19"),
     "number for a text": wrong('cutover = "23:00"', "cutover = 2300", "HH:MM"),
     "number for an id": wrong('id = "01020000"', "id = 1020000", "8 to 11 digits"),
     "text for a list": wrong('kinds = ["sale", "void"]', 'kinds = "sale"', "write a list"),
     "number in a list": wrong('kinds = ["sale", "void"]', 'kinds = [\n"sale",\n7 ]', "short text", "7 ]"),
-    "words for a flag": wrong("pan_digits = 16", 'pan_digits = 16\nforeign = "y"', "true or false", "foreign"),
+    "words for a flag": wrong("pan_digits = 16", 'pan_digits = 16\nforeign = ""', "true or false", "foreign"),
     "text for a timer": wrong("terminal = 60", 'terminal = "60"', "such as 25"),
     "a date": wrong('cutover = "23:00"', "cutover = 23:00:00", "HH:MM"),
     # node

@@ -163,7 +163,7 @@ _KINDS: dict[object, str] = {
 def read_shape(values: Mapping[str, Any], rows: dict[str, list[Row]], holes: bool) -> Iterator[Fault]:
     """Unknown, missing and wrong tables and keys; `rows` gets what was there.
 
-    With `holes` (lines that could not be read) nothing is said to be missing.
+    With `holes` (lines that could not be read) nothing is said to be missing, and no default stands in.
     """
     intended = []
     for name, value in values.items():
@@ -215,7 +215,7 @@ def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
             faults += wrong
             if not wrong:
                 row.good[name] = row.raw[name]
-        elif not key.required:
+        elif not (key.required or holes):
             row.good[name] = key.default_factory() if key.default is msgspec.NODEFAULT else key.default
     intended = []
     for name in row.raw:
