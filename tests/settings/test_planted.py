@@ -75,6 +75,7 @@ PLANTED = {
     "text for a list": wrong('kinds = ["sale", "void"]', 'kinds = "sale"', "write a list"),
     "number in a list": wrong('kinds = ["sale", "void"]', 'kinds = [\n"sale",\n7 ]', "short text", "7 ]"),
     "words for a flag": wrong("pan_digits = 16", 'pan_digits = 16\nforeign = ""', "true or false", "foreign"),
+    "list for a text": wrong('city = "SHENZHEN"', 'city = ["SHENZHEN", 1]', "a name of at most 13"),
     "text for a timer": wrong("terminal = 60", 'terminal = "60"', "such as 25"),
     "a date": wrong('cutover = "23:00"', "cutover = 23:00:00", "HH:MM"),
     # node
@@ -96,6 +97,7 @@ PLANTED = {
     "secret for all": wrong('"secret.key"', '"open.key"', "chmod 600"),
     "secret a folder": wrong('"secret.key"', '"keys"', "64 hex digits"),
     "secret in the file": wrong('"secret.key"', f'"{"5a" * 32}"', "name the file", 'secret = "'),
+    "secret a number": wrong('"secret.key"', "12345", "name of a file", "secret ="),
     "secret of others": wrong('"secret.key"', '"stranger.key"', "opens none of the 6 keys"),
     "secret with the data": odd('"secret.key"', '"data/secret.key"', "keep it elsewhere"),
     "data in the program": wrong('data = "data"', f'data = "{PROGRAM}/d"', "elsewhere"),
