@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: run setup test lint bench prove prove-short clean
+.PHONY: run setup test lint bench prove prove-short fuzz clean
 
 run: .venv/.stamp
 	$(BIN)/posswitch demo
@@ -40,6 +40,11 @@ prove-short: .venv/.stamp
 	mkdir -p build
 	$(BIN)/posswitch demo --seconds 30 --kills 5 --no-console --report build/prove-short.json
 	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 5 --purchases-min 5000
+
+# Blind mutations of everything that reads what others send; see tests/fuzz for the hunt that follows coverage.
+FUZZ_RUNS ?= 1000000
+fuzz: .venv/.stamp
+	$(BIN)/python -m tests.fuzz.plain --runs $(FUZZ_RUNS) --workers $(WORKERS)
 
 clean:
 	rm -rf .venv build src/*.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

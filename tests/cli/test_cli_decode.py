@@ -21,8 +21,9 @@ MESSAGE = POS.unpack(FRAME)
 def test_text_names_every_field_in_both_languages_and_shows_no_card(capsys):
     ended = posswitch(capsys, "decode", FRAME.hex())
     assert ended.code == 0
-    assert ended.out.startswith("MTI 0200\n")
-    assert len(ended.out.splitlines()) == 1 + len(MESSAGE.fields)
+    assert ended.out.startswith("MTI 0200  金融请求 · financial request\n")
+    fields = [int(line[:3]) for line in ended.out.splitlines()[1:] if line[:3].strip()]
+    assert fields == sorted(MESSAGE.fields)
     assert "主账号" in ended.out
     assert "Primary account number" in ended.out
     assert "629001******0211" in ended.out
@@ -88,7 +89,8 @@ def test_damage_is_exit_2_with_error_field_and_offset(capsys, how):
     if offset is not None:
         assert said["offset"] <= offset
     words = posswitch(capsys, "decode", text)
-    assert (words.code, words.out) == (2, "")
+    assert words.code == 2
+    assert words.out.startswith("无法读取 · unreadable: ")
     assert one_line(words.err)
     assert said["error"] in words.err
 
@@ -110,6 +112,25 @@ def test_whatever_is_damaged_the_program_answers_as_promised(capsys, at, byte, c
         assert 0 <= said["offset"] <= len(damaged)
     else:
         assert set(said) == {"mti", "fields"}
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (FRAME.hex(":"), "separators"),
+        ("003c" + FRAME.hex(), "header"),
+        (FRAME[:-20].hex(), "cut off"),
+        (FRAME.hex() * 2, "twice"),
+        (f"{len(FRAME):04x}" + FRAME.hex(), "2-byte binary length"),
+    ],
+)
+def test_the_likely_cause_is_said_in_both_languages(capsys, text, cause):
+    ended = posswitch(capsys, "decode", text)
+    assert ended.code == 2
+    assert "应为 · expected" in ended.out
+    assert "可能原因 · likely cause" in ended.out
+    assert cause in ended.out
+    assert [secret for secret in secrets() if secret in ended.out + ended.err] == []
 
 
 def test_a_dialect_file(capsys, tmp_path):

@@ -71,6 +71,8 @@ def test_bytes_nobody_knows_are_counted_only() -> None:
 def test_keys_in_text_are_starred_and_totals_are_not() -> None:
     assert describe(Message("0810", {62: "A1B2"}))["62"] == "****"
     assert describe(Message("0500", {48: "0" * 62}))["48"] == "0" * 62
+    assert PAN not in describe(Message("0500", {48: PAN}))["48"]
+    assert PAN not in describe(Message("0500", {48: PAN * 3 + "0" * 14 + "9"}))["48"]
     assert set(describe(Message("0320", {48: "01" + "0" * 40}))["48"]) == {"*"}
 
 

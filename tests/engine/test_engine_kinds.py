@@ -164,3 +164,14 @@ def test_an_inquiry_outlives_a_restart_only_to_be_forgotten(world):
 def test_an_original_is_found_by_all_its_numbers(world, change):
     world.build("void", approved(world), **change)
     assert world.told[-1] == "25"
+
+
+def test_a_void_without_a_card_that_was_refused_is_taken_back_by_card_number(world):
+    """Found by a city of 180 s: the terminal's 0400 names the card, the refused void never did."""
+    sale = approved(world)
+    world.serving[BANK] = False
+    card = world.row(sale).request.pan_print
+    void = world.build("void", sale, pan_print=b"", bank="", pan_digits=0, luhn_ok=False)
+    assert world.told[-1] == "91"
+    world.reversal(void, pan_print=card)
+    assert world.told[-1] == "00"

@@ -28,7 +28,8 @@ def names(requirements: list[str]) -> set[str]:
 
 def test_every_dependency_is_pinned_with_hashes():
     run_time = names(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["fast"])
-    everything = run_time | names(PROJECT["optional-dependencies"]["dev"]) | {"setuptools"}
+    extras = PROJECT["optional-dependencies"]
+    everything = run_time | names(extras["dev"] + extras["capture"]) | {"setuptools"}
     assert run_time <= pins("core.txt").keys()
     assert everything <= pins("all.txt").keys()
     assert all(pins("core.txt").values())

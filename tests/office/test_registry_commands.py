@@ -209,9 +209,9 @@ def test_check(registry, desk, hsm, config, city):
     assert "ok: version 1" in registry("check").out
     text = (city / "posswitch.toml").read_text()
     (city / "posswitch.toml").write_text(text.replace('tmk = "', 'tmk = "00', 1))
-    said = registry("check")
+    said = registry("check")  # a file that no node would start from is no registry either
     assert said.code == 2
-    assert "terminal 10000001: tmk: has 90 hex digits" in said.err
+    assert "terminal 10000001: tmk" in said.err
 
 
 def test_check_of_damaged_books(registry, config):

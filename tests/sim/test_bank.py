@@ -14,10 +14,11 @@ from posswitch.crypto.ciphers import tdes_encrypt
 from posswitch.crypto.pinblock import encode_iso0
 from posswitch.scheme.interbank import original_data
 from posswitch.sim.peers import cups
-from posswitch.sim.peers.bank import Bank, Charter
+from posswitch.sim.peers.bank import Bank
 from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.book import Book, read_book
 from posswitch.sim.peers.manners import ACK, APPROVE, REVERSAL_MANNERS, SALE_MANNERS, Manner, Mood
+from posswitch.sim.peers.scrutiny import Charter
 
 BANK, CENTRE, ACQUIRER = "90010000", "00010000", "48020000"
 ZPK, ZAK = bytes(range(16)), bytes(range(16, 32))

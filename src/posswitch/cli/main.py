@@ -11,7 +11,7 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import batches, bench, check, switch, words
+from posswitch.cli import batches, bench, check, peers, recorded, switch, words
 from posswitch.cli.registry import registry
 
 app = typer.Typer(
@@ -47,8 +47,13 @@ app.command("verify")(switch.verify)
 app.command("check")(check.check)
 app.command("batches")(batches.batches)
 app.command("decode")(words.decode)
+app.command("diff")(recorded.diff)
+app.command("convert")(recorded.convert)
+app.command("fit")(recorded.fit)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)
+app.command("sim-bank")(peers.sim_bank)
+app.command("sim-terminal")(peers.sim_terminal)
 app.add_typer(registry)
 
 

@@ -9,7 +9,17 @@ import typer
 
 from posswitch.base.codes import explain_text, lookup
 from posswitch.base.errors import CodecError
-from posswitch.codec import decode_json, field_names, load_dialect
+from posswitch.cli.capture import is_file
+from posswitch.cli.recorded import decode_many
+from posswitch.codec import (
+    Damage,
+    Dialect,
+    decode_json,
+    examine,
+    examine_text,
+    load_dialect,
+    picture_text,
+)
 
 
 class Lang(StrEnum):
@@ -20,12 +30,20 @@ class Lang(StrEnum):
 
 
 def decode(
-    text: Annotated[str, typer.Argument(metavar="HEX", help="One frame without its length prefix.")],
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="HEX", help="One frame without its length prefix; or @FILE, - or a file of many."
+        ),
+    ],
     dialect: Annotated[str, typer.Option(help="pos, cups, iso87a, iso87b, or a dialect file.")] = "pos",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
     reveal: Annotated[bool, typer.Option(help="Show card data (test data only).")] = False,
+    framing: Annotated[str, typer.Option(help="How a file is cut: auto, none, bin2, ascii4 …")] = "auto",
 ) -> None:
-    """Print a message field by field, masked."""
+    """Print a message field by field, masked; or every message of a file or network recording."""
+    if is_file(text):
+        raise typer.Exit(decode_many(text, dialect, framing, as_json, reveal))
     spoken = load_dialect(dialect)
     try:
         decoded = decode_json(spoken, text, reveal)
@@ -33,15 +51,23 @@ def decode(
         if as_json:
             print(json.dumps({"error": error.reason, "field": error.field, "offset": error.offset}))
         else:
-            typer.echo(f"posswitch: {Path(dialect).name}: {error}", err=True)
+            damage = _damage(spoken, text, error)
+            print(damage)
+            cause = f"; {damage.causes[0].words.en}" if damage.causes else ""
+            typer.echo(f"posswitch: {Path(dialect).name}: {error}{cause}", err=True)
         raise typer.Exit(2) from None
     if as_json:
         print(json.dumps(decoded, ensure_ascii=False))
         return
-    names = field_names()
-    print(f"MTI {decoded['mti']}")
-    for field, value in decoded["fields"].items():
-        print(f"{field:>3}  {value:<42}  {' · '.join(names[int(field)])}")
+    print(picture_text(spoken, spoken.unpack(bytes.fromhex("".join(text.split()))), reveal))
+
+
+def _damage(dialect: Dialect, text: str, error: CodecError) -> Damage:
+    try:
+        payload = bytes.fromhex("".join(text.split()))
+    except ValueError:
+        return examine_text(dialect, text, error)
+    return examine(dialect, payload, error)
 
 
 def explain(

@@ -9,6 +9,7 @@ from posswitch.base.errors import CodecError
 from posswitch.codec.dialect import Dialect
 from posswitch.codec.message import Message, Value
 from posswitch.codec.tlv import pack_tlv, unpack_tlv
+from posswitch.codec.wording import TAGS
 
 # fields that are what they are, with the length the standard gives them: only within it are they shown
 _HARMLESS = (
@@ -20,9 +21,8 @@ _HARMLESS = (
     | dict.fromkeys(range(82, 86), 12)
     | dict.fromkeys(range(86, 90), 16)
 )
-_SECRET_TAGS = frozenset(
-    ("56", "57", "5A", "5F20", "5F24", "99", "9F0B", "9F10", "9F1F", "9F20", "9F6B")
-)  # tracks, PAN, names, expiry, PIN and issuer data
+_BATCH_TOTALS = re.compile(r"(?:[0-9]{30}[0-3]){2}")
+_CONSTRUCTED = 0x20  # tags with this bit hold further objects
 _DIGITS = re.compile(rf"\d(?:\W?\d){{{PAN_DIGITS_MIN - 1},}}")
 
 
@@ -47,6 +47,22 @@ def decode_json(dialect: Dialect, hex_text: str, reveal: bool) -> dict[str, Any]
         raise CodecError("not hexadecimal", None, (bad.start() if bad else len(compact)) // 2)
     message = dialect.unpack(bytes.fromhex(compact))
     return {"mti": message.mti, "fields": describe(message, reveal)}
+
+
+def free_text(text: str) -> str:
+    """`text` with every run of digits starred that could hold a card number."""
+    return _masked_free(text)
+
+
+def is_harmless(number: int | None) -> bool:
+    """Whether a field is what the standard says it is and never holds card data."""
+    return number in _HARMLESS
+
+
+def is_secret_object(tag: str, content: bytes) -> bool:
+    """Whether a data object of field 55 is secret by its tag, or could hold a card number."""
+    known = TAGS.get(tag)
+    return (known is not None and known.secret) or _masked_free(content.hex()) != content.hex()
 
 
 def _starred(value: Value) -> str:
@@ -85,6 +101,12 @@ def _masked_parts(value: Value) -> str:
     return _starred(value)
 
 
+def _totals(value: Value) -> str:
+    """Field 48 of 0500 and 0510: amount, number, amount, number, flag for domestic and for foreign cards."""
+    plain = isinstance(value, str) and _BATCH_TOTALS.fullmatch(value)
+    return str(value) if plain else _masked_free(value)
+
+
 def _plain_within(size: int) -> Callable[[Value], str]:
     def mask(value: Value) -> str:
         return value if isinstance(value, str) and len(value) <= size else _masked_free(value)
@@ -108,8 +130,7 @@ def _masked_chip(value: Value) -> str:
 
 def _chip_object(tag: str, content: bytes) -> str:
     whole = pack_tlv([(tag, content)]).hex().upper()
-    constructed = int(tag[:2], 16) & 0x20
-    secret = tag in _SECRET_TAGS or constructed or _masked_free(content.hex()) != content.hex()
+    secret = int(tag[:2], 16) & _CONSTRUCTED or is_secret_object(tag, content)
     return whole[: -2 * len(content)] + "*" * (2 * len(content)) if secret and content else whole
 
 
@@ -121,6 +142,6 @@ _MASKS: dict[tuple[str, int], Callable[[Value], str]] = {
     **{("", number): _masked_parts for number in (60, 61)},
     **{("", number): _hex for number in (64, 128)},
     ("", 55): _masked_chip,
-    ("5", 48): _plain_within(62),  # totals of a batch
+    ("5", 48): _totals,
     ("8", 62): _starred,  # working keys
 }

@@ -45,8 +45,11 @@ class Dialect:
         bitmap: str,
         wide_always: bool,
         header_bytes: int,
+        family: str = "iso87",
     ) -> None:
         self.name = name
+        self.family = family  # whose fields it took over: pos, cups or iso87
+        self.settings: dict[str, Any] = {}  # its file, with what the base says
         self.header_bytes = header_bytes
         self._columns = columns
         self._mti = mti
@@ -57,6 +60,21 @@ class Dialect:
         self._wide_always = wide_always
         self._read_plans: dict[bytes, ReadPlan] = {}
         self._write_plans: dict[tuple[str | int, ...], WritePlan] = {}
+
+    @property
+    def columns(self) -> Mapping[int, Column]:
+        """Its fields."""
+        return self._columns
+
+    @property
+    def bitmap_at(self) -> int:
+        """Where the bitmap begins."""
+        return self._bitmap_at
+
+    @property
+    def bits_a_byte(self) -> int:
+        """Bits of bitmap that one byte of it holds: 8, or 4 in hexadecimal characters."""
+        return _HALF_BITS // self._half_bytes
 
     def __repr__(self) -> str:
         return f"Dialect({self.name}, {len(self._columns)} fields, {len(self._read_plans)} plans)"
@@ -77,6 +95,14 @@ class Dialect:
             raise CodecError(f"{len(payload) - at} bytes after the last field", None, at)
         fields = dict(zip(numbers, values))  # noqa: B905 - a plan reads each of its fields or raises
         return Message(mti, fields, payload[: self.header_bytes])
+
+    def announced(self, payload: bytes) -> tuple[tuple[int, ...], int]:
+        """The fields that the bitmap of `payload` announces, and where they begin; CodecError."""
+        at = self._bitmap_at
+        if at >= len(payload):
+            raise self._short(payload)
+        at += 2 * self._half_bytes if payload[at] >= self._wide_from else self._half_bytes
+        return self._plan_to_read(payload, payload[self.header_bytes : at], at)[1], at
 
     def pack(self, message: Message) -> bytes:
         """The payload of `message`; CodecError with the field that does not fit the dialect."""

@@ -137,7 +137,12 @@ def _track_bcd(pad: str) -> Encoding:
 def _signed(sign: Encoding, amount: Encoding) -> Encoding:
     """Class x+n: one character, then digits."""
 
+    def width(units: int) -> int:
+        return 1 + amount.width(units - 1) if units else 0  # an empty one has no sign either
+
     def read(chunk: bytes, units: int) -> str:
+        if not units:
+            return ""
         head = sign.read(chunk[:1], 1)
         try:
             tail = amount.read(chunk[1:], units - 1)
@@ -149,7 +154,7 @@ def _signed(sign: Encoding, amount: Encoding) -> Encoding:
         text = _text_of(value)
         return sign.write(text[:1]) + amount.write(text[1:])
 
-    return Encoding(lambda units: 1 + amount.width(units - 1), read, write)
+    return Encoding(width, read, write)
 
 
 def _read_ascii(chunk: bytes, units: int) -> str:

@@ -7,7 +7,7 @@ from posswitch.base.errors import FrameError
 
 
 class Prefix(NamedTuple):
-    """One way to write the length of what follows (the prefix itself is not counted)."""
+    """One way to write the length of what follows (only `bin2self` counts the prefix itself)."""
 
     prefix_bytes: int
     length_max: int
@@ -26,6 +26,13 @@ def _read_digits(data: bytes) -> int:
 PREFIXES: dict[str, Prefix] = {
     "bin2": Prefix(2, 0xFFFF, _read_binary, lambda length: length.to_bytes(2, "big")),
     "ascii4": Prefix(4, 9999, _read_digits, lambda length: b"%04d" % length),
+    "bin2self": Prefix(
+        2, 0xFFFD, lambda data: _read_binary(data) - 2, lambda size: (size + 2).to_bytes(2, "big")
+    ),
+    "bcd2": Prefix(
+        2, 9999, lambda data: _read_digits(data.hex().encode()), lambda size: bytes.fromhex(f"{size:04d}")
+    ),
+    "bin4": Prefix(4, 0xFFFF, _read_binary, lambda length: length.to_bytes(4, "big")),
 }
 
 

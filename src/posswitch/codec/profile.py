@@ -1,6 +1,5 @@
 """Dialect files: a built-in to start from, the choices of one network, and its odd fields."""
 
-import json
 import re
 import tomllib
 from functools import lru_cache
@@ -13,7 +12,7 @@ from posswitch.base.errors import ConfigError
 from posswitch.codec.column import Column
 from posswitch.codec.dialect import Dialect
 from posswitch.codec.encoding import BINARIES, TEXTS, encoding
-from posswitch.codec.prefix import PREFIXES, prefix_bytes, prefixes
+from posswitch.codec.prefix import LENGTH_MAX, PREFIXES, prefix_bytes, prefixes
 
 # name -> column of fields.tsv
 BUILT_IN = {"pos": "pos", "cups": "cups", "iso87a": "iso87", "iso87b": "iso87"}
@@ -75,22 +74,30 @@ def load_dialect(name_or_path: str) -> Dialect:
     path = Path(name_or_path)
     try:
         text = path.read_text("utf-8")
-        settings = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        settings = msgspec.json.decode(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(
             f"dialect {name_or_path}: {error.strerror}; name a file or one of {', '.join(BUILT_IN)}"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, msgspec.DecodeError) as error:
         raise ConfigError(f"dialect {name_or_path}: not TOML or JSON in UTF-8: {error}") from None
     try:
-        return _compiled(path.stem, *_layered(settings))
+        return dialect_of(path.stem, settings)
     except ConfigError as error:
         raise ConfigError(f"dialect {name_or_path}: {error}") from None
 
 
 @lru_cache(maxsize=len(BUILT_IN))
 def _built_in(name: str) -> Dialect:
-    return _compiled(name, *_layered({"base": name}))
+    return dialect_of(name, {"base": name})
+
+
+def dialect_of(name: str, settings: dict[str, Any]) -> Dialect:
+    """The dialect that a file with these settings describes; ConfigError with place and remedy."""
+    profile, specs = _layered(settings)
+    dialect = _compiled(name, profile, specs)
+    dialect.settings = {"base": profile.base, **_home_settings(profile.base), **settings}
+    return dialect
 
 
 @lru_cache(maxsize=len(BUILT_IN))
@@ -98,10 +105,15 @@ def _home_settings(name: str) -> dict[str, Any]:
     return tomllib.loads((_HOME / "dialects" / f"{name}.toml").read_text("utf-8"))
 
 
+def variant(dialect: Dialect, **changes: object) -> Dialect:
+    """The same dialect with some keys of its file changed; ConfigError when they cannot be."""
+    return dialect_of(dialect.name, {**dialect.settings, **changes})
+
+
 def _layered(settings: dict[str, Any]) -> tuple[Profile, dict[int, Spec]]:
     """The file over its base: the settings in force and every field."""
     base = settings.get("base", "iso87a")
-    if base not in BUILT_IN:
+    if not isinstance(base, str) or base not in BUILT_IN:
         raise ConfigError(f"base: must be one of {', '.join(BUILT_IN)}")
     try:
         profile = msgspec.convert({**_home_settings(base), **settings}, Profile)
@@ -142,8 +154,9 @@ def specs_of(name: str) -> dict[int, Spec]:
 
 
 def _number(key: str, section: str) -> int:
-    if key.isascii() and key.isdecimal() and int(key) in _FIELD_NUMBERS and int(key) != 65:
-        return int(key)
+    number = int(key) if re.fullmatch("[0-9]{1,3}", key) else 0
+    if number in _FIELD_NUMBERS and number != 65:
+        return number
     raise ConfigError(f"{section}.{key}: not a field number from 2 to 128 (65 is a bitmap)")
 
 
@@ -171,8 +184,8 @@ def _kind_in(name: str, kind: str) -> str:
 
 _WORDS = re.compile(
     r"(?P<letters>L+) (?P<variable>\S+)"
-    r"|(?P<fixed>\S+) (?P<length>\d+)"
-    r"|length (?P<size>\d+) (?:bytes? )?(?P<indicator>[a-z]+)(?: digits?)?, (?P<behind>\S+)"
+    r"|(?P<fixed>\S+) (?P<length>[0-9]{1,4})"
+    r"|length (?P<size>[0-9]) (?:bytes? )?(?P<indicator>[a-z]+)(?: digits?)?, (?P<behind>\S+)"
 )
 
 
@@ -207,6 +220,7 @@ def _compiled(name: str, profile: Profile, specs: dict[int, Spec]) -> Dialect:
         bitmap=profile.bitmap,
         wide_always=profile.bitmap_fixed_128,
         header_bytes=profile.header_bytes,
+        family=BUILT_IN[profile.base],
     )
 
 
@@ -215,6 +229,8 @@ def _column(number: int, spec: Spec, profile: Profile) -> Column:
         raise ConfigError(f"field {number}: the length must be positive")
     name = spec.encoding or {"b": profile.binary_fields, "text": profile.text}.get(spec.kind, profile.numeric)
     if spec.shape == "fixed":
+        if spec.units_max > LENGTH_MAX:
+            raise ConfigError(f"field {number}: a fixed length is at most {LENGTH_MAX}")
         pad = "right" if number in profile.left_aligned_fixed else profile.odd_fixed_numeric_pad
         return Column(number, encoding(spec.kind, name, pad), spec.units_max)
     kind, size = _prefix(number, spec.shape, profile.length_indicator)

@@ -75,6 +75,9 @@ class Dresser:
                 fields[2] = ticket.pan
         elif isinstance(request, TerminalSignedOff):
             mti = "0830"
+            row = self._registry.terminals.get(request.terminal)
+            if row is not None:  # the answer is matched on it
+                fields[42] = row.merchant
         else:
             mti = "0330"
             fields[42] = request.merchant

@@ -150,7 +150,7 @@ def _differs(event: ReversalArrived, first: RequestArrived, is_old: bool) -> Ref
         return "30", "reversal of another kind than its original"
     if first.amount_minor != event.amount_minor:
         return "64", "reversal differs from its original"
-    if event.pan_print not in (b"", first.pan_print):
+    if event.pan_print and first.pan_print and event.pan_print != first.pan_print:
         return "30", "reversal differs from its original"
     if not event.pan_print and is_old:
         return "25", "reversal of long ago without a card number"

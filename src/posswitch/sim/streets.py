@@ -7,11 +7,12 @@ from collections import Counter
 
 from posswitch.base.registry import Address
 from posswitch.sim.city import HOST, City
-from posswitch.sim.peers.bank import Bank, Charter
+from posswitch.sim.peers.bank import Bank
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Customers, pin_of
 from posswitch.sim.peers.desk import PREFIX as TERMINAL_PREFIX
 from posswitch.sim.peers.line import Line
+from posswitch.sim.peers.scrutiny import Charter
 from posswitch.sim.peers.terminal import Terminal
 
 _KEEP_CONNECTION_RATE = 0.7

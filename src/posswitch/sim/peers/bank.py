@@ -4,23 +4,19 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-import msgspec
-
 from posswitch.base.bounds import Timers
-from posswitch.base.card import mask_pan
-from posswitch.base.errors import CodecError, CryptoError
+from posswitch.base.errors import CodecError
 from posswitch.base.moment import stamp
 from posswitch.base.registry import Address
 from posswitch.codec import Dialect, Message, load_dialect, read_cups_header
 from posswitch.codec.header import CUPS_HEADER_BYTES, CupsHeader
-from posswitch.crypto.ciphers import tdes_decrypt
-from posswitch.crypto.pinblock import decode_iso0
-from posswitch.scheme.kinds import BALANCE, PAYMENTS, WHOLE, Kind, text
+from posswitch.scheme.kinds import BALANCE, PAYMENTS, WHOLE, text
 from posswitch.sim.peers import cups
-from posswitch.sim.peers.bank_link import BankLink
+from posswitch.sim.peers.bank_link import CLOSED, BankLink
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.manners import (
     ACK,
@@ -32,54 +28,60 @@ from posswitch.sim.peers.manners import (
     Manner,
     Mood,
 )
+from posswitch.sim.peers.scrutiny import (
+    BAD_MAC,
+    CARD_NEEDS,
+    MONEY_NEEDS,
+    NOT_OFFERED,
+    POSTED,
+    REFUSED,
+    REVERSAL_NEEDS,
+    REVERSED,
+    VOIDED,
+    Charter,
+    Entry,
+    Fault,
+    no_reversal,
+    not_allowed,
+    refusal,
+    unsound,
+)
 
-POSTED, REVERSED, REFUSED, VOIDED = "posted", "reversed", "refused", "voided"
 _RECENT = 200
 _ENTRIES_MAX = 1_000_000  # a bank answers duplicates and reversals of its last million payments
-_CARD_NEEDS = (2, 3, 7, 11, 32, 33, 37, 41, 42)
-_MONEY_NEEDS = (*_CARD_NEEDS, 4, 49)
-_REVERSAL_NEEDS = (*_MONEY_NEEDS, 90)
-_MANAGEMENT_CODES = frozenset({"001", "002", "201", "202", "301"})
+_MANAGEMENT = {"001": "sign-on", "002": "sign-off", "201": "cutover", "202": "cutover", "301": "echo"}
 _KINDS = {(kind.bank, *kind.terminal[1:3]): kind for kind in PAYMENTS}
-_DOES_NOT_ALLOW = "12"
 _BALANCE_MINOR_MAX = 10_000_000
-_DONE, _UNKNOWN_ORIGINAL, _OTHER_AMOUNT, _BAD_MAC, _BAD_FORMAT = "00", "25", "64", "A0", "30"
-_NOT_OFFERED = "12"
+_DONE = "00"
+IN, OUT, LINE = "in", "out", "line"
 
 Key = tuple[str, str, str, str]  # F7, F11, F32, F33
 
 
-class Charter(NamedTuple):
-    """What makes a bank: id, zone keys in clear, how it knows the PIN of a card, and how it writes."""
+class Seen(NamedTuple):
+    """What an onlooker sees of a bank: a message in or out, or something that happened to a line.
 
-    id: str
-    zpk: bytes
-    zak: bytes
-    pin_of: Callable[[str], str]
-    dialect: str = "cups"
-    framing: str = "ascii4"
+    `message` is None where nothing could be read; `note` says what is wrong, or how the bank behaves.
+    """
 
-    def __repr__(self) -> str:
-        return f"Charter({self.id})"
+    at_ns: int
+    way: str
+    link: BankLink
+    message: Message | None = None
+    kind: str = ""
+    note: str = ""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this was the end of the line."""
+        return self.way == LINE and self.note == CLOSED
 
 
-class Entry(msgspec.Struct):
-    """A payment the bank remembers; `original`: the one that it took away."""
+Watch = Callable[[Seen], None]
 
-    pan: str
-    terminal: str
-    amount: int
-    stan: str
-    f7: str
-    rrn: str
-    code: str
-    auth: str
-    state: str
-    kind: str = "sale"
-    original: "Entry | None" = None
 
-    def __repr__(self) -> str:
-        return f"Entry({mask_pan(self.pan)}, {self.amount}, {self.state})"
+def _nobody(seen: Seen) -> None:
+    pass
 
 
 class Bank:
@@ -95,6 +97,7 @@ class Bank:
         sales: Sequence[Manner] = SALE_MANNERS,
         reversals: Sequence[Manner] = REVERSAL_MANNERS,
         advices: Sequence[Manner] = ADVICE_MANNERS,
+        watch: Watch = _nobody,
     ) -> None:
         self.charter = charter
         self._ledger = ledger
@@ -104,6 +107,7 @@ class Bank:
         self._sales = Mood(sales)
         self._reversals = Mood(reversals)
         self._advices = Mood(advices)
+        self._watch = watch
         self._dialect: Dialect = load_dialect(charter.dialect)
         self._entries: dict[Key, Entry] = {}
         self._approvals = 0
@@ -117,10 +121,27 @@ class Bank:
     async def open(self, host: str, port: int = 0) -> Address:
         """Listens for the centre; returns where."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: BankLink(self.arrived, self._links, self.charter.framing), host, port
-        )
+        self._server = await loop.create_server(self._new_link, host, port)
         return Address(host, self._server.sockets[0].getsockname()[1])
+
+    async def dial(self, centre: Address) -> BankLink:
+        """A link that the bank opens itself; OSError when nobody answers."""
+        loop = asyncio.get_running_loop()
+        _, link = await loop.create_connection(self._new_link, centre.host, centre.port)
+        return link
+
+    def _new_link(self) -> BankLink:
+        return BankLink(
+            self.arrived,
+            self._links,
+            self.charter.framing,
+            lambda link, what: self._see(LINE, link, note=what),
+        )
+
+    def _see(
+        self, way: str, link: BankLink, message: Message | None = None, kind: str = "", note: str = ""
+    ) -> None:
+        self._watch(Seen(self._clock_ns(), way, link, message, kind, note))
 
     def close(self) -> None:
         """Closes the listener and every link."""
@@ -143,14 +164,21 @@ class Bank:
         try:
             request = self._dialect.unpack(payload)
             source = self._addressed_by(payload)
-        except CodecError:
+        except CodecError as error:
             self.counts["unreadable"] += 1
+            self._see(IN, link, note=f"cannot be read: {error}")
             return
         serve = _SERVES.get(request.mti)
         if serve is None or not source:
             self.counts["misrouted"] += 1
+            why = "the header is not addressed to this bank" if serve else "a bank does not serve this MTI"
+            self._see(IN, link, request, note=f"{why}; unanswered")
             return
-        serve(self, link, source, request)
+        try:
+            serve(self, link, source, request)
+        except CodecError as error:  # an answer repeats fields, and not every value can be written again
+            self.counts["unanswerable"] += 1
+            self._see(LINE, link, note=f"the answer cannot be written: {error}")
 
     def _addressed_by(self, payload: bytes) -> str:
         """Who sent it, empty when it is not for us; a dialect without that header cannot tell."""
@@ -161,28 +189,44 @@ class Bank:
         return header.source if addressed else ""
 
     def _manage(self, link: BankLink, source: str, request: Message) -> None:
-        code = _DONE if text(request, 70) in _MANAGEMENT_CODES else _NOT_OFFERED
-        answer = cups.management_answer(request, self.charter.id, code)
-        link.send(cups.packed(self._dialect, answer, source, self.charter.id))
+        kind = _MANAGEMENT.get(text(request, 70), "")
+        note = "" if kind else NOT_OFFERED.why
+        if 128 in request.fields and not cups.signature_fits(request, self.charter.zak):
+            note = "its MAC does not fit"
+        self._see(IN, link, request, kind, note)
+        answer = cups.management_answer(request, self.charter.id, _DONE if kind else NOT_OFFERED.code)
+        self._say(link, answer, kind, "", cups.packed(self._dialect, answer, source, self.charter.id))
+
+    def _unsound(self, request: Message, needs: Sequence[int]) -> Fault | None:
+        fault = unsound(request, self.charter, needs)
+        if fault is not None and fault.code == BAD_MAC:
+            self.counts["bad_mac"] += 1
+        return fault
 
     def _pay(self, link: BankLink, source: str, request: Message) -> None:
         """Any payment: refused for a reason, or treated as the manner of the moment wants."""
         kind = _KINDS.get((f"{request.mti[:3]}0", text(request, 3), text(request, 25)))
-        unsound = self._unsound(request, _MONEY_NEEDS if kind and 4 in kind.need else _CARD_NEEDS)
-        if unsound or kind is None:
-            self._answer(link, source, request, unsound or _NOT_OFFERED, "", APPROVE)
+        fault = self._unsound(request, MONEY_NEEDS if kind and 4 in kind.need else CARD_NEEDS)
+        if fault is not None or kind is None:
+            fault = fault or NOT_OFFERED
+            self._see(IN, link, request, kind.name if kind else "", fault.why)
+            self._answer(link, source, request, fault.code, "", APPROVE)
             return
         key = _key(request)
         entry = self._entries.get(key)
         if entry is not None:
             self.counts["duplicate"] += 1
+            self._see(IN, link, request, kind.name, "a repeat: answered as before")
             self._answer(link, source, request, entry.code, entry.auth, APPROVE)
             return
         original = self._entries.get(_original_key(request)) if 90 in request.fields else None
-        refused = "" if kind.advice else self._refusal(kind, request) or _not_allowed(kind, original)
-        mood = self._advices if kind.advice else self._sales
-        manner = DECLINE if refused else mood.draw(self._entropy)
-        code = refused or self._entropy.choice(manner.codes)
+        manner = (self._advices if kind.advice else self._sales).draw(self._entropy)
+        if not kind.advice and not manner.insists:
+            yymm = stamp(self._clock_ns()).yymm
+            fault = refusal(kind, request, self.charter, yymm) or not_allowed(kind, original)
+            manner = DECLINE if fault else manner
+        self._see(IN, link, request, kind.name, fault.why if fault else "")
+        code = fault.code if fault else self._entropy.choice(manner.codes)
         posted = self._entropy.random() < manner.effect
         moves = posted and kind is not BALANCE
         entry = self._entry(request, code, kind.name, posted=moves)
@@ -210,15 +254,17 @@ class Bank:
 
     def _reverse(self, link: BankLink, source: str, request: Message) -> None:
         """Takes a posting back once; an original that never came is not remembered: it may still come."""
-        refused = self._unsound(request, _REVERSAL_NEEDS)
-        if refused:
-            self._answer(link, source, request, refused, "", ACK)
+        fault = self._unsound(request, REVERSAL_NEEDS)
+        if fault is not None:
+            self._see(IN, link, request, "reversal", fault.why)
+            self._answer(link, source, request, fault.code, "", ACK)
             return
         entry = self._entries.get(_original_key(request))
         manner = self._reversals.draw(self._entropy)
         code = self._entropy.choice(manner.codes)
-        if code == _DONE:
-            code = _no_reversal(entry, request) or _DONE
+        if code == _DONE and (fault := no_reversal(entry, request)) is not None:
+            code = fault.code
+        self._see(IN, link, request, "reversal", fault.why if fault else "")
         effect = "none"
         effective = code == _DONE and self._entropy.random() < manner.effect
         if effective and entry is not None and entry.state == POSTED:
@@ -228,34 +274,6 @@ class Bank:
         told = entry or self._entry(request, code, "unknown", posted=False)
         self._book(told, request.mti, effect, manner, code)
         self._answer(link, source, request, code, "", manner)
-
-    def _unsound(self, request: Message, needs: Sequence[int]) -> str:
-        """What is wrong with the message itself, or empty."""
-        if not cups.signature_fits(request, self.charter.zak):
-            self.counts["bad_mac"] += 1
-            return _BAD_MAC
-        if not all(isinstance(request.fields.get(field), str) for field in needs):
-            return _BAD_FORMAT
-        original = text(request, 90)
-        if original and original[20:] != f"{text(request, 32):0>11}{text(request, 33):0>11}":
-            return _BAD_FORMAT
-        return ""
-
-    def _refusal(self, kind: Kind, request: Message) -> str:
-        """The issuer's own reasons: an expired card, a wrong PIN."""
-        expiry = text(request, 14)
-        if expiry and not kind.original and expiry < stamp(self._clock_ns()).yymm:
-            return "54"
-        block = request.fields.get(52)
-        if isinstance(block, bytes):
-            pan = text(request, 2)
-            try:
-                pin = decode_iso0(tdes_decrypt(self.charter.zpk, block), pan)
-            except CryptoError:
-                return "55"
-            if pin != self.charter.pin_of(pan):
-                return "55"
-        return ""
 
     def _remember(self, key: Key, entry: Entry) -> None:
         self._entries[key] = entry
@@ -294,11 +312,22 @@ class Bank:
         cups.sign(answer, self.charter.zak)
         payload = manner.spoil(cups.packed(self._dialect, answer, source, self.charter.id), self._entropy)
         delay_s = manner.delay(self._timers, self._entropy)
+        kind = _KINDS.get((f"{request.mti[:3]}0", text(request, 3), text(request, 25)))
+        name = "reversal" if request.mti[1] == "4" else kind.name if kind else ""
+        said = partial(
+            self._say, link, answer, name, "" if manner in (APPROVE, ACK) or manner.insists else manner.name
+        )
+        if not manner.answers:
+            self._see(LINE, link, note=f"{request.mti} {text(request, 11)} stays unanswered ({manner.name})")
         for _ in range(manner.answers):
             if delay_s:
-                asyncio.get_running_loop().call_later(delay_s, link.send, payload)
+                asyncio.get_running_loop().call_later(delay_s, said, payload)
             else:
-                link.send(payload)
+                said(payload)
+
+    def _say(self, link: BankLink, answer: Message, kind: str, manner: str, payload: bytes) -> None:
+        self._see(OUT, link, answer, kind, manner)
+        link.send(payload)
 
 
 _SERVES: dict[str, Callable[[Bank, BankLink, str, Message], None]] = {
@@ -319,21 +348,3 @@ def _key(request: Message) -> Key:
 def _original_key(reversal: Message) -> Key:
     original = text(reversal, 90)
     return original[10:20], original[4:10], text(reversal, 32), text(reversal, 33)
-
-
-def _not_allowed(kind: Kind, original: Entry | None) -> str:
-    """Why a payment that builds on another one cannot be done, or empty."""
-    if not kind.original:
-        return ""
-    if original is None:
-        return _UNKNOWN_ORIGINAL
-    return "" if original.state == POSTED else _DOES_NOT_ALLOW
-
-
-def _no_reversal(entry: Entry | None, request: Message) -> str:
-    """Why a reversal cannot be done, or empty."""
-    if entry is None:
-        return _UNKNOWN_ORIGINAL
-    if (entry.pan, entry.amount) != (text(request, 2), int(text(request, 4))):
-        return _OTHER_AMOUNT
-    return _DOES_NOT_ALLOW if entry.state == VOIDED else ""

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from posswitch.base.errors import CodecError
@@ -19,6 +20,8 @@ SILENCE, BAD_MAC = "98", "A0"  # field 39 of a reversal: no answer, an answer th
 _UNSIGNED = frozenset({"A0", "97", "77", "03"})  # refusals before a key is known to fit carry no MAC
 _SIGNED = frozenset({"0100", "0200", "0220", "0400", "0500", "0320"})
 _PAUSE_S, _PAUSE_MAX_S, _PAUSE_GROWTH = 0.3, 2.0, 1.5
+_PAUSE_OF_FEW_S = 1.0  # few tries are spread: a centre may allow one sign-on a second
+_REMARKS_MAX = 8  # of one exchange; the rest is counted only
 
 
 class Reply(NamedTuple):
@@ -33,11 +36,33 @@ class Reply(NamedTuple):
         return text(self.message, 39) if self.message is not None else self.why
 
 
+class Exchange(NamedTuple):
+    """What an onlooker sees of a terminal: a question, its answer, and what came that was none."""
+
+    request: Message
+    reply: Reply
+    waited_ms: float
+    remarks: tuple[str, ...] = ()
+
+
+Watch = Callable[[Exchange | str], None]
+
+
+def _nobody(seen: Exchange | str) -> None:
+    pass
+
+
 class Desk:
     """Asks and listens; `mak` is the key that the terminal got at its last sign-on."""
 
     def __init__(
-        self, centre: Address, wait_s: float, counts: Counter[str], *, keeps_connection: bool
+        self,
+        centre: Address,
+        wait_s: float,
+        counts: Counter[str],
+        *,
+        keeps_connection: bool,
+        watch: Watch = _nobody,
     ) -> None:
         self._centre = centre
         self._wait_s = wait_s
@@ -45,6 +70,8 @@ class Desk:
         self._keeps_connection = keeps_connection
         self._dialect: Dialect = load_dialect("pos")
         self._wire: Wire | None = None
+        self._remarks: list[str] = []
+        self.watch = watch
         self.mak = b""
 
     def __repr__(self) -> str:
@@ -52,6 +79,14 @@ class Desk:
 
     async def ask(self, request: Message) -> Reply:
         """Sends one request and waits for the answer that belongs to it."""
+        asked_s = time.perf_counter()
+        self._remarks.clear()
+        reply = await self._asked(request)
+        waited_ms = (time.perf_counter() - asked_s) * 1e3
+        self.watch(Exchange(request, reply, waited_ms, tuple(self._remarks[:_REMARKS_MAX])))
+        return reply
+
+    async def _asked(self, request: Message) -> Reply:
         signed = request.mti in _SIGNED
         payload = pos.signed(self._dialect, request, self.mak) if signed else self._dialect.pack(request)
         try:
@@ -62,29 +97,45 @@ class Desk:
                     reply = self._read(answer, request, signed)
                     if reply is not None:
                         return reply
-        except (TimeoutError, OSError):
+                self._remark(wire.fault or "the other side closed the connection")
+        except TimeoutError:
+            self._remark(f"no answer within {self._wait_s:g} s")
             self.hang_up()  # what comes now comes too late
+        except OSError as error:
+            self._remark(f"{self._centre}: {error.strerror or error}")
+            self.hang_up()
         finally:
             if not self._keeps_connection:
                 self.hang_up()
         return Reply(None, SILENCE)
 
+    def _remark(self, what: str) -> None:
+        if len(self._remarks) < _REMARKS_MAX:
+            self._remarks.append(what)
+
     def _read(self, payload: bytes, request: Message, signed: bool) -> Reply | None:
         """What an arriving payload means to this request; None when it means nothing."""
         try:
             answer = self._dialect.unpack(payload)
-        except CodecError:
+        except CodecError as error:
             self._counts["unreadable"] += 1
+            self._remark(f"an answer of {len(payload)} bytes cannot be read: {error}")
             return None
-        if not _belongs(answer, request):
+        stray = _stray(answer, request)
+        if stray:
             self._counts["stray"] += 1
+            self._remark(f"an answer that belongs to something else: {stray}")
             return None
         if not signed:
             return Reply(answer)
         if 64 not in answer.fields:
-            return Reply(answer) if text(answer, 39) in _UNSIGNED else None
+            if text(answer, 39) in _UNSIGNED:
+                return Reply(answer)
+            self._remark("an answer without field 64 (MAC) proves nothing")
+            return None
         if not pos.signature_fits(payload, self.mak):
             self._counts["bad_mac"] += 1
+            self._remark("the MAC of the answer does not fit")
             return Reply(None, BAD_MAC)
         return Reply(answer)
 
@@ -100,26 +151,51 @@ class Desk:
             self._wire = None
 
 
-def _belongs(answer: Message, request: Message) -> bool:
-    """The key is MTI, TPDU, F41, F42, F11 and the batch; F4 must agree where it is given."""
+def _stray(answer: Message, request: Message) -> str:
+    """Why an answer is none to this request, or empty.
+
+    The key is MTI, TPDU, F41, F42, F11 and the batch; F4 must agree where it is given.
+    """
     sent: Mapping[int, object] = request.fields
     got = answer.fields
-    return (
-        answer.mti == answer_mti(request.mti)
-        and answer.header[:TPDU_BYTES] == swap_tpdu(request.header)[:TPDU_BYTES]
-        and all(got.get(field) == sent.get(field) for field in (11, 41, 42))
-        and got.get(4, sent.get(4)) == sent.get(4)
-        and (request.mti == "0800" or batch_of(texts(answer)) == batch_of(texts(request)))
-    )
+    if answer.mti != answer_mti(request.mti):
+        return f"its MTI is not {answer_mti(request.mti)}"
+    if answer.header[:TPDU_BYTES] != swap_tpdu(request.header)[:TPDU_BYTES]:
+        return "the addresses of its TPDU are not those of the request, swapped"
+    for field in (11, 41, 42):
+        if got.get(field) != sent.get(field):
+            return f"field {field} is another"
+    if got.get(4, sent.get(4)) != sent.get(4):
+        return "field 4 is another"
+    if request.mti != "0800" and batch_of(texts(answer)) != batch_of(texts(request)):
+        return "the batch in field 60 is another"
+    return ""
+
+
+class GaveUp(Exception):
+    """A terminal with a limited number of tries has used them all; says for what."""
 
 
 class Pause:
-    """Growing pauses with jitter."""
+    """Growing pauses with jitter; after `tries` questions GaveUp (0 = never)."""
 
-    def __init__(self, entropy: random.Random) -> None:
+    def __init__(self, entropy: random.Random, tries: int = 0, what: str = "") -> None:
         self._entropy = entropy
-        self._seconds = _PAUSE_S
+        self._seconds = _PAUSE_OF_FEW_S if tries else _PAUSE_S
+        self._left = tries
+        self._what = what
+
+    def __repr__(self) -> str:
+        return f"Pause({self._seconds:.1f} s, {self._left} tries left)"
+
+    def spend(self) -> None:
+        """One try is used up."""
+        self._left -= 1
+        if self._left == 0:
+            raise GaveUp(self._what)
 
     async def wait(self) -> None:
+        """One try is used up; the next comes later."""
+        self.spend()
         await asyncio.sleep(self._seconds * (0.5 + self._entropy.random()))
         self._seconds = min(self._seconds * _PAUSE_GROWTH, _PAUSE_MAX_S)

@@ -2,7 +2,7 @@
 
 import random
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from posswitch.scheme.kinds import (
     BALANCE,
@@ -19,11 +19,11 @@ from posswitch.scheme.kinds import (
     Kind,
 )
 from posswitch.scheme.settlement import Side, Uploaded
-from posswitch.sim.peers.customer import Customers, Purchase
+from posswitch.sim.peers.customer import Purchase
 from posswitch.sim.peers.pos import Receipt
 
 _RECEIPTS_MAX = 200  # older ones have faded
-_FORGETFUL_RATE = 0.04  # batches in which a terminal has lost one payment
+FORGETFUL_RATE = 0.04  # batches in which a terminal has lost one payment
 _PART_RATE, _ABOVE_RATE = 0.5, 0.3  # refunds of a part; completions above what was authorised
 
 # How often each kind is what a customer comes for; without a fitting receipt it becomes a sale.
@@ -41,6 +41,13 @@ MIX: tuple[tuple[Kind, float], ...] = (
 )
 
 
+class Queue(Protocol):
+    """Whoever comes to the desk."""
+
+    def next(self) -> Purchase:
+        """The next customer."""
+
+
 class Order(NamedTuple):
     """What is to be done next: a kind, the card and amount, and the receipt that it builds on."""
 
@@ -52,7 +59,14 @@ class Order(NamedTuple):
 class Drawer:
     """One terminal's receipts and open batch; each receipt is built upon once."""
 
-    def __init__(self, customers: Customers, entropy: random.Random, foreign: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        customers: Queue,
+        entropy: random.Random,
+        foreign: tuple[str, ...] = (),
+        forgetful_rate: float = FORGETFUL_RATE,
+    ) -> None:
+        self._forgetful_rate = forgetful_rate
         self._customers = customers
         self._entropy = entropy
         self._foreign = foreign
@@ -89,9 +103,20 @@ class Drawer:
         elif original is not None:
             self._cancelled[original.batch, original.stan] = None
 
+    def last_for(self, kind: Kind, batch: str) -> Receipt | None:
+        """The last receipt that such a payment may build on; it stays here until it is `spent`."""
+        fitting = self._fitting(kind, batch)
+        return self._receipts[fitting[-1]] if fitting else None
+
+    def spent(self, receipt: Receipt) -> None:
+        """Nothing more is built on this receipt while there is another."""
+        if receipt in self._receipts:
+            self._receipts.remove(receipt)
+            self._receipts.insert(0, receipt)
+
     def forget_one(self) -> Receipt | None:
         """Now and then a terminal loses a payment: which one, if any."""
-        if len(self.batch) < 2 or self._entropy.random() >= _FORGETFUL_RATE:
+        if len(self.batch) < 2 or self._entropy.random() >= self._forgetful_rate:
             return None
         counting = self.counting()
         if not counting:
@@ -138,14 +163,18 @@ class Drawer:
         return receipt.purchase.pan.startswith(self._foreign) if self._foreign else False
 
     def _receipt_for(self, kind: Kind, batch: str) -> Receipt | None:
-        """Takes a receipt that such a payment may build on; a void's must be of this batch."""
+        """Takes a receipt that such a payment may build on."""
+        fitting = self._fitting(kind, batch)
+        return self._receipts.pop(self._entropy.choice(fitting)) if fitting else None
+
+    def _fitting(self, kind: Kind, batch: str) -> list[int]:
+        """Where the receipts are that such a payment may build on; a void's must be of this batch."""
         same_batch = kind in (VOID, COMPLETION_VOID)
-        fitting = [
+        return [
             index
             for index, receipt in enumerate(self._receipts)
             if receipt.kind in kind.of and (not same_batch or receipt.batch == batch)
         ]
-        return self._receipts.pop(self._entropy.choice(fitting)) if fitting else None
 
     def _purchase(self, kind: Kind, original: Receipt) -> Purchase:
         """The original's card, without a PIN; a part of its amount, or a little more, where that may be."""

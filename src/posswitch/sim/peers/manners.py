@@ -33,7 +33,9 @@ def _keep(message: Message, entropy: random.Random) -> None:
 def _wrong_field(message: Message, entropy: random.Random) -> None:
     field = entropy.choice([field for field in (4, 11, 41) if field in message.fields])
     digits = str(message.fields[field])
-    message.fields[field] = f"{int(digits) ^ 1:0{len(digits)}d}" if digits.isdigit() else digits[::-1]
+    message.fields[field] = (
+        f"{int(digits) ^ 1:0{len(digits)}d}" if digits.isascii() and digits.isdigit() else digits[::-1]
+    )
 
 
 def _as_packed(payload: bytes, entropy: random.Random) -> bytes:
@@ -63,6 +65,7 @@ class Manner(NamedTuple):
     delay: Delay = _now
     alter: Alter = _keep
     spoil: Spoil = _as_packed
+    insists: bool = False  # its code goes before the bank's own reasons
 
 
 APPROVE = Manner("approve", 0.73)

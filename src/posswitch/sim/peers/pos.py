@@ -92,9 +92,9 @@ def payment(
         fields[53] = _PIN_WITH_PAN_3DES
     if original is not None:
         fields[61] = f"{original.batch}{original.stan:06d}{original.date}"
-        if 37 in kind.need:
+        if 37 in kind.need and original.rrn:  # what its answer had: a centre may forget
             fields[37] = original.rrn
-        if 38 in kind.need:
+        if 38 in kind.need and original.auth:
             fields[38] = original.auth
     return Message(kind.terminal[0], fields, HEADER)
 

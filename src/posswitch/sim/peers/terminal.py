@@ -12,13 +12,13 @@ from posswitch.base.errors import CryptoError
 from posswitch.base.registry import Address
 from posswitch.codec import Message
 from posswitch.crypto.signon import open_f62
-from posswitch.scheme.kinds import PAYMENT_KINDS, SALE, Kind, batch_of, text, texts
+from posswitch.scheme.kinds import ADVICE_LATER, PAYMENT_KINDS, SALE, Kind, batch_of, text, texts
 from posswitch.scheme.numbers import next_stan
 from posswitch.sim.peers import pos
 from posswitch.sim.peers.book import Book
-from posswitch.sim.peers.customer import Customers, Purchase
-from posswitch.sim.peers.desk import BAD_MAC, SILENCE, Desk, Pause, Reply
-from posswitch.sim.peers.drawer import Drawer, Order
+from posswitch.sim.peers.customer import Purchase
+from posswitch.sim.peers.desk import BAD_MAC, SILENCE, Desk, GaveUp, Pause, Reply, Watch
+from posswitch.sim.peers.drawer import FORGETFUL_RATE, Drawer, Order, Queue
 
 APPROVED, DECLINED, NEITHER, OPEN = "approved", "declined", "neither", "open"
 
@@ -29,6 +29,7 @@ _ASK_AGAIN = frozenset({"96", "98", "68", SILENCE, BAD_MAC})  # an advice is tol
 _PAYMENTS_PER_BATCH = (25, 70)
 _ITEMS_PER_MESSAGE = 8
 _NOT_BALANCED = "2"
+_TOTALS_SEEN = frozenset({"00", "95"})  # balanced or not
 _BACKLOG_S = 4.0  # customers that wait longer have gone
 _ECHO_RATE = 0.01
 
@@ -71,7 +72,7 @@ class Terminal:
         self,
         fitting: Fitting,
         centre: Address,
-        customers: Customers,
+        customers: Queue,
         slips: Book,
         entropy: random.Random,
         clock_ns: Callable[[], int],
@@ -80,7 +81,12 @@ class Terminal:
         keeps_connection: bool,
         batches: Book | None = None,
         foreign: tuple[str, ...] = (),
+        forgetful_rate: float = FORGETFUL_RATE,
+        tries: int = 0,
+        watch: Watch | None = None,
     ) -> None:
+        """`tries`: how often one thing is asked before GaveUp ends it, 0 = until it is answered."""
+        self._tries = tries
         self._fitting = fitting
         self._slips = slips
         self._entropy = entropy
@@ -90,11 +96,13 @@ class Terminal:
         self._batch = "000000"
         self._stan = entropy.randrange(1, 900_000)
         self._batches = batches
-        self._drawer = Drawer(customers, entropy, foreign)
+        self.drawer = Drawer(customers, entropy, foreign, forgetful_rate)
         self._left = entropy.randint(*_PAYMENTS_PER_BATCH)
         self.sale: Deal | None = None
         self.counts: Counter[str] = Counter()
         self._desk = Desk(centre, wait_s, self.counts, keeps_connection=keeps_connection)
+        if watch is not None:
+            self._desk.watch = watch
 
     def __repr__(self) -> str:
         doing = "idle" if self.sale is None else "reversing" if self.sale.answered else "selling"
@@ -116,21 +124,38 @@ class Terminal:
             await self.sign_on()
             while not await _passed(closing, due - loop.time()):
                 await self._between_customers()
-                await self.pay(self._drawer.next(self._batch))
+                await self.pay(self.drawer.next(self._batch))
                 self._left -= 1
                 if self._left <= 0:
                     await self.settle()
                 due = max(due, loop.time() - _BACKLOG_S) + self._entropy.expovariate(1 / pause_s)
             await self.settle()
-            await self._sign_off()
+            await self.sign_off()
         finally:
-            if self.sale is not None:
-                self._print(OPEN, "")
-            self._desk.hang_up()
+            self.close()
+
+    def close(self) -> None:
+        """Leaves: what is not known stands on a slip as open."""
+        if self.sale is not None:
+            self._print(OPEN, "")
+        self._desk.hang_up()
+
+    @property
+    def batch(self) -> str:
+        """The batch number of the last sign-on."""
+        return self._batch
+
+    @property
+    def signed_on(self) -> bool:
+        """Whether it has working keys."""
+        return bool(self._desk.mak)
+
+    def _pause(self, what: str) -> Pause:
+        return Pause(self._entropy, self._tries, what)
 
     async def sign_on(self) -> None:
         """Fetches working keys and the batch number, again until their check values fit."""
-        pause = Pause(self._entropy)
+        pause = self._pause("sign-on")
         while True:
             stan = self._next_stan()
             who = self._fitting
@@ -138,24 +163,32 @@ class Terminal:
             if reply.message is not None and reply.code == "00" and self._take_keys(reply.message):
                 self.counts["sign_on"] += 1
                 return
+            if self._tries and reply.message is not None and reply.code not in ADVICE_LATER:
+                raise GaveUp("sign-on")  # asked again it would be answered the same
             await pause.wait()
 
     def _take_keys(self, answer: Message) -> bool:
         keys, batch = answer.fields.get(62), batch_of(texts(answer))
         if not isinstance(keys, bytes) or not batch:
+            self._desk.watch("the answer has no keys (field 62) or no batch number (field 60)")
             return False
         try:
             self._pik, self._desk.mak = open_f62(self._fitting.tmk, keys)
-        except CryptoError:
+        except CryptoError as error:
+            self._desk.watch(f"{error}; is this the terminal's TMK?")
             return False
         self._batch = batch
         return True
 
     async def _between_customers(self) -> None:
         if self._keeps_connection and self._entropy.random() < _ECHO_RATE:
-            self.counts["echo"] += 1
-            who = self._fitting
-            await self._desk.ask(pos.echo(who.terminal, who.merchant, self._batch))
+            await self.echo()
+
+    async def echo(self) -> str:
+        """Asks whether anybody is there; field 39, or why there is none."""
+        self.counts["echo"] += 1
+        who = self._fitting
+        return (await self._desk.ask(pos.echo(who.terminal, who.merchant, self._batch))).code
 
     async def sell(self, purchase: Purchase) -> str:
         """One sale to its end; returns `approved`, `declined` or `neither`, as the slip says."""
@@ -184,7 +217,7 @@ class Terminal:
     async def _asked(self, deal: Deal) -> Reply:
         """Asks once; an advice is told again until the centre has said whether it takes it."""
         who, order = self._fitting, deal.order
-        pause = Pause(self._entropy)
+        pause = self._pause(order.kind.name)
         while True:
             request = pos.payment(
                 order.kind,
@@ -201,15 +234,20 @@ class Terminal:
             if not order.kind.advice or reply.code not in _ASK_AGAIN | _STALE_KEYS:
                 return reply
             self.counts["advice_again"] += 1
-            if reply.message is not None and reply.code in _STALE_KEYS:
-                await self.sign_on()
-            else:
-                await pause.wait()
+            await self._again(reply, pause)
+
+    async def _again(self, reply: Reply, pause: Pause) -> None:
+        """Before the same question: new keys where those are the reason, else a pause."""
+        if reply.message is not None and reply.code in _STALE_KEYS:
+            pause.spend()
+            await self.sign_on()
+        else:
+            await pause.wait()
 
     async def _reverse(self, deal: Deal, why: str) -> None:
         """Repeats the 0400 until the centre confirms it: before that there is no next payment."""
         who = self._fitting
-        pause = Pause(self._entropy)
+        pause = self._pause("reversal")
         while True:
             self.counts["reversal"] += 1
             request = pos.reversal(
@@ -218,10 +256,7 @@ class Terminal:
             reply = await self._desk.ask(request)
             if reply.code in _REVERSED and reply.message is not None:
                 return
-            if reply.code in _STALE_KEYS and reply.message is not None:
-                await self.sign_on()
-            else:
-                await pause.wait()
+            await self._again(reply, pause)
 
     def _keep(self, deal: Deal, answer: Message) -> None:
         receipt = pos.Receipt(
@@ -233,66 +268,70 @@ class Terminal:
             text(answer, 38),
             text(answer, 13),
         )
-        self._drawer.keep(receipt, deal.kind, deal.order.original)
+        self.drawer.keep(receipt, deal.kind, deal.order.original)
 
     # The end of a batch
 
-    async def settle(self) -> None:
-        """Totals, an upload when the centre has others, and a new batch from the next sign-on on."""
-        lost = self._drawer.forget_one()
-        domestic, foreign = self._drawer.totals(PAYMENT_KINDS)
+    async def settle(self) -> bool:
+        """Totals, an upload when the centre has others, then a new batch; True when it balanced."""
+        lost, batch = self.drawer.forget_one(), self._batch
+        domestic, foreign = self.drawer.totals(PAYMENT_KINDS)
         who = self._fitting
-        items = self._drawer.items()
+        items = self.drawer.items()
         answer = await self._until_answered(
-            lambda stan: pos.settlement(who.terminal, who.merchant, stan, self._batch, domestic, foreign)
+            lambda stan: pos.settlement(who.terminal, who.merchant, stan, batch, domestic, foreign),
+            _TOTALS_SEEN,
         )
         self.counts["settlement"] += 1
         flags = text(answer, 48)[30:31] + text(answer, 48)[61:62]
-        if _NOT_BALANCED in flags:
-            await self._upload()
+        balanced = _NOT_BALANCED not in flags and text(answer, 39) == "00"
+        if not balanced:
+            await self._upload(batch)
         if self._batches is not None:
             self._batches.append(
                 {
                     "terminal": who.terminal,
-                    "batch": self._batch,
+                    "batch": batch,
                     "flags": flags,
                     "payments": len(items),
                     "lost_stan": f"{lost.stan:06d}" if lost else "",
                     "lost_amount": lost.purchase.amount_minor if lost else 0,
                 }
             )
-        self._drawer.close()
+        self.drawer.close()
         self._left = self._entropy.randint(*_PAYMENTS_PER_BATCH)
         await self.sign_on()
+        return balanced
 
-    async def _upload(self) -> None:
-        who, items = self._fitting, self._drawer.items()
+    async def _upload(self, batch: str) -> None:
+        who, items = self._fitting, self.drawer.items()
         for at in range(0, len(items), _ITEMS_PER_MESSAGE):
             part = items[at : at + _ITEMS_PER_MESSAGE]
             self.counts["upload"] += 1
             await self._until_answered(
-                lambda stan, part=part: pos.upload(who.terminal, who.merchant, stan, self._batch, part)  # type: ignore[misc]
+                lambda stan, part=part: pos.upload(who.terminal, who.merchant, stan, batch, part)  # type: ignore[misc]
             )
         await self._until_answered(
-            lambda stan: pos.upload_end(who.terminal, who.merchant, stan, self._batch, len(items))
+            lambda stan: pos.upload_end(who.terminal, who.merchant, stan, batch, len(items))
         )
 
-    async def _sign_off(self) -> None:
+    async def sign_off(self) -> str:
+        """The shop closes; field 39, or why there is none."""
         who = self._fitting
-        await self._desk.ask(pos.sign_off(who.terminal, who.merchant, self._next_stan(), self._batch))
+        reply = await self._desk.ask(pos.sign_off(who.terminal, who.merchant, self._next_stan(), self._batch))
         self.counts["sign_off"] += 1
+        return reply.code
 
-    async def _until_answered(self, make: Callable[[int], Message]) -> Message:
-        """Asks again, with growing pauses, until the centre says 00."""
-        pause = Pause(self._entropy)
+    async def _until_answered(
+        self, make: Callable[[int], Message], done: frozenset[str] = frozenset({"00"})
+    ) -> Message:
+        """Asks again, with growing pauses, until the centre says one of `done`."""
+        pause = self._pause("settlement")
         while True:
             reply = await self._desk.ask(make(self._next_stan()))
-            if reply.message is not None and reply.code == "00":
+            if reply.message is not None and reply.code in done:
                 return reply.message
-            if reply.message is not None and reply.code in _STALE_KEYS:
-                await self.sign_on()
-            else:
-                await pause.wait()
+            await self._again(reply, pause)
 
     def _print(self, outcome: str, code: str, latency_ms: float = 0.0, answer: Message | None = None) -> None:
         sale = self.sale

@@ -9,6 +9,8 @@ from posswitch.base.errors import FrameError
 from posswitch.base.registry import Address
 from posswitch.codec import Framer, framed
 
+_WAITING_MAX = 1024  # frames that nobody has taken yet
+
 
 class Wire(asyncio.Protocol):
     """One connection; a stream that cannot be cut into frames any more is closed."""
@@ -20,6 +22,7 @@ class Wire(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self.closed = False
+        self.fault = ""  # why no more frames can be cut, if so
 
     def __repr__(self) -> str:
         return f"Wire({'closed' if self.closed else 'open'}, {len(self._inbox)} frames waiting)"
@@ -30,7 +33,12 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._inbox.extend(self._framer.feed(data))
-        except FrameError:
+        except FrameError as error:
+            self.fault = f"the answer cannot be cut into frames: {error}"
+            self.hang_up()
+        if len(self._inbox) > _WAITING_MAX:
+            self.fault = "answers came that nobody asked for, too many to keep"
+            self._inbox.clear()
             self.hang_up()
         self._wake()
 
