@@ -15,7 +15,8 @@ from posswitch.settings.syntax import CONFIG_BYTES_MAX
 
 LINES = GOOD.splitlines()
 VALUES = [
-    "0", "-1", "25.5", "nan", "inf", "1e400", "9" * 100, "true", "[]", "[[]]", "{}", "{ a = { b = [1] } }",
+    "0", "-1", "25.5", "nan", "inf", "1e400", "9" * 100, "true", "[]", "[[]]", "[1, 'a']", "{}",
+    "{ a = { b = [1] } }",
     '["sale"]', '["127.0.0.1:1", 2]', "1979-05-27", "07:32:00", "'''\nx'''", '"""a\\\n  b"""', '""', '"A"',
     '"01020000"', '"127.0.0.1:9000"', '"::1:80"', '"[::1]:80"', '"é.é:1"', '"\\u0000"', '"甲"', '"."', '"/"',
     '"x/../.."', '"/dev/zero"', '"4111111111111111"', f'"{"9" * 400}"', f'"{ZPK}"', f'"{TMK}"',
@@ -109,6 +110,14 @@ def test_every_mistake_in_one_run_by_line(tmp_path):
     assert [line.split(": ")[1] for line in said] == ["error", "error", "error", "warning", "error"]
     with pytest.raises(ConfigError, match=r"cutover.*\(3 more: posswitch check -c "):
         load_config(tmp_path / "switch.toml")
+
+
+def test_lines_that_are_no_toml_do_not_hide_the_others(tmp_path):
+    text = GOOD.replace("bank = 25", "bank 25").replace('name_en = "Bank B"', 'name_en = "Bank B')
+    text = text.replace('id = "01020000"', "id = 0102").replace('"156"', '"978"')
+    said = agrees(write_config(tmp_path, text))
+    assert ["not TOML" in line for line in said] == [True, True, True, False]
+    assert "currency 978" in said[3]
 
 
 def test_a_file_that_is_too_large(tmp_path):

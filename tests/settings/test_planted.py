@@ -65,15 +65,17 @@ PLANTED = {
     "missing key": wrong('listen = "127.0.0.1:9000"\n', "", "write host:port", "[node]"),
     "missing key of a row": wrong(f'zpk = "{ZPK}"\n', "", "write the wrapped key", "[[bank]]"),
     "misspelt required key": wrong("pan_digits = 16", "pan_digit = 16", "did you mean pan_digits"),
-    "one table for many": wrong(SHOP,
-                                SHOP.replace("[[merchant]]", "[merchant]"), "[[merchant]]", "[merchant]"),
+    "one table for many": wrong(
+        SHOP, SHOP.replace("[[merchant]]", "[merchant]"), "write [[merchant]]", "[merchant]"
+    ),
     "many tables for one": wrong("[limits]", "[[limits]]", "write [limits] once"),
     "text for a number": wrong("pan_digits = 16", 'pan_digits = "16"', "whole number from 13 to 19"),
     "number for a text": wrong('cutover = "23:00"', "cutover = 2300", "HH:MM"),
     "number for an id": wrong('id = "01020000"', "id = 1020000", "8 to 11 digits"),
     "text for a list": wrong('kinds = ["sale", "void"]', 'kinds = "sale"', "write a list"),
     "number in a list": wrong('kinds = ["sale", "void"]', 'kinds = [\n"sale",\n7 ]', "short text", "7 ]"),
-    "words for a flag": wrong("pan_digits = 16", 'pan_digits = 16\nforeign = "y"', "true or", "foreign"),
+    "words for a flag": wrong("pan_digits = 16", 'pan_digits = 16\nforeign = ""', "true or false", "foreign"),
+    "list for a text": wrong('city = "SHENZHEN"', 'city = ["SHENZHEN", 1]', "a name of at most 13"),
     "text for a timer": wrong("terminal = 60", 'terminal = "60"', "such as 25"),
     "a date": wrong('cutover = "23:00"', "cutover = 23:00:00", "HH:MM"),
     # node
@@ -95,6 +97,7 @@ PLANTED = {
     "secret for all": wrong('"secret.key"', '"open.key"', "chmod 600"),
     "secret a folder": wrong('"secret.key"', '"keys"', "64 hex digits"),
     "secret in the file": wrong('"secret.key"', f'"{"5a" * 32}"', "name the file", 'secret = "'),
+    "secret a number": wrong('"secret.key"', "12345", "name of a file", "secret ="),
     "secret of others": wrong('"secret.key"', '"stranger.key"', "opens none of the 6 keys"),
     "secret with the data": odd('"secret.key"', '"data/secret.key"', "keep it elsewhere"),
     "data in the program": wrong('data = "data"', f'data = "{PROGRAM}/d"', "elsewhere"),

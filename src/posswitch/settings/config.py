@@ -73,11 +73,11 @@ def load_config(path: Path, *, serve: bool = True) -> Config:
 def examine(path: Path, *, serve: bool = True) -> Examined:
     """Finds everything that is wrong with a file; raises ConfigError when there is none to read."""
     read = read_toml(path)
-    if read.finding is not None:
-        return Examined(path, [read.finding], 0, None)
+    if not read.readable:
+        return Examined(path, sorted(read.findings), 0, None)
     places = Places(read.text)
-    draft = Draft(path.resolve().parent, holes=False)
-    kept: dict[str, list[Finding]] = {ERROR: [], WARNING: []}
+    draft = Draft(path.resolve().parent, holes=bool(read.findings))
+    kept: dict[str, list[Finding]] = {ERROR: list(read.findings), WARNING: []}
     unkept = 0
     for fault in _faults(draft, read.values, serve):
         findings = kept[fault.severity]

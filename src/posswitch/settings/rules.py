@@ -102,7 +102,7 @@ def references_lead_somewhere(draft: Draft) -> Iterator[Fault]:
         lost = [row for row in draft.having(table, key) if row.good[key] not in known]
         names = {row.good["id"] for row in draft.having(target, "id")}
         nameless = len(draft.rows[target]) - len(names)
-        if not known or len({row.good[key] for row in lost}) <= nameless:
+        if draft.holes or not known or len({row.good[key] for row in lost}) <= nameless:
             continue  # rows with a wrong id, or one that stands twice, may be those that are meant
         for row in lost:
             what = f"no {target} {row.good[key]}"
@@ -114,7 +114,7 @@ def nothing_idle(draft: Draft) -> Iterator[Fault]:
     for table, child, key, what, remedy in _PARENTS:
         named = draft.written(child, key)
         for row in draft.having(table, "id"):
-            if named and row.good["id"] not in named:
+            if named and row.good["id"] not in named and not draft.holes:
                 yield _look(row, "id", what, remedy)
 
 

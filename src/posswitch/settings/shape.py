@@ -151,8 +151,9 @@ def _shape(field: msgspec.structs.FieldInfo) -> Shape:
 
 
 SHAPES = {field.name: _shape(field) for field in msgspec.structs.fields(Tables)}
-_HIDDEN = frozenset({"zpk", "zak", "tmk", "secret"})  # never shown, whatever stands there
-_NAME_MAX = 64
+# Never shown, whatever stands there.
+_HIDDEN = dict.fromkeys(("zpk", "zak", "tmk"), "is no wrapped key") | {"secret": "is no file name"}
+_NAME_MAX, _ITEM_MAX = 64, 300
 _KINDS: dict[object, str] = {
     bool: "write true or false",
     int: "write a whole number",
@@ -163,7 +164,7 @@ _KINDS: dict[object, str] = {
 def read_shape(values: Mapping[str, Any], rows: dict[str, list[Row]], holes: bool) -> Iterator[Fault]:
     """Unknown, missing and wrong tables and keys; `rows` gets what was there.
 
-    With `holes` (lines that could not be read) nothing is said to be missing.
+    With `holes` (lines that could not be read) nothing is said to be missing, and no default stands in.
     """
     intended = []
     for name, value in values.items():
@@ -215,7 +216,7 @@ def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
             faults += wrong
             if not wrong:
                 row.good[name] = row.raw[name]
-        elif not key.required:
+        elif not (key.required or holes):
             row.good[name] = key.default_factory() if key.default is msgspec.NODEFAULT else key.default
     intended = []
     for name in row.raw:
@@ -233,22 +234,25 @@ def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
 def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
     value = row.raw[name]
     plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    if get_origin(plain) is list and isinstance(value, list):
-        for item, one in enumerate(value):
-            if not isinstance(one, str) or len(one) > _NAME_MAX * 5:
-                yield row.fault(
-                    name, f"{shown(one)} is not a short text", "write a short text between quotes", item
-                )
+    listed = isinstance(value, list) and get_origin(plain) is list
+    odd = [item for item, one in enumerate(value) if not _is_item(one)] if listed else []
+    for item in odd:
+        yield row.fault(
+            name, f"{shown(value[item])} is not a short text", "write a short text between quotes", item
+        )
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        what = "is no wrapped key" if name in _HIDDEN else f"is {shown(value)}"
-        if not isinstance(value, list) or all(isinstance(one, str) for one in value):
-            what = f"{len(value)} of them" if isinstance(value, list) else what
-            remedy = _expected(kind)
-            if plain is str and not isinstance(value, str) and "quotes" not in remedy:
-                remedy += " between quotes"
-            yield row.fault(name, what, remedy)
+        what = f"{len(value)} of them" if listed else f"is {shown(value)}"
+        remedy = _expected(kind)
+        if plain is str and not isinstance(value, str) and "quotes" not in remedy:
+            remedy += " between quotes"
+        if not odd:
+            yield row.fault(name, _HIDDEN.get(name, what), remedy)
+
+
+def _is_item(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _ITEM_MAX
 
 
 def _expected(kind: object) -> str:

@@ -47,7 +47,7 @@ def secret_readable(draft: Draft) -> Iterator[Fault]:
     """The secret is a file of its owner with 64 hex digits, outside of what is copied with the data."""
     for row in draft.having("node", "secret"):
         name = row.good["secret"]
-        if _A_SECRET.fullmatch(name):
+        if _A_SECRET.search(name):
             what = "holds a secret, not the name of its file"
             yield row.fault("secret", what, "put a new one into a file of mode 0600 and name the file here")
             continue

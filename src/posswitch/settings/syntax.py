@@ -48,16 +48,19 @@ _CAUSES = [
     ("", "statement|key part", "a line is a [table], a key = value, or a # comment"),
     ("", "", "correct the line"),
 ]
+_BAD_LINES_MAX = 20
+_GOES_ON = r"Unclosed|Unterminated|Expected [\"']+$"  # what begins on a line and does not end there
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 class Read(NamedTuple):
-    """A file: its bytes, its text and its values; or the finding that keeps them from being read."""
+    """A file: its bytes, its text and its values, and the findings that keep it from being TOML."""
 
     raw: bytes
     text: str = ""
     values: dict[str, Any] = {}  # noqa: RUF012 - never changed
-    finding: Finding | None = None
+    findings: tuple[Finding, ...] = ()
+    readable: bool = True  # as a whole, or without the lines that are no TOML
 
 
 def read_toml(path: File) -> Read:
@@ -84,14 +87,28 @@ def read_toml(path: File) -> Read:
 def _parsed(raw: bytes, text: str) -> Read:
     if text.startswith("\ufeff"):
         return _unread(raw, 1, 1, "begins with a byte order mark", "save the file as UTF-8 without BOM")
-    try:
-        return Read(raw, text, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        return _unread(raw, *_explained(text, str(error)))
-    except RecursionError:
-        return _unread(raw, 1, 1, "nested too deeply to be a configuration", "remove the inner brackets")
-    except ValueError:  # int() of thousands of digits
-        return _unread(raw, *_longest_number(text), "not TOML: a number too long", "shorten the number")
+    lines = text.split("\n")
+    findings: list[Finding] = []
+    while True:
+        rest = "\n".join(lines)
+        try:
+            return Read(raw, rest, tomllib.loads(rest), tuple(findings))
+        except tomllib.TOMLDecodeError as error:
+            line, column, what, remedy = _explained(rest, str(error))
+            findings.append(Finding(line, column, ERROR, "", what, remedy))
+            if len(findings) == _BAD_LINES_MAX or not _alone(lines[line - 1], what):
+                return Read(raw, text, {}, tuple(findings), readable=False)
+            lines[line - 1] = ""  # and on with the rest
+        except RecursionError:
+            return _unread(raw, 1, 1, "nested too deeply to be a configuration", "remove the inner brackets")
+        except ValueError:  # int() of thousands of digits
+            return _unread(raw, *_longest_number(text), "not TOML: a number too long", "shorten the number")
+
+
+def _alone(line: str, what: str) -> bool:
+    """Whether a bad line can be left out without changing what the others mean."""
+    words = line.strip()
+    return words != "" and words[0] not in "[]{}" and not re.search(_GOES_ON, what)
 
 
 def _explained(text: str, said: str) -> tuple[int, int, str, str]:
@@ -119,4 +136,4 @@ def _longest_number(text: str) -> tuple[int, int]:
 
 
 def _unread(raw: bytes, line: int, column: int, what: str, remedy: str) -> Read:
-    return Read(raw, finding=Finding(line, column, ERROR, "", what, remedy))
+    return Read(raw, findings=(Finding(line, column, ERROR, "", what, remedy),), readable=False)
