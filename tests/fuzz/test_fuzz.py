@@ -19,8 +19,8 @@ OPEN = {  # found, reported, not mended yet
 }
 SLOW_TO_READ = ("dialect-file", "config-file", "explain", "cut", "fit")  # a file each, or a search in each
 QUICK = [name for name in TARGETS if name != "fit"]  # which takes half a second an input
-SHORT_RUNS, SHORT_RUNS_WHERE_SLOW = 2_000, 12
-LONG_RUNS, LONG_RUNS_WHERE_SLOW, LONG_RUNS_OF_FIT = 200_000, 2_000, 100
+SHORT_RUNS, SHORT_RUNS_WHERE_SLOW = 1_000, 12
+LONG_RUNS, LONG_RUNS_WHERE_SLOW, LONG_RUNS_OF_FIT = 100_000, 1_000, 50
 CALLS_BESIDE, CALLS_PER_BYTE = 8_000, 40  # of functions: the plan of a new bitmap, dressing for three banks
 CALLS_BESIDE_WHERE_SLOW, CALLS_PER_BYTE_WHERE_SLOW = 400_000, 3_000  # every way to read, at every byte
 SAMPLE, SAMPLE_WHERE_SLOW = 40, 3
