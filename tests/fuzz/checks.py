@@ -51,6 +51,16 @@ def masked(message: Message) -> None:
                 raise AssertionError("a card number is shown in a field of free text")
 
 
+def pans_hidden_in(message: Message, text: str) -> None:
+    """No card number stands in a text about the message, unless the message shows it in a plain field."""
+    for pan in _pans(message):
+        if pan in text:
+            plain = (*_PLAIN_AND_LONG, *_PARTS, 48)
+            assert any(pan in str(message.fields.get(number, "")) for number in plain), (
+                "a card number is shown"
+            )
+
+
 def _pans(message: Message) -> list[str]:
     """Card numbers of field 2 and track 2 that could be told from filler."""
     values = (message.fields.get(2), _before_separator(message.fields.get(35)))

@@ -79,7 +79,8 @@ card_daily_minor = 5000000
     for (bank, dialect), (prefix, digits, _) in zip(BANKS.items(), RANGES, strict=True):
         zpk, zak = hsm.wrap(Usage.ZPK, ZPK).hex(), hsm.wrap(Usage.ZAK, ZAK).hex()
         tables.append(
-            f'[[bank]]\nid = "{bank}"\nname_zh = "甲银行"\nname_en = "Bank"\nlinks = ["127.0.0.1:2{bank[:4]}"]\n'
+            f'[[bank]]\nid = "{bank}"\nname_zh = "甲银行"\nname_en = "Bank"\n'
+            f'links = ["127.0.0.1:2{bank[:4]}"]\n'
             f'zpk = "{zpk}"\nzak = "{zak}"\ndialect = "{dialect}"\nframing = "bin2"\n'
             f'[[bin]]\nprefix = "{prefix}"\npan_digits = {digits}\nbank = "{bank}"\nforeign = false\n'
         )

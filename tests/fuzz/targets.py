@@ -32,7 +32,7 @@ from posswitch.scheme.settlement import (
 )
 from posswitch.settings.config import load_config
 
-from . import seeds, switchboard
+from . import recorded, seeds, switchboard
 from .behind import heard, let_in
 from .checks import masked, planted, sane, unpacked
 from .dialect_files import DIALECTS, place
@@ -175,6 +175,29 @@ def _typed_seeds() -> list[Seed]:
     return found
 
 
+def _told_apart(count: int) -> list[Seed]:
+    """Payloads of every dialect behind `count` bytes that name it, the last of them another one."""
+    found = []
+    for index, dialect in enumerate(DIALECTS.values()):
+        for number, seed in enumerate(seeds.payloads(dialect)[::15]):
+            names = bytes((index, number % len(DIALECTS)))[:count]
+            found.append(Seed(names + seed.data, tuple(at + count for at in seed.hot)))
+    return found
+
+
+def _streams() -> list[Seed]:
+    return [Seed(seed.data[1:]) for prefix in PREFIXES for seed in seeds.streams(prefix)]
+
+
+def _recordings() -> list[Seed]:
+    """A few frames of each dialect, framed and bare."""
+    found = []
+    for dialect in DIALECTS.values():
+        some = [seed.data for seed in seeds.payloads(dialect)[::100]]
+        found += [Seed(some[0]), *(Seed(b"".join(framed(name, data) for data in some)) for name in PREFIXES)]
+    return found
+
+
 def _terminal_seeds() -> list[Seed]:
     pos = DIALECTS["pos"]
     signed = [(message, switchboard.packed_request(message)) for message in switchboard.requests()]
@@ -194,6 +217,10 @@ TARGETS: dict[str, Target] = {
     **{f"frames-{name}": Target(partial(_frames, name), partial(seeds.streams, name)) for name in PREFIXES},
     "tlv": Target(_tlv, lambda: [Seed(seeds.CHIP, (2, 12, 30)), Seed(b"\x9f\x36\x02\x00\x34", (2,))]),
     "header": Target(_header, seeds.headers),
+    "explain": Target(recorded.explained, partial(_told_apart, 1)),
+    "convert": Target(recorded.converted, partial(_told_apart, 2)),
+    "cut": Target(recorded.cut_up, _streams),
+    "fit": Target(recorded.fitted, _recordings),
     "masks": Target(planted, _planted_seeds),
     "decode": Target(_decode, _typed_seeds),
     "settlement": Target(_settlement, _settlement_seeds),

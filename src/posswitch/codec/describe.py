@@ -23,6 +23,9 @@ _HARMLESS = (
 )
 _BATCH_TOTALS = re.compile(r"(?:[0-9]{30}[0-3]){2}")
 _CONSTRUCTED = 0x20  # tags with this bit hold further objects
+# harmless data objects that are as long as a card number, with the length the standard gives them
+_CHIP_BYTES = {"4F": 16, "50": 16, "84": 16, "9F06": 16, "9F1C": 8, "9F1E": 8, "9F26": 8, "9F63": 16}
+_CHIP_BYTES_SHORT = (PAN_DIGITS_MIN - 1) // 2
 _DIGITS = re.compile(rf"\d(?:\W?\d){{{PAN_DIGITS_MIN - 1},}}")
 
 
@@ -60,9 +63,11 @@ def is_harmless(number: int | None) -> bool:
 
 
 def is_secret_object(tag: str, content: bytes) -> bool:
-    """Whether a data object of field 55 is secret by its tag, or could hold a card number."""
+    """Whether a data object of field 55 is secret, unknown, too long, or could hold a card number."""
     known = TAGS.get(tag)
-    return (known is not None and known.secret) or _masked_free(content.hex()) != content.hex()
+    if known is None or known.secret or len(content) > _CHIP_BYTES.get(tag, _CHIP_BYTES_SHORT):
+        return True  # a damaged length would make a card number part of its neighbour
+    return _masked_free(content.hex()) != content.hex()
 
 
 def _starred(value: Value) -> str:
