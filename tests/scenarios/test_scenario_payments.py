@@ -1,0 +1,13 @@
+"""Every kind of payment as it should go: payments.txt, one scenario a line."""
+
+from pathlib import Path
+
+import pytest
+from scenario_lines import read_lines
+
+LINES = read_lines(Path(__file__).with_name("payments.txt"))
+
+
+@pytest.mark.parametrize("line", LINES, ids=str)
+def test_the_line_is_told_as_it_says(street, line):
+    street.play(line)
