@@ -36,7 +36,7 @@ class Neighbourhood:
 
 @pytest.fixture(scope="module")
 def street(request, tmp_path_factory):
-    """The street of a module; `DIALECTS` and `HOME` of the module say how its banks speak and whose cards pay."""
+    """The street of a module; its `DIALECTS` and `HOME`: how the banks speak, and whose cards pay."""
     dialects, home = getattr(request.module, "DIALECTS", ALL_CUPS), getattr(request.module, "HOME", 0)
     made = Neighbourhood(tmp_path_factory.mktemp("street"), dialects, home)
     yield made

@@ -16,6 +16,7 @@ from posswitch.sim.peers.customer import UNKNOWN_RANGE, Purchase, pan_at
 ACQUIRER, CENTRE = "48020000", "00010000"
 UNSIGNED = frozenset({"97", "A0", "77"})  # refusals for which the centre may have no key
 _REPEATED = (3, 4, 11, 25, 41, 42, 49)
+_LEFT_OUT = {"0830": (42,), "0330": (49,)}  # the first: a line of its own waits for it
 _SECRETS = frozenset({26, 35, 36, 52, 53})
 _BINARY = frozenset({52, 55, 62, 64})
 
@@ -124,7 +125,7 @@ def check_answer(payload: bytes, request: Message, till: Till, *, signed: bool) 
     assert answer.mti == answer_mti(request.mti)
     assert answer.header == swap_tpdu(pos.HEADER)
     for number in _REPEATED:
-        if number in request.fields:
+        if number in request.fields and number not in _LEFT_OUT.get(answer.mti, ()):
             assert answer.fields.get(number) == request.fields[number], f"field {number} of the answer"
     if 64 in answer.fields:
         assert pos.signature_fits(payload, till.mak), "the centre's MAC does not fit"
@@ -137,7 +138,7 @@ def check_answer(payload: bytes, request: Message, till: Till, *, signed: bool) 
 
 def check_paid(deal: Deal, answer: Message) -> None:
     """What the answer to a payment adds."""
-    if deal.asked is not None:
+    if deal.asked is not None and answer.fields[39] != "94":
         assert answer.fields[37] == deal.asked[37], "one RRN everywhere"
         assert answer.fields[2] == deal.purchase.pan if 2 in answer.fields else 2 not in deal.request.fields
     if answer.fields[39] == "00":

@@ -12,7 +12,7 @@ from posswitch.scheme.kinds import PAYMENT_KINDS
 
 ORDINALS = {"first": 0, "second": 1, "third": 2}
 OPTIONS = frozenset(
-    "pin manual no-card no-track other-track no-mac bad-mac old-mac same-trace lost wrong-keys".split()
+    {"pin", "manual", "no-card", "no-track", "other-track", "no-mac", "bad-mac", "old-mac", "same-trace", "lost", "wrong-keys"}
 )
 _AMOUNT = re.compile(r"\d+\.\d\d")
 _SIDE = re.compile(r"\d+/\d+\.\d\d")
@@ -51,12 +51,20 @@ NOT_OFFERED = {
     "terminal-status": ("0820", "", "", "362"),
 }
 # What happens at the bank, on its line or in the house: no terminal waits for a word.
-QUIET = frozenset("fresh answer bank-hears differs stands cut join kill hang-up dial".split())
-ASKING = frozenset("reverse repeat told sign-on sign-off echo settle upload upload-end bank-sends".split())
+QUIET = frozenset(
+    {"fresh", "answer", "bank-hears", "differs", "stands", "cut", "join", "kill", "hang-up", "dial"}
+)
+ASKING = frozenset(
+    {"reverse", "repeat", "told", "sign-on", "sign-off", "echo", "settle", "upload", "upload-end", "bank-sends"}
+)
 VERBS = QUIET | ASKING | PAYMENT_KINDS.keys() | NOT_OFFERED.keys()
-SAYS = frozenset("silent holds garbage returned".split())
+SAYS = frozenset(
+    {"silent", "holds", "garbage", "returned"}
+)
 _SAY_OPTIONS = frozenset({"bad-mac", "no-mac"})
-_TOLD_OPTIONS = frozenset("balanced differs foreign-differs unsigned".split())
+_TOLD_OPTIONS = frozenset(
+    {"balanced", "differs", "foreign-differs", "repeats-F42", "unsigned"}
+)
 _OWN_WORDS = {
     "bank-hears": re.compile(r"0[24]2[01]|of"),
     "bank-sends": re.compile(r"08[02]0|\d{3}"),
@@ -92,9 +100,9 @@ class Told(NamedTuple):
     """What the terminal is told: field 39, fields with their values or None, other facts, the batch."""
 
     code: str
-    fields: Changes = {}
-    options: frozenset[str] = frozenset()
-    batch: int = 0
+    fields: Changes
+    options: frozenset[str]
+    batch: int
 
 
 class Step(NamedTuple):
@@ -150,14 +158,14 @@ def read_line(text: str, place: str = "a line", *, found: bool = False) -> Line:
     """One scenario; LineError names the place and the word that nobody knows."""
     said, _, reason = (part.strip() for part in text.partition("##"))
     said = re.sub(r"\s+", " ", said)
+    if bool(reason) != found:
+        raise LineError(f"{place}: a reason stands behind ## in the section `found` and only there: {said!r}")
     try:
-        if bool(reason) != found:
-            raise LineError("a reason stands behind ## in the section `found` and only there")
         steps = tuple(_step(part.strip()) for part in said.split(";"))
-        if all(step.told is None for step in steps):
-            raise LineError("nobody is told anything")
     except LineError as error:
         raise LineError(f"{place}: {error}: {said!r}") from None
+    if all(step.told is None for step in steps):
+        raise LineError(f"{place}: nobody is told anything: {said!r}")
     return Line(said, place, steps, reason)
 
 
@@ -189,8 +197,9 @@ def _step(text: str) -> Step:
     if bar and not bank.startswith("bank "):
         raise LineError("behind | stands what the bank says: | bank 00")
     says = tuple(_say(part) for part in bank.removeprefix("bank ").split(" then ")) if bar else ()
-    waits = any(say.word == "holds" for say in says) or "lost" in options or verb in QUIET
-    answer = _told(told) if arrow else None if waits else Told("00")
+    asks = verb not in PAYMENT_KINDS or not PAYMENT_KINDS[verb].advice  # an advice is accepted before
+    waits = (asks and any(say.word == "holds" for say in says)) or "lost" in options or verb in QUIET
+    answer = _told(told) if arrow else None if waits else Told("00", {}, frozenset(), 0)
     return Step(
         text, verb, ref, amount_minor, tuple(own), frozenset(options), choices, changes, says, answer
     )  # fmt: skip

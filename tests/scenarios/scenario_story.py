@@ -5,6 +5,7 @@ from collections import defaultdict
 from itertools import count
 
 import msgspec
+import pytest
 from edge_bank import PATIENCE_S, Asked
 from edge_till import POS
 from edge_town import until
@@ -113,7 +114,8 @@ class Story:
         till.stan = max(stan, till.stan)
         request = self._management(step, ear, stan) if not kind.terminal[1] else None
         request = request or request_of(step, kind, till, stan, purchase, original)
-        payload = packed(request, step, till.mak, ear.old_mak)
+        signs = bool(kind.terminal[1])  # network management carries no MAC
+        payload = packed(request, step, till.mak, ear.old_mak) if signs else POS.pack(request)
         deal = Deal(kind, till, till.batch, stan, purchase, request, payload, original)
         self.deals[kind.name].append(deal)
         if "lost" not in step.options:
@@ -165,6 +167,8 @@ class Story:
         telling = asyncio.create_task(ear.told(*deal.key))
         done, _ = await asyncio.wait({asking, telling}, return_when=asyncio.FIRST_COMPLETED)
         telling.cancel()
+        if telling in done:
+            ear.keep(*deal.key, telling.result())
         if asking not in done:
             asking.cancel()
             code = POS.unpack(telling.result()).fields.get(39)
@@ -184,7 +188,7 @@ class Story:
             return
         changes = dict(say.changes)
         if say.word == "00" and asked.message.mti in ("0100", "0200"):
-            deal.auth = changes.setdefault(38, f"{next(_approvals):06d}") or ""
+            deal.auth = changes.setdefault(38, deal.auth or f"{next(_approvals):06d}") or ""
             if deal.kind is BALANCE:
                 changes.setdefault(54, _BALANCE)
         if not say.options:
@@ -210,6 +214,7 @@ class Story:
         for number, value in told.fields.items():
             assert answer.fields.get(number) == value, f"field {number}: {answer.fields.get(number)}"
         assert ("unsigned" in told.options) <= (64 not in answer.fields)
+        assert ("repeats-F42" in told.options) <= (answer.fields.get(42) == request.fields.get(42))
         return answer
 
     async def _repeat(self, step: Step) -> None:
@@ -414,6 +419,12 @@ class Story:
         await ear.till.cable.pulled()
         await self.street.redialled(ear.till)
         ear.redial()
+
+
+def cases(lines: list[Line]) -> list:
+    """The lines for pytest; what waits for the product must fail."""
+    waits = (pytest.mark.xfail(strict=True, reason=line.found) if line.found else () for line in lines)
+    return [pytest.param(line, id=line.text, marks=mark) for line, mark in zip(lines, waits, strict=True)]
 
 
 async def _soon(awaitable):

@@ -116,6 +116,10 @@ class Ear:
         """The next answer with this MTI and trace number."""
         return await self._box(mti, stan).get()
 
+    def keep(self, mti: str, stan: str, payload: bytes) -> None:
+        """It was looked at too early."""
+        self._box(mti, stan).put_nowait(payload)
+
     def unread(self) -> list[str]:
         """What was told and no step has looked at."""
         return sorted(mti for (mti, _), box in self._boxes.items() for _ in range(box.qsize()))
