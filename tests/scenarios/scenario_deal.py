@@ -7,6 +7,7 @@ from edge_bank import Asked
 from edge_till import POS, Till
 from scenario_lines import Step
 
+from posswitch.base.codes import APPROVALS
 from posswitch.base.card import luhn_digit
 from posswitch.codec import Message, swap_tpdu
 from posswitch.scheme.kinds import PAYMENT_KINDS, Kind, answer_mti
@@ -131,7 +132,7 @@ def check_answer(payload: bytes, request: Message, till: Till, *, signed: bool) 
         assert pos.signature_fits(payload, till.mak), "the centre's MAC does not fit"
     else:
         assert not signed or answer.fields[39] in UNSIGNED, f"{answer.fields[39]} without a MAC"
-    if answer.fields[39] != "00":
+    if answer.fields[39] not in APPROVALS:
         assert {38, 54, 62}.isdisjoint(answer.fields), "a refusal gives nothing away"
     return answer
 
@@ -141,7 +142,7 @@ def check_paid(deal: Deal, answer: Message) -> None:
     if deal.asked is not None and answer.fields[39] != "94":
         assert answer.fields[37] == deal.asked[37], "one RRN everywhere"
         assert answer.fields[2] == deal.purchase.pan if 2 in answer.fields else 2 not in deal.request.fields
-    if answer.fields[39] == "00":
+    if answer.fields[39] in APPROVALS:
         assert answer.fields.get(38, "") == ("" if deal.kind.advice else deal.auth)
 
 
@@ -160,7 +161,7 @@ def check_asked(deal: Deal, asked: Asked) -> None:
         assert 52 not in asked.message.fields
     if not kind.advice:
         track = sent.get(35)
-        assert asked.message.fields.get(35) == (str(track).replace("D", "=") if track else None)
+        assert str(asked.message.fields.get(35)).replace("D", "=") == str(track).replace("D", "=")
     stands = deal.original is not None and deal.original.asked is not None
     if stands and kind.binding:
         assert asked[90] == deal.original.original_data()

@@ -12,7 +12,18 @@ from posswitch.scheme.kinds import PAYMENT_KINDS
 
 ORDINALS = {"first": 0, "second": 1, "third": 2}
 OPTIONS = frozenset(
-    {"pin", "manual", "no-card", "no-track", "other-track", "no-mac", "bad-mac", "old-mac", "same-trace", "lost", "wrong-keys"}
+    {
+        "pin",
+        "manual",
+        "no-card",
+        "no-track",
+        "other-track",
+        "no-mac",
+        "bad-mac",
+        "old-mac",
+        "same-trace",
+        "lost",
+    }
 )
 _AMOUNT = re.compile(r"\d+\.\d\d")
 _SIDE = re.compile(r"\d+/\d+\.\d\d")
@@ -55,16 +66,23 @@ QUIET = frozenset(
     {"fresh", "answer", "bank-hears", "differs", "stands", "cut", "join", "kill", "hang-up", "dial"}
 )
 ASKING = frozenset(
-    {"reverse", "repeat", "told", "sign-on", "sign-off", "echo", "settle", "upload", "upload-end", "bank-sends"}
+    {
+        "reverse",
+        "repeat",
+        "told",
+        "sign-on",
+        "sign-off",
+        "echo",
+        "settle",
+        "upload",
+        "upload-end",
+        "bank-sends",
+    }
 )
 VERBS = QUIET | ASKING | PAYMENT_KINDS.keys() | NOT_OFFERED.keys()
-SAYS = frozenset(
-    {"silent", "holds", "garbage", "returned"}
-)
+SAYS = frozenset({"silent", "holds", "garbage", "returned"})
 _SAY_OPTIONS = frozenset({"bad-mac", "no-mac"})
-_TOLD_OPTIONS = frozenset(
-    {"balanced", "differs", "foreign-differs", "repeats-F42", "unsigned"}
-)
+_TOLD_OPTIONS = frozenset({"balanced", "differs", "foreign-differs", "repeats-F42", "unsigned"})
 _OWN_WORDS = {
     "bank-hears": re.compile(r"0[24]2[01]|of"),
     "bank-sends": re.compile(r"08[02]0|\d{3}"),
