@@ -7,8 +7,8 @@ from edge_bank import Asked
 from edge_till import POS, Till
 from scenario_lines import Step
 
-from posswitch.base.codes import APPROVALS
 from posswitch.base.card import luhn_digit
+from posswitch.base.codes import APPROVALS
 from posswitch.codec import Message, swap_tpdu
 from posswitch.scheme.kinds import PAYMENT_KINDS, Kind, answer_mti
 from posswitch.sim.peers import pos
@@ -59,7 +59,7 @@ class Deal:
         return f"{asked.message.mti}{asked[11]}{asked[7]}{ACQUIRER.zfill(11)}{CENTRE.zfill(11)}"
 
 
-def card_of(step: Step, bought: Purchase, foreign: Purchase) -> Purchase:
+def card_of(step: Step, bought: Purchase, foreign_pan: str) -> Purchase:
     """The customer's card, with what a line says is odd about it."""
     pan, changed = bought.pan, {}
     match step.choices.get("card", ""):
@@ -74,7 +74,7 @@ def card_of(step: Step, bought: Purchase, foreign: Purchase) -> Purchase:
         case "long":  # no bank has cards of this length under this prefix
             changed = {"pan": (body := pan[:6] + pan[6:].rjust(11, "0")[:11]) + luhn_digit(body)}
         case "foreign":
-            changed = {"pan": foreign.pan}
+            changed = {"pan": foreign_pan}
     return msgspec.structs.replace(bought, **changed)
 
 

@@ -152,7 +152,7 @@ class Story:
         else:
             bought = self.street.bought(self.street.home)
             amount = original.purchase.amount_minor if original is not None and amount is None else amount
-        bought = card_of(step, bought, self.street.bought(_FOREIGN_BANK))
+        bought = card_of(step, bought, self.street.foreign_pan())
         pin = ""
         if "pin" in step.options:
             pin = self.street.bought(self.street.home).pin

@@ -17,6 +17,7 @@ from posswitch.edge.supervisor import Supervisor
 from posswitch.scheme.numbers import payment_of_rrn
 from posswitch.sim.city import City, build_city
 from posswitch.sim.peers import cups
+from posswitch.sim.peers.customer import pan_at
 from posswitch.sim.peers.terminal import Fitting
 
 _TERMINALS = 480
@@ -159,6 +160,11 @@ class Street(Town):
         kinds = ", ".join(f'"{kind}"' for kind in _RESTRICTED)
         city.config.write_text(text.replace(first, f"{first}kinds = [{kinds}]\n"), encoding="utf-8")
         return await cls(city, home).opened()
+
+    def foreign_pan(self) -> str:
+        """A card of a foreign network that nobody else has."""
+        self._sold += 1
+        return pan_at(next(row for row in self.city.ranges if row.foreign), self._sold)
 
     async def ear(self, who: str = "", beside: Till | None = None) -> Ear:
         """A terminal that no other line uses: any, a neighbour in the same shop, a stranger in another."""
