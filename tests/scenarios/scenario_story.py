@@ -439,7 +439,10 @@ class Story:
 
 def cases(lines: list[Line]) -> list:
     """The lines for pytest; what waits for the product must fail."""
-    waits = (pytest.mark.xfail(strict=True, reason=line.found) if line.found else () for line in lines)
+    waits = (
+        pytest.mark.xfail(raises=AssertionError, strict=True, reason=line.found) if line.found else ()
+        for line in lines
+    )
     return [pytest.param(line, id=line.text, marks=mark) for line, mark in zip(lines, waits, strict=True)]
 
 
