@@ -8,7 +8,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "edge"))
 pytest.register_assert_rewrite(
-    "edge_bank", "edge_till", "edge_town", "scenario_deal", "scenario_story", "scenario_street"
+    "edge_bank",
+    "edge_till",
+    "edge_town",
+    "scenario_deal",
+    "scenario_paying",
+    "scenario_story",
+    "scenario_street",
 )
 
 from scenario_story import Story  # noqa: E402 - after the lines above
