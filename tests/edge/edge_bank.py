@@ -34,6 +34,7 @@ class ScriptedBank:
 
     def __init__(self, plan: BankPlan) -> None:
         self.plan = plan
+        self.dialect = load_dialect(plan.dialect)
         self.acks = "00"
         self.heard: list[bytes] = []
         self.said: list[bytes] = []
@@ -47,7 +48,9 @@ class ScriptedBank:
         loop = asyncio.get_running_loop()
         for port in self.plan.line_ports:
             self._servers.append(
-                await loop.create_server(lambda: BankLink(self._arrived, self._links), HOST, port)
+                await loop.create_server(
+                    lambda: BankLink(self._arrived, self._links, self.plan.framing), HOST, port
+                )
             )
 
     def close(self) -> None:
@@ -60,11 +63,14 @@ class ScriptedBank:
 
     def _arrived(self, link: BankLink, payload: bytes) -> None:
         self.heard.append(payload)
-        asked = Asked(link, CUPS.unpack(payload), payload)
+        asked = Asked(link, self.dialect.unpack(payload), payload)
         if asked.message.mti == "0820":
             self.signed_on += asked[70] == "001"
             answer = cups.management_answer(asked.message, self.plan.id, "00")
-            self.say(asked, cups.packed(CUPS, answer, CENTRE, self.plan.id))
+            self.say(asked, cups.packed(self.dialect, answer, CENTRE, self.plan.id))
+            return
+        if asked.message.mti in ("0810", "0830"):
+            self._boxes[asked.message.mti, ""].put_nowait(asked)
             return
         if not cups.signature_fits(asked.message, self.plan.zak):
             self.faults.append(f"{asked.message.mti}: the centre's MAC is wrong")
@@ -91,7 +97,12 @@ class ScriptedBank:
             else:
                 message.fields[field] = value
         cups.sign(message, self.plan.zak)
-        return cups.packed(CUPS, message, CENTRE, self.plan.id)
+        return cups.packed(self.dialect, message, CENTRE, self.plan.id)
+
+    def manage(self, mti: str, code: str) -> None:
+        """Says something about the line or the day (field 70) to the centre."""
+        message = Message(mti, {7: "1124120000", 11: "000077", 33: self.plan.id, 70: code})
+        next(iter(self._links)).send(cups.packed(self.dialect, message, CENTRE, self.plan.id))
 
     def answer(self, asked: Asked, code: str = "00", changes: dict[int, str | None] | None = None) -> None:
         """Answers on the link that asked."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import apsw
 import msgspec
@@ -37,9 +38,11 @@ async def until(happened: Callable[[], object], seconds: float = PATIENCE_S) -> 
 class Town:
     """Everything around one node."""
 
+    bank_type = ScriptedBank
+
     def __init__(self, city: City) -> None:
         self.city = city
-        self.banks = [ScriptedBank(plan) for plan in city.banks]
+        self.banks = [self.bank_type(plan) for plan in city.banks]
         self.supervisor = Supervisor(city.config)
         self._fitted = 0
         self._sold = 0
@@ -47,12 +50,15 @@ class Town:
 
     @classmethod
     async def open(cls, folder: Path) -> "Town":
-        town = cls(build_city(folder, 7, 64, TIMERS))
-        for bank in town.banks:
+        return await cls(build_city(folder, 7, 64, TIMERS)).opened()
+
+    async def opened(self) -> Self:
+        """Banks listen, the node serves all their links."""
+        for bank in self.banks:
             await bank.open()
-        await town.supervisor.start()
-        await town.linked()
-        return town
+        await self.supervisor.start()
+        await self.linked()
+        return self
 
     async def started_again(self) -> None:
         """After an orderly stop: a new supervisor, a new node."""
