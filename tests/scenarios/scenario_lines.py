@@ -82,7 +82,7 @@ ASKING = frozenset(
 VERBS = QUIET | ASKING | PAYMENT_KINDS.keys() | NOT_OFFERED.keys()
 SAYS = frozenset({"silent", "holds", "garbage", "returned"})
 _SAY_OPTIONS = frozenset({"bad-mac", "no-mac"})
-_TOLD_OPTIONS = frozenset({"balanced", "differs", "foreign-differs", "repeats-F42", "unsigned"})
+_TOLD_OPTIONS = frozenset({"balanced", "differs", "foreign-differs", "repeats-F42", "unable", "unsigned"})
 _OWN_WORDS = {
     "bank-hears": re.compile(r"0[24]2[01]|of"),
     "bank-sends": re.compile(r"08[02]0|\d{3}"),

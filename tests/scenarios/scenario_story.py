@@ -101,8 +101,9 @@ class Story(Paying):
         if step.told.code != "00":
             return
         options, f48 = step.told.options, text(answer, 48)
-        assert options & {"balanced", "differs", "foreign-differs"}, "say balanced or differs"
+        assert options & {"balanced", "differs", "foreign-differs", "unable"}, "say balanced or differs"
         flags = "".join("2" if word in options else "1" for word in ("differs", "foreign-differs"))
+        flags = "33" if "unable" in options else flags
         assert f48[30] + f48[61] == flags, f"flags {f48[30]}{f48[61]}, the centre's totals {f48}"
         if "balanced" in options:
             assert read_totals(f48) == sides

@@ -35,6 +35,7 @@ from posswitch.scheme.kinds import (
     Kind,
     batch_of,
     is_request,
+    is_unnamed,
     kind_from_terminal,
     kind_reversed,
     missing_field,
@@ -47,6 +48,7 @@ from posswitch.settings.config import Config
 POS = load_dialect("pos")
 _OTHERS = tuple(name for name in BUILT_IN if name != "pos")
 _SIGN_ON_NS = NS_PER_S  # a sign-on is not signed and costs a record: one a second for each terminal
+_UNSIGNED = "358"  # classes of messages that may come without a MAC: batches, network management
 _NO_PIN = bytes(8)  # what terminals send where no PIN was typed
 MAC_BYTES = 8  # field 64 is the last of a POS message
 
@@ -127,9 +129,9 @@ class Admission:
         if kind is SIGN_ON:
             return self._sign_on(message, had, row, reply)
         if kind is ECHO:
-            return Direct("00", message)
-        if kind is None and message.mti[1] == "8":  # network management carries no MAC
-            return Direct("40", message)
+            return Direct("30" if missing_field(ECHO, had) else "00", message)
+        if kind is None and message.mti[1] in _UNSIGNED:
+            return Direct("30" if is_unnamed(message.mti, had) else "40", message)
         session = self._sessions.get(terminal)
         if session is None or not session.tak:
             return Direct("77", message)
@@ -163,7 +165,7 @@ class Admission:
         """The DE39 of a request that cannot be what it says, or empty."""
         had, terminal = heard.had, heard.terminal
         if kind is None:
-            return "40"
+            return "30" if is_unnamed(heard.message.mti, had) else "40"
         if missing_field(kind, had) is not None:
             return "30"
         if had[42] != terminal.merchant:

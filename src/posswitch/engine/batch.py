@@ -86,7 +86,7 @@ def batch_totaled(state: State, event: BatchTotaled, facts: Facts, at_ns: int, r
         BALANCED if ours[foreign] == theirs else DIFFERENT
         for foreign, theirs in ((False, event.domestic), (True, event.foreign))
     )
-    if len(facts.batch) > BATCH_ITEMS_MAX:
+    if len(facts.batch) > BATCH_ITEMS_MAX or not (ours[False].fits and ours[True].fits):
         flags = UNABLE * 2
     phase = CLOSED if flags == BALANCED * 2 else UPLOADING
     phase = _phase(state, event, phase)
@@ -97,6 +97,9 @@ def batch_totaled(state: State, event: BatchTotaled, facts: Facts, at_ns: int, r
 
 def items_uploaded(state: State, event: ItemsUploaded, facts: Facts, at_ns: int, rules: Rules) -> Decision:
     """Each payment the terminal names is held against ours."""
+    refused = _not_asked_for(state, event)
+    if refused is not None:
+        return refused
     ours = {entry.stan: entry for entry in facts.batch}
     differences = tuple(
         difference
@@ -111,6 +114,9 @@ def upload_ended(state: State, event: UploadEnded, facts: Facts, at_ns: int, rul
 
     Without totals before it there is nothing to end.
     """
+    refused = _not_asked_for(state, event)
+    if refused is not None:
+        return refused
     session = state.sessions[event.terminal]
     named = frozenset(session.uploaded) if session.batch == event.batch else frozenset()
     differences = tuple(
@@ -118,8 +124,9 @@ def upload_ended(state: State, event: UploadEnded, facts: Facts, at_ns: int, rul
         for entry in _counting(facts.batch)
         if session.batch == event.batch and session.phase == UPLOADING and entry.stan not in named
     )
-    phase = TRADING if session.batch == event.batch and session.phase == TRADING else CLOSED
-    return _closing(event, Closing(phase, differences=differences), state)
+    missing = session.batch == event.batch and session.phase == UPLOADING and event.count != len(named)
+    why = f"{event.count} payments announced, {len(named)} named" if missing else ""
+    return _closing(event, Closing(CLOSED, differences=differences), state, why)
 
 
 def _phase(state: State, event: BatchTotaled | ItemsUploaded, phase: str) -> str:
@@ -128,9 +135,23 @@ def _phase(state: State, event: BatchTotaled | ItemsUploaded, phase: str) -> str
     return phase if session.batch == event.batch and session.phase != CLOSED else CLOSED
 
 
-def _closing(event: BatchTotaled | ItemsUploaded | UploadEnded, closing: Closing, state: State) -> Decision:
-    answer = Answer("00", flags=closing.flags, sides=(closing.domestic, closing.foreign), day=state.day[4:])
-    return Decision(Verdict(closing=closing), (SendResponse(event.ticket, event, answer),))
+def _closing(
+    event: BatchTotaled | ItemsUploaded | UploadEnded, closing: Closing, state: State, why: str = ""
+) -> Decision:
+    sides = (closing.domestic, closing.foreign)
+    if UNABLE in closing.flags:  # there is no room to say them
+        sides = (Side(), Side())
+    answer = Answer("00", flags=closing.flags, sides=sides, day=state.day[4:])
+    return Decision(Verdict(closing=closing, why=why), (SendResponse(event.ticket, event, answer),))
+
+
+def _not_asked_for(state: State, event: ItemsUploaded | UploadEnded) -> Decision | None:
+    """The refusal of an upload before any settlement: it would close a batch that still trades."""
+    session = state.sessions[event.terminal]
+    if session.batch != event.batch or session.phase != TRADING:
+        return None
+    refused = SendResponse(event.ticket, event, Answer("12"))
+    return Decision(Verdict(why="no upload was asked for"), (refused,))
 
 
 def _difference(stan: str, theirs_minor: int, ours: Entry | None) -> Difference | None:

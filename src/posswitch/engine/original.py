@@ -6,11 +6,12 @@ terminal any more, and nothing is built on what is being reversed.
 
 import msgspec
 
-from posswitch.base.moment import stamp
+from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.engine.events import Hold, Original, RequestArrived
 from posswitch.engine.facts import Facts, Row
 from posswitch.engine.guard import Refusal
 from posswitch.engine.lifecycle import ADVISING, APPROVED
+from posswitch.engine.rules import Rules
 from posswitch.engine.state import State
 from posswitch.scheme.kinds import (
     BY_RECEIPT,
@@ -39,11 +40,11 @@ def taken_key(payment: int) -> str:
     return f"taken:{payment}"
 
 
-def build_on(state: State, kind: Kind, event: RequestArrived, facts: Facts) -> Base | Refusal:
+def build_on(state: State, kind: Kind, event: RequestArrived, facts: Facts, rules: Rules) -> Base | Refusal:
     """The base of a request, or why its original does not allow it."""
     row = facts.original
     first = row.request if row is not None else None
-    if row is None or first is None or _is_other(kind, event, first, row):
+    if row is None or first is None or _is_other(kind, event, first, row, rules):
         return _NOT_FOUND
     if first.kind not in kind.of:
         return "12", f"a {first.kind} is no original of a {kind.name}"
@@ -55,18 +56,25 @@ def build_on(state: State, kind: Kind, event: RequestArrived, facts: Facts) -> B
     return _base(event, first, row, state.rrn(row.first.at_ns, row.payment))
 
 
-def _is_other(kind: Kind, event: RequestArrived, first: RequestArrived, row: Row) -> bool:
+def _is_other(kind: Kind, event: RequestArrived, first: RequestArrived, row: Row, rules: Rules) -> bool:
     """Whether what was found is not what the terminal means."""
     if first.merchant != event.merchant or event.pan_print not in (b"", first.pan_print):
         return True
     if kind.original == IN_BATCH:
         said = (event.terminal, event.batch, event.orig_batch, event.orig_stan)
         return said != (first.terminal, first.batch, first.batch, first.stan)
-    return kind.original == BY_RECEIPT and event.orig_date != stamp(row.first.at_ns).date
+    return kind.original == BY_RECEIPT and event.orig_date not in _receipt_dates(row.first.at_ns, rules)
+
+
+def _receipt_dates(at_ns: int, rules: Rules) -> tuple[str, str]:
+    """The dates a receipt may bear: it is answered later than it was asked, perhaps after midnight."""
+    return stamp(at_ns).date, stamp(at_ns + int(rules.timers.flight_max * NS_PER_S)).date
 
 
 def _too_much(kind: Kind, amount_minor: int, whole_minor: int, taken_minor: int) -> Refusal | None:
     if kind.takes == PART:
+        if taken_minor >= whole_minor:
+            return "12", "nothing is left of its original"
         if amount_minor > whole_minor - taken_minor:
             return "64", "more than is left of its original"
         return None

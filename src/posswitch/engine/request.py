@@ -29,7 +29,7 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
         return _repeat(state, event, facts.row, at_ns, rules)
     kind, now = PAYMENT_KINDS[event.kind], stamp(at_ns)
     refusal = guard(kind, event)
-    base = build_on(state, kind, event, facts) if kind.original else None
+    base = build_on(state, kind, event, facts, rules) if kind.original else None
     request, original = event, None
     holds: tuple[Hold, ...] = ()
     if isinstance(base, Base):

@@ -53,15 +53,15 @@ class FactReader:
         """The payment that a request builds on, as far as its numbers tell; the engine compares the rest."""
         if kind.original != BY_AUTH:
             return self._journal.row(payment_of_rrn(event.orig_rrn, self._state.node))
-        for row in self._journal.preauths(event.auth):
-            first = row.request
-            if (
-                first is not None
-                and (first.merchant, first.pan_print) == (event.merchant, event.pan_print)
-                and at_ns - row.first.at_ns <= _PREAUTH_NS_MAX
-            ):
-                return row
-        return None
+        fitting = [
+            row
+            for row in self._journal.preauths(event.auth)
+            if (first := row.request) is not None
+            and (first.merchant, first.pan_print) == (event.merchant, event.pan_print)
+            and at_ns - row.first.at_ns <= _PREAUTH_NS_MAX
+        ]
+        free = [row for row in fitting if not self._journal.used(taken_key(row.payment))]
+        return next(iter(free or fitting), None)
 
     def _reversal(self, event: ReversalArrived, at_ns: int) -> Facts:
         row = self._journal.row_by_key(event.key)

@@ -126,6 +126,7 @@ _BY_TERMINAL |= {
     ("0200", "190000", "00", "22"): SALE,
     ("0320", "", "", "207"): UPLOAD_END,  # the end of an upload after a batch that balanced
 }
+_MTIS = frozenset(kind.terminal[0] for kind in KINDS)
 _WITH_PROCESSING = frozenset(kind.terminal[0] for kind in PAYMENTS)
 _REVERSIBLE = {key[1:]: kind for key, kind in _BY_TERMINAL.items() if kind.reversible}
 COMPLETION_PERCENT_MAX = 115  # of the amount that was authorised
@@ -179,6 +180,12 @@ def kind_from_terminal(mti: str, had: dict[int, str]) -> Kind | None:
 def kind_reversed(had: dict[int, str]) -> Kind | None:
     """The kind that a terminal's 0400 takes back: it repeats F3, F25 and F60.1 of its original."""
     return _REVERSIBLE.get((had.get(3, ""), had.get(25, ""), had.get(60, "")[0:2]))
+
+
+def is_unnamed(mti: str, had: dict[int, str]) -> bool:
+    """Whether a message lacks one of the fields that say of what kind it is."""
+    naming = (3, 25, 60) if mti in _WITH_PROCESSING or mti == REVERSAL.terminal[0] else (60,)
+    return mti in _MTIS and any(field not in had for field in naming)
 
 
 def missing_field(kind: Kind, had: dict[int, str]) -> int | None:

@@ -20,6 +20,13 @@ class Side(msgspec.Struct, frozen=True, array_like=True, gc=False):
     credit_minor: int = 0
     credits: int = 0
 
+    @property
+    def fits(self) -> bool:
+        """Whether field 48 has digits enough for it; a batch may be worth less than nothing in parts."""
+        return all(0 <= amount < 10**12 for amount in (self.debit_minor, self.credit_minor)) and all(
+            0 <= count < 1000 for count in (self.debits, self.credits)
+        )
+
 
 class Uploaded(NamedTuple):
     """One payment of an upload: field 11, card number, amount in minor units, whether the card is foreign."""
