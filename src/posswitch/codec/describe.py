@@ -135,6 +135,8 @@ def _masked_chip(value: Value) -> str:
 
 def _chip_object(tag: str, content: bytes) -> str:
     whole = pack_tlv([(tag, content)]).hex().upper()
+    if tag not in TAGS:  # the tag itself may be digits of a card
+        return "*" * len(whole)
     secret = int(tag[:2], 16) & _CONSTRUCTED or is_secret_object(tag, content)
     return whole[: -2 * len(content)] + "*" * (2 * len(content)) if secret and content else whole
 
