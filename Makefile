@@ -42,7 +42,7 @@ prove-short: .venv/.stamp
 	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 5 --purchases-min 5000
 
 # Blind mutations of everything that reads what others send; see tests/fuzz for the hunt that follows coverage.
-FUZZ_RUNS ?= 1000000
+FUZZ_RUNS ?= 200000
 fuzz: .venv/.stamp
 	$(BIN)/python -m tests.fuzz.plain --runs $(FUZZ_RUNS) --workers $(WORKERS)
 

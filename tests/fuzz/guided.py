@@ -93,7 +93,9 @@ def _alone(name: str, chosen: argparse.Namespace) -> None:
 def main() -> int:
     """One report a line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.guided", description=__doc__)
-    parser.add_argument("--runs", type=int, default=100_000, help="inputs for each target")
+    parser.add_argument(
+        "--runs", type=int, default=100_000, help="inputs for each target, fewer for slow ones"
+    )
     parser.add_argument("--target", default="all", choices=["all", *TARGETS])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="where reproducers are written")
@@ -101,8 +103,9 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.target != "all":
         _alone(chosen.target, chosen)
-    failed = False
+    failed, runs = False, chosen.runs
     for name in TARGETS:
+        chosen.runs = max(runs // TARGETS[name].cost, 1)
         again = [f"--{key}={value}" for key, value in vars(chosen).items() if key != "target"]
         command = [sys.executable, "-m", __spec__.name, "--target", name, *again]
         failed |= subprocess.run(command, check=False).returncode != 0

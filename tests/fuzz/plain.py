@@ -62,7 +62,9 @@ def hunted(
 def main() -> int:
     """One report a line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.plain", description=__doc__)
-    parser.add_argument("--runs", type=int, default=100_000, help="inputs for each target")
+    parser.add_argument(
+        "--runs", type=int, default=100_000, help="inputs for each target, fewer for slow ones"
+    )
     parser.add_argument("--target", default="all", choices=["all", *TARGETS])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes")
@@ -74,7 +76,8 @@ def main() -> int:
     pool = ProcessPoolExecutor(chosen.workers) if chosen.workers > 1 else None
     escaped = 0
     for name in names:
-        report = hunted(name, chosen.seed, chosen.runs, chosen.keep, pool)
+        runs = chosen.runs // TARGETS[name].cost if len(names) > 1 else chosen.runs
+        report = hunted(name, chosen.seed, runs, chosen.keep, pool)
         escaped += len(report["escapes"])  # type: ignore[arg-type]
         print(json.dumps(report), flush=True)
     return 1 if escaped else 0

@@ -45,6 +45,7 @@ class Target(NamedTuple):
     read: Callable[[bytes], bool]
     begin: Callable[[], Sequence[Seed]]
     words: Sequence[bytes] = ()
+    cost: int = 1  # how many inputs of the others one of its own stands for, when all targets have their turn
 
 
 def _unpack(dialect: Dialect, data: bytes) -> bool:
@@ -217,17 +218,17 @@ TARGETS: dict[str, Target] = {
     **{f"frames-{name}": Target(partial(_frames, name), partial(seeds.streams, name)) for name in PREFIXES},
     "tlv": Target(_tlv, lambda: [Seed(seeds.CHIP, (2, 12, 30)), Seed(b"\x9f\x36\x02\x00\x34", (2,))]),
     "header": Target(_header, seeds.headers),
-    "explain": Target(recorded.explained, partial(_told_apart, 1)),
+    "explain": Target(recorded.explained, partial(_told_apart, 1), cost=200),
     "convert": Target(recorded.converted, partial(_told_apart, 2)),
-    "cut": Target(recorded.cut_up, _streams),
-    "fit": Target(recorded.fitted, _recordings),
+    "cut": Target(recorded.cut_up, _streams, cost=200),
+    "fit": Target(recorded.fitted, _recordings, cost=2000),
     "masks": Target(planted, _planted_seeds),
     "decode": Target(_decode, _typed_seeds),
     "settlement": Target(_settlement, _settlement_seeds),
     "admission": Target(let_in, _terminal_seeds),
     "hearing": Target(heard, seeds.from_banks),
-    "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS),
-    "config-file": Target(_config_file, lambda: [Seed(switchboard.CONFIG_TEXT.encode())], WORDS),
+    "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS, cost=10),
+    "config-file": Target(_config_file, lambda: [Seed(switchboard.CONFIG_TEXT.encode())], WORDS, cost=10),
 }
 
 
