@@ -16,6 +16,11 @@ def luhn_ok(digits: str) -> bool:
     return (total - 48 * len(plain)) % 10 == 0
 
 
+def is_pan(text: str) -> bool:
+    """Whether it is 13 to 19 digits."""
+    return PAN_DIGITS_MIN <= len(text) <= PAN_DIGITS_MAX and text.isascii() and text.isdecimal()
+
+
 def luhn_digit(digits: str) -> str:
     """The check digit that completes `digits`."""
     for check in "0123456789":

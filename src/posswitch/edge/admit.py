@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN, Pan, Track2, luhn_ok
+from posswitch.base.card import Pan, Track2, is_pan, luhn_ok
 from posswitch.base.errors import CodecError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry, Terminal
@@ -234,7 +234,7 @@ class Admission:
         if track2 is not None and track2.pan != pan:
             return heard.refused("30")
         if pan or kind.need_one:
-            if not PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX:
+            if not is_pan(pan):
                 return heard.refused("14")
             box, fingerprint = self._hsm.seal_pan(pan)
         else:  # its original has the card
@@ -326,7 +326,7 @@ class Admission:
 
     def _print(self, pan: str) -> bytes:
         """The keyed fingerprint; empty for an absent number, one that fits nothing for what is no PAN."""
-        if PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX:
+        if is_pan(pan):
             return self._hsm.fingerprint(pan)
         return b"?" if pan else b""
 

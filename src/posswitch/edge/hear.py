@@ -1,6 +1,6 @@
 """From a bank's payload to an event: its MAC verified, its balance put beside the core."""
 
-from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
+from posswitch.base.card import is_pan
 from posswitch.base.errors import CodecError
 from posswitch.base.registry import Registry
 from posswitch.codec import Message
@@ -17,6 +17,11 @@ from posswitch.scheme.kinds import BALANCE, texts
 # What a bank may answer, and what may come back from it unread and mean that nobody was asked.
 ANSWERS = frozenset({"0110", "0210", "0230", "0430"})
 _REQUESTS = frozenset({"0100", "0200"})
+_STAN_DIGITS, _AMOUNT_DIGITS = 6, 12  # a dialect of its own may let a bank write anything there
+
+
+def _is_number(text: str, digits_max: int) -> bool:
+    return 0 < len(text) <= digits_max and text.isascii() and text.isdecimal()
 
 
 class Hearing:
@@ -40,17 +45,19 @@ class Hearing:
         """A bank's answer with its MAC verified, or what is wrong with it."""
         had = texts(message)
         stan, f7 = had.get(11, ""), had.get(7, "")
-        if not stan:
+        if not _is_number(stan, _STAN_DIGITS):
             return Dropped("answer-without-stan")
         mac = message.fields.get(128)
         zak = self._registry.banks[bank].zak
         covered = interbank_text(mac_text(message))
         if not isinstance(mac, bytes) or not self._hsm.zone_mac_ok(zak, covered, mac):
             return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")
+        amount = had.get(4, "0")
+        if not _is_number(amount, _AMOUNT_DIGITS):
+            return AnswerSpoiled(bank, int(stan), f7, "answer's amount cannot be read")
         if 54 in had:
             self._keep_balance(bank, int(stan), f7, had[54])
         pan = had.get(2, "")
-        known = PAN_DIGITS_MIN <= len(pan) <= PAN_DIGITS_MAX
         return AnswerArrived(
             bank,
             message.mti,
@@ -59,10 +66,10 @@ class Hearing:
             had.get(39, ""),
             had.get(38, ""),
             had.get(37, ""),
-            int(had.get(4, "0")),
+            int(amount),
             had.get(41, ""),
             had.get(42, ""),
-            self._hsm.fingerprint(pan) if known else b"?" if pan else b"",
+            self._hsm.fingerprint(pan) if is_pan(pan) else b"?" if pan else b"",
             had.get(15, ""),
         )
 
