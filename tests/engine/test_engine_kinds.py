@@ -175,3 +175,13 @@ def test_a_void_without_a_card_that_was_refused_is_taken_back_by_card_number(wor
     assert world.told[-1] == "91"
     world.reversal(void, pan_print=card)
     assert world.told[-1] == "00"
+
+
+def test_an_advice_told_again_after_a_long_silence_gets_its_answer(world):
+    """Found by a city whose node was killed: the terminal tells its advice until it is answered."""
+    request = world.request(kind="offline-sale")
+    world.submit(request)
+    world.acknowledged()
+    world.wait(4_000)
+    world.repeat(request)
+    assert world.told == ["00", "00"]

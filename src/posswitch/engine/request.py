@@ -101,7 +101,7 @@ def _repeat(state: State, event: RequestArrived, row: Row, at_ns: int, rules: Ru
     if row.state == FORWARDED:
         moved = EraseTicket(state.flights[row.payment].ticket)
         return Decision(Verdict(row.payment, why="repeat moves the reply"), (moved,))
-    if _is_old(row, at_ns, rules):
+    if _is_old(row, at_ns, rules) and not PAYMENT_KINDS[event.kind].advice:
         return _told(event, Answer("94"), row.payment, "a key from long ago")
     if event.kind == BALANCE.name and row.state == APPROVED:
         return _told(event, Answer("94"), row.payment, "a balance is not kept, it is asked anew")
