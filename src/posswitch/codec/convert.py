@@ -65,7 +65,10 @@ def _fitted(number: int, value: Value, column: Column | None) -> tuple[Value | N
     writable = [form for form in _forms(value) if _writes(column, form)]
     if not writable:
         return None, _NO_FIT
-    return _sized(number, writable[0], column)
+    fitted, note = _sized(number, writable[0], column)
+    if fitted is not None and not _writes(column, fitted):  # blanks do not fill digits
+        return None, _NO_FIT
+    return fitted, note
 
 
 def _forms(value: Value) -> list[Value]:
