@@ -185,3 +185,19 @@ def test_an_advice_told_again_after_a_long_silence_gets_its_answer(world):
     world.wait(4_000)
     world.repeat(request)
     assert world.told == ["00", "00"]
+
+
+@pytest.mark.parametrize(("date", "told"), [("0615", "00"), ("0616", "00"), ("0617", "25"), ("0614", "25")])
+def test_a_receipt_from_midnight_bears_either_date(world, date, told):
+    world.wait(14 * 3600 - 30)  # half a minute before midnight
+    sale = approved(world)
+    world.build("refund", sale, orig_date=date)
+    assert world.told[-1] == told
+
+
+def test_of_two_authorisations_with_one_code_the_free_one_is_completed(world):
+    older, newer = approved(world, "preauth"), approved(world, "preauth", amount_minor=5_000)
+    world.build("completion", newer)
+    world.answer("00")
+    world.build("completion", older)
+    assert world.flight().original.payment == older
