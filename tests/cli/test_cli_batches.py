@@ -90,6 +90,12 @@ def test_it_shows_one_terminal_or_only_what_differs(capsys, folder):
     assert TERMINAL not in posswitch(capsys, "batches", "--data", folder, "--differing").out
 
 
+def test_nothing_settled_is_said(capsys, folder):
+    assert posswitch(capsys, "batches", "--data", folder, "--terminal", "XX").out == (
+        "no settled batches of terminal XX\n"
+    )
+
+
 def test_the_books_of_batches_are_verified(capsys, folder):
     assert posswitch(capsys, "verify", "--data", folder).out == "ok\n"
 

@@ -175,6 +175,7 @@ PLANTED = {
     "unknown kind": wrong('"void"', '"viod"', "did you mean void"),
     "unknown currency": wrong('"156"', '"978"', "use one of 156"),
     "currency in letters": wrong('"156"', '"CNY"', "3 digits"),
+    "bank speaks as a terminal": wrong('dialect = "cups"', 'dialect = "pos"', "use cups"),
     "terminal dialect": wrong('dialect = "pos"', 'dialect = "cups"', "use pos"),
     # not TOML
     "quote missing": wrong('name_en = "Bank A"', 'name_en = "Bank A', "close the text"),

@@ -21,7 +21,10 @@ def batches(
     differing: Annotated[bool, typer.Option("--differing", help="Only those that did not balance.")] = False,
 ) -> None:
     """Show settled batches: balanced, or what differed, payment by payment."""
-    for view in read_batches(settings_of(config, data).data, terminal):
+    views = read_batches(settings_of(config, data).data, terminal)
+    if not views and not as_json:
+        print(f"no settled batches{f' of terminal {terminal}' if terminal else ''}")
+    for view in views:
         if differing and view.balanced:
             continue
         print(json.dumps(_row(view), ensure_ascii=False) if as_json else _text(view))

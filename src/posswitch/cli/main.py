@@ -66,12 +66,19 @@ def main() -> None:
     except (PosswitchError, OSError) as error:
         if os.environ.get("POSSWITCH_DEBUG"):
             traceback.print_exc()
-        print(f"posswitch: {error}", file=sys.stderr)
+        print(f"posswitch: {_said(error)}", file=sys.stderr)
         if isinstance(error, OSError):  # what is left in a stream that cannot be written is not tried again
             sys.stdout = _nowhere()
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _said(error: Exception) -> str:
+    """What a person can use: of the system's errors the file and the reason, without a number."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; give another file or folder"
+    return str(error)
 
 
 def _have_streams() -> None:

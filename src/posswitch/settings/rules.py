@@ -201,6 +201,14 @@ def terminal_dialects_served(draft: Draft) -> Iterator[Fault]:
             yield row.fault("dialect", what, f"use {' or '.join(TERMINAL_DIALECTS)}, or leave it out")
 
 
+def bank_dialects_spoken(draft: Draft) -> Iterator[Fault]:
+    """A terminal's dialect has no field 33, 70 or 128: no bank can be spoken to in it."""
+    for row in draft.having("bank", "dialect"):
+        if row.good["dialect"] in TERMINAL_DIALECTS:
+            what = f"{shown(row.good['dialect'])} is a dialect of terminals"
+            yield row.fault("dialect", what, "use cups, iso87a, iso87b or a dialect file")
+
+
 def _look(row: Row, key: str, what: str, remedy: str, item: int | None = None) -> Fault:
     return row.fault(key, what, remedy, item)._replace(severity=WARNING)
 
@@ -222,4 +230,5 @@ RULES: tuple[Check, ...] = (
     kinds_known,
     currencies_known,
     terminal_dialects_served,
+    bank_dialects_spoken,
 )
