@@ -77,8 +77,14 @@ def test_a_node_that_applies_them_has_the_office_s_registry(box, config, desk, h
     assert rows_of(node) == rows_of(desk().registry)
 
 
-def test_no_office_db(box, path):
+def test_nothing_was_ever_ordered(box, path):
     assert box.poll(0) == []
+    assert box.problem == ""
+    assert not path.exists()
+
+
+def test_no_office_db(box, path):
+    assert box.poll(1) == []
     assert box.counts["orders-missing"] == 1
     assert "office.db: not there" in box.problem
     assert not path.exists()
@@ -87,7 +93,7 @@ def test_no_office_db(box, path):
 
 def test_no_data_folder(tmp_path):
     box = OrderBox(tmp_path / "none", b"k" * 32)
-    assert box.poll(0) == []
+    assert box.poll(1) == []
     assert box.counts["orders-missing"] == 1
 
 

@@ -66,6 +66,8 @@ class OrderBox:
     def _rows(self, version: int) -> list[tuple[Any, ...]]:
         """The rows after a version as they are found, closed again before they are judged."""
         if not self._path.exists():
+            if not version:  # nothing was ever ordered
+                return []
             raise _Waits("missing", "not there; the node runs on with what it has")
         with contextlib.closing(apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
             db.set_busy_timeout(_BUSY_MS)
