@@ -118,14 +118,15 @@ def upload_ended(state: State, event: UploadEnded, facts: Facts, at_ns: int, rul
     if refused is not None:
         return refused
     session = state.sessions[event.terminal]
-    named = frozenset(session.uploaded) if session.batch == event.batch else frozenset()
+    if session.batch != event.batch or session.phase == CLOSED:  # a repeat: it was explained before
+        return _closing(event, Closing(CLOSED), state)
+    named = frozenset(session.uploaded)
     differences = tuple(
         Difference(entry.stan, entry.amount_minor, None, entry.state)
         for entry in _counting(facts.batch)
-        if session.batch == event.batch and session.phase == UPLOADING and entry.stan not in named
+        if entry.stan not in named
     )
-    missing = session.batch == event.batch and session.phase == UPLOADING and event.count != len(named)
-    why = f"{event.count} payments announced, {len(named)} named" if missing else ""
+    why = "" if event.count == len(named) else f"{event.count} payments announced, {len(named)} named"
     return _closing(event, Closing(CLOSED, differences=differences), state, why)
 
 
