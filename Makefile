@@ -31,6 +31,7 @@ bench: .venv/.stamp
 	for topic in codec switch; do $(BIN)/posswitch bench $$topic || exit 1; done
 
 prove: .venv/.stamp
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --hypothesis-profile=fresh
 	$(BIN)/python -m pytest -m slow
 	mkdir -p build
 	$(BIN)/posswitch demo --seconds 600 --kills 60 --no-console --report build/prove.json

@@ -64,8 +64,9 @@ def test_a_place(path, place, ends):
     assert Places(text).of(path) == place
 
 
-def test_the_nearest_table_answers_where_the_scan_is_lost():
-    assert Places("[a]\nb = 1\n???\n[c]\n").of(("a", "c")) == (1, 1)
+@pytest.mark.parametrize("lost", ["???", '"\\1"', '"\\ud800" = 1'])
+def test_the_nearest_table_answers_where_the_scan_is_lost(lost):
+    assert Places(f"[a]\nb = 1\n{lost}\n[c]\n").of(("a", "c")) == (1, 1)
 
 
 @given(st.text(alphabet="ab.=[]{}\"'#\\\n, 1", max_size=60))

@@ -30,13 +30,13 @@ class Place(NamedTuple):
 
 
 class Places:
-    """The places of a text that tomllib reads; where the scan is lost, the nearest table answers."""
+    """The places of a text; where the scan is lost or tomllib would be, the nearest table answers."""
 
     def __init__(self, text: str) -> None:
         text = text.replace("\r\n", "\n")
         self._ends = [match.start() for match in re.finditer("\n", text)]
         scan = _Scan(text)
-        with suppress(_Lost, RecursionError):  # what was found so far stands
+        with suppress(_Lost, tomllib.TOMLDecodeError, RecursionError):  # what was found so far stands
             scan.document()
         self._found = scan.found
 
