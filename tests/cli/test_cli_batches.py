@@ -8,7 +8,7 @@ from cli_runs import one_line, posswitch
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Limits
 from posswitch.crypto.hsm import SoftHsm
-from posswitch.edge.node import journal_key
+from posswitch.edge.start import journal_key
 from posswitch.engine.apply import apply
 from posswitch.engine.decide import Rules, decide
 from posswitch.engine.events import (
@@ -87,7 +87,11 @@ def test_a_program_reads_a_line_for_each_batch(capsys, folder):
 
 def test_it_shows_one_terminal_or_only_what_differs(capsys, folder):
     assert OTHER not in posswitch(capsys, "batches", "--data", folder, "--terminal", TERMINAL).out
-    assert TERMINAL not in posswitch(capsys, "batches", "--data", folder, "--differing").out
+    differing = posswitch(capsys, "batches", "--data", folder, "--differing")
+    assert differing.code == 1
+    assert TERMINAL not in differing.out
+    none = posswitch(capsys, "batches", "--data", folder, "--differing", "--terminal", TERMINAL)
+    assert (none.code, none.out) == (0, f"no differing batches of terminal {TERMINAL}\n")
 
 
 def test_nothing_settled_is_said(capsys, folder):

@@ -1,10 +1,16 @@
 """posswitch check: findings, summary, exit codes; the start of a node says the same."""
 
 import json
+import os
+import time
 
+import apsw
 import pytest
 from cli_runs import one_line, posswitch
+from written_city import START_NS
 
+from posswitch.base.moment import NS_PER_S
+from posswitch.edge.start import PID_FILE
 from posswitch.sim.city import build_city
 
 
@@ -81,3 +87,87 @@ def test_what_cannot_be_read_is_exit_2(capsys, city, name):
 
 def test_used_wrongly_is_exit_2(capsys):
     assert posswitch(capsys, "check").code == 2
+
+
+# What a start would meet in the data folder
+
+
+@pytest.fixture
+def started(folder, monkeypatch):
+    """A city that has served, on the day after."""
+    monkeypatch.setattr(time, "time_ns", lambda: START_NS + 86_400 * NS_PER_S)
+    return folder / "posswitch.toml"
+
+
+def reworded(config, *pairs):
+    text = config.read_text("utf-8")
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new, 1)
+    config.write_text(text, "utf-8")
+
+
+def refused(capsys, config):
+    """The one finding about the data folder, and that a node says the same."""
+    ended = posswitch(capsys, "check", "-c", config)
+    assert ended.code == 1
+    (line,) = [line for line in ended.out.splitlines() if ": error: " in line]
+    assert ended.err == f"posswitch: {config}: 1 error, 0 warnings\n"
+    place, _, finding = line.partition(": error: ")
+    at = [row.startswith("data = ") for row in config.read_text("utf-8").splitlines()].index(True)
+    assert place == f"{config}:{at + 1}:1"
+    return finding
+
+
+def test_a_journal_that_goes_on_is_fine(capsys, started):
+    ended = posswitch(capsys, "check", "-c", started)
+    assert (ended.code, ended.err) == (0, "")
+    assert ": fine: " in ended.out
+
+
+def test_a_journal_of_another_node_is_found(capsys, started):
+    reworded(started, ('id = "1"', 'id = "2"'))
+    said = refused(capsys, started)
+    assert said.startswith("node.data: the journal is of node/acquirer/centre 1/")
+    assert said.endswith("take another data folder")
+
+
+def test_a_clock_behind_the_journal_is_found(capsys, started, monkeypatch):
+    monkeypatch.setattr(time, "time_ns", lambda: START_NS - 3600 * NS_PER_S)
+    said = refused(capsys, started)
+    assert said.startswith("node.data: the clock is 3")
+    assert said.endswith(" s behind the journal's last record; set it first")
+
+
+def test_a_bank_that_is_owed_may_not_leave(capsys, started):
+    reworded(started, *[('"90010000"', '"90019999"')] * started.read_text("utf-8").count('"90010000"'))
+    said = refused(capsys, started)
+    assert said == "node.data: bank 90010000 still has payments open; keep it in the configuration"
+
+
+def test_a_damaged_journal_is_found(capsys, started):
+    db = apsw.Connection(str(started.parent / "data" / "journal.db"))
+    db.execute("DELETE FROM snapshot")
+    db.execute("DROP TRIGGER journal_no_update")
+    db.execute("UPDATE journal SET body = x'00' WHERE seq = 3")
+    db.close()
+    assert refused(capsys, started).startswith("node.data: record 3")
+
+
+def test_a_journal_behind_its_head_is_found(capsys, started):
+    (started.parent / "data" / "journal.db").unlink()
+    assert "head file" in refused(capsys, started)
+
+
+def test_a_running_switch_is_a_warning(capsys, started):
+    (started.parent / "data" / PID_FILE).write_text(f"{os.getpid()}\n")
+    ended = posswitch(capsys, "check", "-c", started)
+    assert ended.code == 0
+    assert f": warning: node.data: a switch runs on it (process {os.getpid()}); " in ended.out
+
+
+@pytest.mark.parametrize("left", ["", "x", "-1", "99999999999999999999", "4194304"])
+def test_a_pid_file_that_was_left_behind_says_nothing(capsys, started, left):
+    (started.parent / "data" / PID_FILE).write_text(left)
+    ended = posswitch(capsys, "check", "-c", started)
+    assert (ended.code, "warning" in ended.out) == (0, False)

@@ -100,6 +100,21 @@ def test_lines_for_people_are_masked_and_in_both_languages(tmp_path, capsys):
     assert "posswitch: 0 of 1 steps as asked" in ended.out
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--merchant", "999999999999999"), "sign-on was refused with 03"),
+        (("--tmk", "00112233445566778899AABBCCDDEEFF"), "sign-on was granted, but its keys cannot be used"),
+    ],
+)
+def test_a_sign_on_that_gives_no_keys_says_why(tmp_path, words, why):
+    with town(tmp_path):
+        ran = sim_terminal("--data", tmp_path, *words, "sale:1")
+    assert ran.code == 1
+    assert ran.find(event="step")[0]["why"] == f"gave up: {why}"
+    assert len(ran.find(event="exchange")) == 1
+
+
 def test_a_silent_listener_is_given_up(tmp_path):
     with centre(lambda data: None) as where:
         ran = sim_terminal(where, "--tmk", TMK, "--wait", "0.1", "--tries", "2", "sign-on", "sale:1")

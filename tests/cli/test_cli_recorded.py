@@ -231,3 +231,45 @@ def test_ports_used_again_are_another_connection(capsys, file):
         writer.writepkt(bytes(dpkt.ethernet.Ethernet(data=ip)))
     ended = posswitch(capsys, "decode", "--json", file(out.getvalue()))
     assert sorted(stans(ended)) == EVERY
+
+
+@pytest.mark.parametrize("command", ["decode", "fit"])
+@pytest.mark.parametrize("name", ["frames.txt", "./frames", "@frames", "/nowhere/frames"])
+def test_a_mistyped_file_is_no_hexadecimal(capsys, tmp_path, monkeypatch, command, name):
+    monkeypatch.chdir(tmp_path)
+    ended = posswitch(capsys, command, name)
+    assert (ended.code, ended.out) == (2, "")
+    assert one_line(ended.err)
+    assert "No such file" in ended.err
+
+
+def test_a_folder_is_no_file(capsys, tmp_path):
+    ended = posswitch(capsys, "decode", str(tmp_path))
+    assert ended.code == 2
+    assert one_line(ended.err)
+    assert "Is a directory" in ended.err
+
+
+@pytest.mark.parametrize("command", ["decode", "fit"])
+@pytest.mark.parametrize("data", [b"", b"\n \n"])
+def test_an_empty_file_holds_nothing(capsys, file, command, data):
+    path = file(data)
+    ended = posswitch(capsys, command, path)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"posswitch: {path}: holds no bytes; give a file with messages\n"
+
+
+def test_hexadecimal_with_a_slip_of_the_finger_is_shown_where_it_is(capsys):
+    ended = posswitch(capsys, "decode", FRAMES[0].hex()[:20] + "g" + FRAMES[0].hex()[21:])
+    assert ended.code == 2
+    assert "hexadecimal" in ended.err
+
+
+def test_diff_and_convert_say_which_side_cannot_be_read(capsys):
+    good, cut = FRAMES[0].hex(), FRAMES[1].hex()[:-8]
+    assert "posswitch: A: pos cannot read it: " in posswitch(capsys, "diff", cut, good).err
+    assert "posswitch: B: pos cannot read it: " in posswitch(capsys, "diff", good, cut).err
+    assert "posswitch: B: not hexadecimal" in posswitch(capsys, "diff", good, "xyz").err
+    ended = posswitch(capsys, "convert", cut, "--from", "pos", "--to", "cups")
+    assert ended.err.startswith("posswitch: HEX: pos cannot read it: ")
+    assert one_line(ended.err)

@@ -16,7 +16,7 @@ from posswitch.codec import Message
 from posswitch.edge.node import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.engine.events import Record, Verdict
-from posswitch.journal.sqlite import decode_record
+from posswitch.journal.recovery import decode_record
 from posswitch.settings.config import load_config
 from posswitch.sim.city import City, build_city
 from posswitch.sim.peers.customer import VALID, Purchase, pan_at, pin_of

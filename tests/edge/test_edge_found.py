@@ -82,7 +82,6 @@ async def test_a_request_that_the_network_returns_unread_is_reversed_at_once(swi
 async def test_a_sign_on_in_between_takes_no_keys_away(switch):
     till, bank, bought = await switch.till(), switch.banks[0], switch.bought()
     asked = await switch.forwarded(till, bought)
-    await asyncio.sleep(1.1)  # one sign-on a second
     stranger = await switch.cable()
     stranger.put(till.sign_on_request())
     await stranger.take()

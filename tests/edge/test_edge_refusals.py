@@ -73,9 +73,16 @@ async def test_no_mac_at_all_gets_a0(switch):
 async def test_the_key_before_the_last_sign_on_gets_a0(switch):
     till = await switch.till()
     old = till.mak
-    await asyncio.sleep(1.1)  # one sign-on a second
     await till.sign_on()
     assert await refused(till, till.sale(switch.bought(), mak=old)) == "A0"
+
+
+async def test_sign_ons_beyond_a_burst_of_three_get_96_until_a_second_has_passed(switch):
+    till = await switch.till()
+    codes = [POS.unpack(await till.ask(till.sign_on_request())).fields[39] for _ in range(3)]
+    assert codes == ["00", "00", "96"]
+    await asyncio.sleep(1.1)
+    assert POS.unpack(await till.ask(till.sign_on_request())).fields[39] == "00"
 
 
 async def test_another_merchants_number_gets_03(switch):

@@ -41,7 +41,8 @@ from posswitch.engine.invariants import Refold
 from posswitch.engine.lifecycle import ADVISING, REVERSING
 from posswitch.engine.state import Flight, pack_state
 from posswitch.journal.facts import FactReader
-from posswitch.journal.sqlite import Journal, decode_record
+from posswitch.journal.recovery import decode_record
+from posswitch.journal.sqlite import Journal
 from posswitch.scheme.kinds import PAYMENT_KINDS, answer_mti
 from posswitch.scheme.numbers import repeat_key
 

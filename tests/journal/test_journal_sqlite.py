@@ -9,7 +9,8 @@ from posswitch.engine.events import DayTurned, Verdict
 from posswitch.engine.lifecycle import APPROVED
 from posswitch.engine.state import pack_state
 from posswitch.journal.chain import Chain, read_head
-from posswitch.journal.sqlite import Journal, decode_record
+from posswitch.journal.recovery import decode_record
+from posswitch.journal.sqlite import Journal
 
 FULL = 2
 WAL_RESET_MENDED = (3, 51, 3)

@@ -9,7 +9,8 @@ from posswitch.base.errors import JournalError
 from posswitch.engine.events import DayTurned, RequestArrived, Verdict
 from posswitch.engine.state import pack_state
 from posswitch.journal.chain import Chain
-from posswitch.journal.sqlite import Journal, snapshot_mac
+from posswitch.journal.recovery import snapshot_mac
+from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 
 

@@ -172,7 +172,7 @@ def test_history(registry, desk):
     assert first.endswith("lin  2,100 put, 0 removed  many")
     assert second.startswith("3 ")
     assert "0 put, 1 removed" in second
-    assert now.startswith("version 3: 4 bank, 7 bin, 2,111 merchant, 20 terminal")
+    assert now.startswith("version 3: 4 banks, 7 BINs, 2,111 merchants, 20 terminals")
 
 
 def test_revert(registry, desk):
@@ -204,7 +204,7 @@ def test_remove(registry, desk):
 
 
 def test_check(registry, desk, hsm, config, city):
-    assert registry("check").out == "ok: version 0, 4 bank, 7 bin, 12 merchant, 20 terminal\n"
+    assert registry("check").out == "ok: version 0, 4 banks, 7 BINs, 12 merchants, 20 terminals\n"
     activate(desk(), [merchant(100), terminal(7, new_tmk(hsm), merchant(100).id)])
     assert "ok: version 1" in registry("check").out
     text = (city / "posswitch.toml").read_text()

@@ -1,33 +1,33 @@
 """batches: what became of every terminal's settlement."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from posswitch.base.amount import amount_text
-from posswitch.cli.switch import settings_of
+from posswitch.cli.options import OrConfigFile, OrData, settings_of
 from posswitch.engine.events import Difference
 from posswitch.journal.batches import BatchView, read_batches
 from posswitch.scheme.settlement import Side
 
 
 def batches(
-    config: Annotated[Path | None, typer.Option("-c", "--config", help="The configuration file.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The folder of a demo.")] = None,
+    config: OrConfigFile = None,
+    data: OrData = None,
     terminal: Annotated[str, typer.Option(help="Only this terminal.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, one batch a line.")] = False,
     differing: Annotated[bool, typer.Option("--differing", help="Only those that did not balance.")] = False,
 ) -> None:
-    """Show settled batches: balanced, or what differed, payment by payment."""
+    """Show settled batches: balanced, or what differed; exit 1 when --differing finds any."""
     views = read_batches(settings_of(config, data).data, terminal)
-    if not views and not as_json:
-        print(f"no settled batches{f' of terminal {terminal}' if terminal else ''}")
-    for view in views:
-        if differing and view.balanced:
-            continue
+    chosen = [view for view in views if not (differing and view.balanced)]
+    for view in chosen:
         print(json.dumps(_row(view), ensure_ascii=False) if as_json else _text(view))
+    if not chosen and not as_json:
+        which = f"{'differing' if differing and views else 'settled'} batches"
+        print(f"no {which}{f' of terminal {terminal}' if terminal else ''}")
+    raise typer.Exit(1 if differing and chosen else 0)
 
 
 def _row(view: BatchView) -> dict[str, object]:

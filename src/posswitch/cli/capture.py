@@ -13,6 +13,7 @@ from posswitch.codec.reassembly import Segment, reassemble
 FILE_BYTES_MAX = 64 << 20
 CHUNKS_MAX = 100_000
 FLOWS_MAX = 4096
+_NAME_MAX = 256  # what is longer is mistyped hexadecimal, not the name of a file
 _PCAP_MAGICS = tuple(
     bytes.fromhex(magic) for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")
 )
@@ -38,13 +39,14 @@ class Source(NamedTuple):
 
 
 def is_file(text: str) -> bool:
-    """Whether an argument names a file (`@FILE`, `-`, or a path that exists) and not hexadecimal."""
+    """Whether an argument names a file (`@FILE`, `-`, or a path, there or not) and not hexadecimal."""
     if text.startswith("@") or text == "-":
         return True
-    if not _TOKEN.sub("", text).strip():
+    other = _TOKEN.sub("", text)
+    if not other.strip():
         return False
     try:
-        return Path(text).is_file()
+        return Path(text).exists() or (len(text) < _NAME_MAX and ("/" in other or "." in other))
     except (OSError, ValueError):  # too long for a name, or no name at all
         return False
 
@@ -60,11 +62,16 @@ def source(text: str) -> Source:
     name = text.removeprefix("@")
     data = _read(name)
     if data[:4] in _PCAP_MAGICS:
-        return Source("network", _flows(name, data))
+        flows = _flows(name, data)
+        if not flows:
+            raise ConfigError(f"{name}: holds no TCP payload; record the port of the payments")
+        return Source("network", flows)
     found, skipped = _lines(data)
     if found:
         return Source("lines", found, skipped)
-    return Source("raw", [Chunk(name, data)] if data else [])
+    if not data.strip():
+        raise ConfigError(f"{name}: holds no bytes; give a file with messages")
+    return Source("raw", [Chunk(name, data)])
 
 
 def _read(name: str) -> bytes:

@@ -1,29 +1,48 @@
-"""check: every mistake in a configuration, with line and remedy."""
+"""check: every mistake in a configuration, with line and remedy, and what a start would find beside it."""
 
 import json
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import typer
 
 from posswitch.base.registry import Bin
-from posswitch.cli.switch import ConfigFile
+from posswitch.cli.options import AsJson, ConfigFile
+from posswitch.edge.start import foreseen, running
+from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, Examined, examine
-from posswitch.settings.finding import ERROR, WARNING
+from posswitch.settings.finding import ERROR, WARNING, Fault, Finding, counted, found
 
 
-def check(
-    config: ConfigFile,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
-) -> None:
+def check(config: ConfigFile, as_json: AsJson = False) -> None:
     """Find every mistake in a configuration, with line and remedy: exit 1 when the switch would not start."""
     examined = examine(config)
+    if examined.config is not None:
+        around = list(_around(examined, examined.config))
+        fine = examined.config if not any(one.severity == ERROR for one in around) else None
+        examined = examined._replace(findings=sorted([*examined.findings, *around]), config=fine)
     if as_json:
         print(json.dumps(_document(examined), ensure_ascii=False))
     else:
         _print(examined)
     raise typer.Exit(0 if examined.config is not None else 1)
+
+
+def _around(examined: Examined, config: Config) -> Iterator[Finding]:
+    """What a start with this configuration would meet in the data folder."""
+    faults = [
+        Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy)
+        for one in foreseen(config, SystemClock())
+    ]
+    pid = running(config)
+    if pid is not None:
+        what = f"a switch runs on it (process {pid})"
+        remedy = "this file counts when it is started again; a second one would not start"
+        faults.append(Fault(("node", "data"), "node.data", what, remedy, WARNING))
+    for fault in faults:
+        yield found(fault, examined.places.of(fault.path))
 
 
 def _print(examined: Examined) -> None:
@@ -32,7 +51,7 @@ def _print(examined: Examined) -> None:
     if examined.config is not None:
         print(f"{examined.path}: fine: {_sentence(examined.config)}")
     else:
-        counts = ", ".join(_counted(len(examined.of(kind)), kind) for kind in (ERROR, WARNING))
+        counts = ", ".join(counted(len(examined.of(kind)), kind) for kind in (ERROR, WARNING))
         more = f" (and {examined.unkept} more)" if examined.unkept else ""
         print(f"posswitch: {examined.path}: {counts}{more}", file=sys.stderr)
 
@@ -51,14 +70,10 @@ def _counts(config: Config) -> dict[str, int]:
 
 
 def _sentence(config: Config) -> str:
-    counts = ", ".join(_counted(count, name[:-1]) for name, count in _counts(config).items())
+    counts = ", ".join(counted(count, name[:-1]) for name, count in _counts(config).items())
     timers = config.timers
     waits = " / ".join(f"{wait:g}" for wait in (timers.bank, timers.centre, timers.terminal))
     return f"{counts}, timers {waits} s (bank / centre / terminal)"
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def _document(examined: Examined) -> dict[str, Any]:

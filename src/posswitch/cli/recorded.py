@@ -8,13 +8,13 @@ import typer
 
 from posswitch.base.errors import CodecError, ConfigError
 from posswitch.cli.capture import Source, source
+from posswitch.cli.options import AsJson
 from posswitch.codec import Dialect, Message, describe, examine, load_dialect, picture_text
 from posswitch.codec.compare import Spoken, differences
 from posswitch.codec.convert import convert as rewritten
 from posswitch.codec.cut import FRAMINGS, cut
 from posswitch.codec.fit import Fit, dialect_file, fits
 
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 Reveal = Annotated[bool, typer.Option(help="Show card data (test data only).")]
 
 
@@ -75,18 +75,27 @@ def print_frames(dialect: Dialect, frames: list[Frame], as_json: bool, reveal: b
             print(json.dumps({"frame": frame.number, **decoded}, ensure_ascii=False))
         else:
             print(f"#{frame.number}  {frame.label}\n{picture_text(dialect, message, reveal)}\n")
-    if bad or not frames:
+    if bad:
         typer.echo(f"posswitch: {bad} of {len(frames)} frames could not be read by {dialect.name}", err=True)
+    elif not frames:
+        typer.echo(
+            f"posswitch: no {dialect.name} message was found; try --framing, or posswitch fit", err=True
+        )
     return 2 if bad == len(frames) else 1 if bad else 0
 
 
-def _one_message(text: str, dialect: Dialect) -> Message:
-    """The only message of an argument; CodecError when unreadable, ConfigError when not exactly one."""
-    given = source(text)
-    frames = frames_of(given, dialect, "none" if given.kind == "hex" else "auto")
-    if len(frames) != 1:
-        raise ConfigError(f"{text[:40]}: {len(frames)} messages; give exactly one")
-    return dialect.unpack(frames[0].payload)
+def _one_message(side: str, text: str, dialect: Dialect) -> Message:
+    """The only message of an argument; ConfigError names the side when it is not one or cannot be read."""
+    try:
+        given = source(text)
+        frames = frames_of(given, dialect, "none" if given.kind == "hex" else "auto")
+        if len(frames) == 1:
+            return dialect.unpack(frames[0].payload)
+    except CodecError as error:
+        raise ConfigError(f"{side}: {dialect.name} cannot read it: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{side}: {error}") from None
+    raise ConfigError(f"{side}: {len(frames)} messages; give exactly one")
 
 
 def diff(
@@ -99,7 +108,10 @@ def diff(
 ) -> None:
     """Compare two messages field by field, masked: exit 0 same, 1 different, 2 unreadable."""
     spoken = load_dialect(dialect), load_dialect(dialect_b or dialect)
-    one, other = (Spoken(said, _one_message(text, said)) for said, text in zip(spoken, (a, b), strict=True))
+    one, other = (
+        Spoken(said, _one_message(side, text, said))
+        for side, said, text in zip("AB", spoken, (a, b), strict=True)
+    )
     found = differences(one, other, reveal)
     if as_json:
         rows = [{"field": row.label, "a": row.one, "b": row.other} for row in found]
@@ -123,7 +135,7 @@ def convert(
         front = None if header is None else bytes.fromhex(header)
     except ValueError:
         raise ConfigError("--header: not hexadecimal") from None
-    done = rewritten(_one_message(text, load_dialect(came)), target, front)
+    done = rewritten(_one_message("HEX", text, load_dialect(came)), target, front)
     if as_json:
         row: dict[str, object] = {"mti": done.message.mti, "fields": describe(done.message, reveal)}
         row["notes"] = [

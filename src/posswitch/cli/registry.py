@@ -15,8 +15,7 @@ import typer
 from posswitch.base.errors import OfficeError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry, key_of
-from posswitch.cli.switch import settings_of
-from posswitch.cli.words import Lang
+from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of
 from posswitch.crypto.hsm import Usage
 from posswitch.office.desk import Desk, Plan, activations, known_table
 from posswitch.office.difference import lines
@@ -34,6 +33,7 @@ from posswitch.office.onboard import (
 from posswitch.office.rules import findings, shut_keys
 from posswitch.office.sheets import write_sheets
 from posswitch.settings.clock import SystemClock
+from posswitch.settings.finding import counted
 
 registry = typer.Typer(
     name="registry",
@@ -41,21 +41,19 @@ registry = typer.Typer(
     no_args_is_help=True,
 )
 
-ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", help="The configuration file.")]
-Data = Annotated[Path | None, typer.Option(help="The folder of a demo.")]
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="bank, bin, merchant or terminal.")]
 Name = Annotated[str, typer.Argument(metavar="ID", help="Its id; of a BIN row PREFIX/LENGTH.")]
 By = Annotated[str, typer.Option("--by", help="Who does it; without it the user of this machine.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the history.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 _BEIJING = timezone(timedelta(hours=8))
+_CALLED = {"bank": "bank", "bin": "BIN", "merchant": "merchant", "terminal": "terminal"}
 
 
 @registry.command("import")
 def import_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV or TOML files.")],
-    config: ConfigFile = None,
-    data: Data = None,
+    config: OrConfigFile = None,
+    data: OrData = None,
     table: Annotated[
         str | None, typer.Option(help="What a CSV file holds, if its columns do not say.")
     ] = None,
@@ -72,14 +70,15 @@ def import_files(
     for mistake in taken.mistakes:
         print(mistake, file=sys.stderr)
     if taken.mistakes:
-        print(f"posswitch: {len(taken.mistakes)} mistakes; nothing was changed", file=sys.stderr)
+        count = counted(len(taken.mistakes), "mistake")
+        print(f"posswitch: {count}; nothing was changed", file=sys.stderr)
         raise typer.Exit(1)
     _activate(desk, taken.plan, note or ", ".join(path.name for path in files)[:200], by, dry_run)
 
 
 @registry.command("remove")
 def remove(
-    table: Table, name: Name, config: ConfigFile = None, data: Data = None, note: Note = "", by: By = ""
+    table: Table, name: Name, config: OrConfigFile = None, data: OrData = None, note: Note = "", by: By = ""
 ) -> None:
     """Remove one row; refused while others name it."""
     desk = _desk(config, data)
@@ -90,8 +89,8 @@ def remove(
 @registry.command("revert")
 def revert(
     version: Annotated[int, typer.Argument(help="The version to restore; 0 is the configuration alone.")],
-    config: ConfigFile = None,
-    data: Data = None,
+    config: OrConfigFile = None,
+    data: OrData = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     note: Note = "",
     by: By = "",
@@ -105,8 +104,8 @@ def revert(
 def onboard(
     terminal: Annotated[str, typer.Argument(help="The terminal's id (field 41, 8 characters).")],
     merchant: Annotated[str, typer.Option(help="Its merchant (field 42, 15 characters).")],
-    config: ConfigFile = None,
-    data: Data = None,
+    config: OrConfigFile = None,
+    data: OrData = None,
     merchant_name: Annotated[str, typer.Option(help="Adds the merchant under this name.")] = "",
     city: Annotated[str, typer.Option(help="City of a new merchant.")] = "",
     mcc: Annotated[str, typer.Option(help="Category of a new merchant, 4 digits.")] = "",
@@ -158,9 +157,9 @@ def _print_components(components: list[Component]) -> None:
 @registry.command("list")
 def list_rows(
     table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="Only this table.")] = None,
-    config: ConfigFile = None,
-    data: Data = None,
-    as_json: Json = False,
+    config: OrConfigFile = None,
+    data: OrData = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the registered rows, keys as check values."""
     desk = _desk(config, data)
@@ -175,7 +174,7 @@ def list_rows(
 
 
 @registry.command("show")
-def show(table: Table, name: Name, config: ConfigFile = None, data: Data = None) -> None:
+def show(table: Table, name: Name, config: OrConfigFile = None, data: OrData = None) -> None:
     """Print one row and the versions that changed it."""
     desk = _desk(config, data)
     row = desk.row(table, name)
@@ -190,8 +189,8 @@ def show(table: Table, name: Name, config: ConfigFile = None, data: Data = None)
 @registry.command("export")
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder.")],
-    config: ConfigFile = None,
-    data: Data = None,
+    config: OrConfigFile = None,
+    data: OrData = None,
 ) -> None:
     """Write one CSV file a table, keys wrapped; import takes them back."""
     for path in write_sheets(folder, _desk(config, data).registry):
@@ -199,7 +198,7 @@ def export(
 
 
 @registry.command("history")
-def history(config: ConfigFile = None, data: Data = None) -> None:
+def history(config: OrConfigFile = None, data: OrData = None) -> None:
     """Print what was changed when, by whom and why."""
     desk = _desk(config, data)
     for parts in activations(desk.entries):
@@ -212,7 +211,7 @@ def history(config: ConfigFile = None, data: Data = None) -> None:
 
 
 @registry.command("check")
-def check(config: ConfigFile = None, data: Data = None) -> None:
+def check(config: OrConfigFile = None, data: OrData = None) -> None:
     """Check the books and every row: exit 1 names what is wrong."""
     try:
         desk = _desk(config, data)
@@ -229,32 +228,38 @@ def check(config: ConfigFile = None, data: Data = None) -> None:
 
 @registry.command("drift")
 def drift(
-    config: ConfigFile = None,
-    data: Data = None,
-    lang: Annotated[Lang | None, typer.Option(help="Only this language.")] = None,
-    as_json: Json = False,
+    config: OrConfigFile = None,
+    data: OrData = None,
+    lang: OrLang = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Print what terminals send that is not what is registered of them, and what to do."""
+    """Print what terminals send that is not what is registered of them, and what to do: exit 1 if any."""
     settings = settings_of(config, data)
     standing_now = standing(read_drift(settings.data), Desk(settings, SystemClock()).registry)
     if as_json:
         print(json.dumps([_drift_json(row) for row in standing_now], ensure_ascii=False))
-        return
+        raise typer.Exit(1 if standing_now else 0)
     languages = [lang] if lang else list(Lang)
     for number, row in enumerate(standing_now):
         if not number or standing_now[number - 1].terminal != row.terminal:
             print(f"terminal {row.terminal}")
         for language in languages:
             print(f"  {_drift_line(row, language.value)}")
-    if not standing_now:
-        print("no drift")
+    if standing_now:
+        raise typer.Exit(1)
+    print("no drift")
 
 
 def _drift_line(row: Drift, lang: str) -> str:
     name, words = remedy(row, lang)
     first, last = _time(row.first_ns), _time(row.last_ns)
     return SENTENCE[lang].format(
-        **msgspec.structs.asdict(row), name=name, remedy=words, first=first, last=last
+        **msgspec.structs.asdict(row),
+        name=name,
+        remedy=words,
+        first=first,
+        last=last,
+        times="once" if row.count == 1 else f"{row.count:,} times",
     )
 
 
@@ -270,22 +275,23 @@ def _desk(config: Path | None, data: Path | None) -> Desk:
 
 
 def _activate(desk: Desk, plan: Plan, note: str, by: str, dry_run: bool = False) -> None:
-    """Shows a plan's difference and makes it the newest version."""
-    for line in lines(plan.difference, desk.hsm):
-        print(line)
-    for found in plan.notes:
-        print(f"note: {found}")
+    """Makes a plan the newest version and shows its difference."""
     if plan.errors:
         for found in plan.errors:
             print(f"posswitch: {found}", file=sys.stderr)
         raise typer.Exit(1)
     if not plan.difference:
-        print(f"nothing to change; version {plan.version} stands")
+        ends = f"nothing to change; version {plan.version} stands"
     elif dry_run:
-        print(f"dry run: {plan.difference}; nothing was changed")
+        ends = f"dry run: {plan.difference}; nothing was changed"
     else:
         made = desk.activate(plan, by or _user(), note)
-        print(f"version {made[-1].version}: {plan.difference}")
+        ends = f"version {made[-1].version}: {plan.difference}"
+    for line in lines(plan.difference, desk.hsm):
+        print(line)
+    for found in plan.notes:
+        print(f"note: {found}")
+    print(ends)
 
 
 def _user() -> str:
@@ -301,4 +307,4 @@ def _time(at_ns: int) -> str:
 
 def _counts(rows: Registry) -> str:
     tables = [key_of(row)[0] for row in rows.rows]
-    return ", ".join(f"{tables.count(table):,} {table}" for table in dict.fromkeys(tables))
+    return ", ".join(counted(tables.count(table), _CALLED[table]) for table in dict.fromkeys(tables))

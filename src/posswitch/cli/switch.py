@@ -10,15 +10,12 @@ from typing import Annotated
 
 import typer
 
-from posswitch.base.errors import ConfigError
+from posswitch.cli.options import ConfigFile, OrConfigFile, OrData, settings_of
 from posswitch.edge.loop import run_fast
 from posswitch.edge.node import verify_journal
 from posswitch.edge.supervisor import Supervisor
-from posswitch.settings.config import Config, load_config
-from posswitch.sim.city import CONFIG_FILE
+from posswitch.settings.config import load_config
 from posswitch.sim.demo import DemoOptions, run_demo
-
-ConfigFile = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.")]
 
 
 def run(config: ConfigFile) -> None:
@@ -71,8 +68,8 @@ def demo(
 
 
 def verify(
-    config: Annotated[Path | None, typer.Option("-c", "--config", help="The configuration file.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The folder of a demo.")] = None,
+    config: OrConfigFile = None,
+    data: OrData = None,
 ) -> None:
     """Check a journal to the last record, also beside a running switch: exit 1 names what is damaged."""
     findings = verify_journal(settings_of(config, data))
@@ -81,18 +78,3 @@ def verify(
     if findings:
         raise typer.Exit(1)
     print("ok")
-
-
-def settings_of(config: Path | None, data: Path | None) -> Config:
-    """The configuration that `-c FILE` or `--data DIR` names; ConfigError unless it is just one of them."""
-    if (config is None) == (data is None):
-        raise ConfigError("give either -c FILE or --data DIR")
-    return load_config(config or _beside(data or Path()), serve=False)
-
-
-def _beside(data: Path) -> Path:
-    """The configuration of a folder: in it, or beside it when it is the journal's own folder."""
-    for folder in (data, data.resolve().parent):
-        if (folder / CONFIG_FILE).exists():
-            return folder / CONFIG_FILE
-    raise ConfigError(f"{data}: no {CONFIG_FILE} in it or beside it; give -c FILE")

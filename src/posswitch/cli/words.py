@@ -1,7 +1,6 @@
 """decode and explain: bytes and codes in words."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from posswitch.base.codes import explain_text, lookup
 from posswitch.base.errors import CodecError
 from posswitch.cli.capture import is_file
+from posswitch.cli.options import AsJson, Lang, OrLang
 from posswitch.cli.recorded import decode_many
 from posswitch.codec import (
     Damage,
@@ -22,13 +22,6 @@ from posswitch.codec import (
 )
 
 
-class Lang(StrEnum):
-    """The languages of what users read."""
-
-    zh = "zh"
-    en = "en"
-
-
 def decode(
     text: Annotated[
         str,
@@ -37,7 +30,7 @@ def decode(
         ),
     ],
     dialect: Annotated[str, typer.Option(help="pos, cups, iso87a, iso87b, or a dialect file.")] = "pos",
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    as_json: AsJson = False,
     reveal: Annotated[bool, typer.Option(help="Show card data (test data only).")] = False,
     framing: Annotated[str, typer.Option(help="How a file is cut: auto, none, bin2, ascii4 …")] = "auto",
 ) -> None:
@@ -72,7 +65,7 @@ def _damage(dialect: Dialect, text: str, error: CodecError) -> Damage:
 
 def explain(
     code: Annotated[str, typer.Argument(help="A response code, for example 96.")],
-    lang: Annotated[Lang | None, typer.Option(help="Only this language.")] = None,
+    lang: OrLang = None,
 ) -> None:
     """Say what a response code means and what cashier and operator do."""
     if lookup(code.strip().upper()) is None:

@@ -47,7 +47,8 @@ from posswitch.settings.config import Config
 
 POS = load_dialect("pos")
 _OTHERS = tuple(name for name in BUILT_IN if name != "pos")
-_SIGN_ON_NS = NS_PER_S  # a sign-on is not signed and costs a record: one a second for each terminal
+_SIGN_ON_NS = NS_PER_S  # a sign-on is not signed and costs a record: one a second for each terminal,
+_SIGN_ON_BURST = 3  # and so many at once: people try again
 _UNSIGNED = "358"  # classes of messages that may come without a MAC: batches, network management
 _NO_PIN = bytes(8)  # what terminals send where no PIN was typed
 MAC_BYTES = 8  # field 64 is the last of a POS message
@@ -109,7 +110,7 @@ class Admission:
         self._tickets = tickets
         self._tick_ns = tick_ns
         self._drift = drift
-        self._signed_on_ns: dict[str, int] = {}
+        self._signs_on_from_ns: dict[str, int] = {}  # when a terminal's allowance is whole again
 
     def from_terminal(self, payload: bytes, reply: Reply) -> Event | Direct | Dropped:
         """A terminal's payload as an event, a direct answer, or a reason why nobody is answered."""
@@ -210,10 +211,8 @@ class Admission:
         if had.get(42) != terminal.merchant:
             self._drift(terminal.id, "merchant", terminal.merchant, had[42])
             return Direct("03", message)
-        now = self._tick_ns()
-        if now - self._signed_on_ns.get(terminal.id, -_SIGN_ON_NS) < _SIGN_ON_NS:
+        if not self._may_sign_on(terminal.id):
             return Direct("96", message)
-        self._signed_on_ns[terminal.id] = now
         return TerminalSignedOn(
             self._seal(Ticket(reply, message.header)),
             terminal.id,
@@ -222,6 +221,15 @@ class Admission:
             self._hsm.new_key(Usage.TAK),
             self._config.version,
         )
+
+    def _may_sign_on(self, terminal: str) -> bool:
+        """Spends one of the terminal's sign-ons, unless they are spent (the generic cell rate algorithm)."""
+        now = self._tick_ns()
+        whole = max(self._signs_on_from_ns.get(terminal, now), now)
+        if whole - now > (_SIGN_ON_BURST - 1) * _SIGN_ON_NS:
+            return False
+        self._signs_on_from_ns[terminal] = whole + _SIGN_ON_NS
+        return True
 
     def _sign_off(self, heard: Heard, kind: Kind) -> Event:
         had = heard.had

@@ -15,7 +15,7 @@ import structlog
 from posswitch.base.card import scrub
 from posswitch.base.errors import ConfigError, CryptoError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
-from posswitch.base.registry import Bank, Change, Registry
+from posswitch.base.registry import Bank, Change
 from posswitch.codec import Message
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.admit import Admission, Direct, Dropped
@@ -29,12 +29,12 @@ from posswitch.edge.loop import run_fast
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
+from posswitch.edge.start import PID_FILE, identity_of, journal_key, obstacles, registry_in_force
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
 from posswitch.engine.decide import Rules
 from posswitch.engine.events import NodeRestarted, RegistryChanged, ReturnedUnread
-from posswitch.engine.state import State
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 from posswitch.scheme.kinds import answer_mti, text
@@ -44,22 +44,15 @@ from posswitch.settings.config import Config
 from posswitch.settings.secret import read_secret
 
 READY = "ready"
-PID_FILE = "node.pid"
 SUPERVISOR = "POSSWITCH_SUPERVISOR"  # the environment variable with the supervisor's process id
 _TICK_S = 0.02
 _SWEEP_NS = NS_PER_S // 2
 _ORDERS_S = 1.0
 _HEAD_SYNC_NS = 60 * NS_PER_S
 _EXIT_BROKEN = 3
-_CLOCK_BEHIND_S_MAX = 60
 _GC_THRESHOLDS = (50_000, 20, 50)  # what a payment leaves is freed by counting; cycles are rare
 
 log = structlog.get_logger()
-
-
-def journal_key(hsm: SoftHsm) -> bytes:
-    """The key of the journal's chain, derived from the node's secret."""
-    return hsm.derive("journal")
 
 
 class Node:
@@ -71,10 +64,10 @@ class Node:
         hsm = SoftHsm(read_secret(config.secret), clock.entropy)
         self._journal = Journal(config.data, journal_key(hsm))
         self._state = self._journal.recover(config.node)
-        self._identity = f"{config.node}/{config.acquirer}/{config.centre}"
         self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
-        self._registry = _registry_in_force(config, self._state)
-        self._check_start()
+        self._registry = registry_in_force(config, self._state)
+        for obstacle in obstacles(config, self._registry, self._state, clock.wall_ns()):
+            raise ConfigError(str(obstacle))
         self._voices = Voices(self._registry, config.centre)
         self._dresser = Dresser(config, self._registry, self._voices, hsm)
         self._admission = Admission(
@@ -106,23 +99,6 @@ class Node:
         self._management_stan = 0
         self._next_vitals_ns = self._next_sweep_ns = self._next_sync_ns = 0
 
-    def _check_start(self) -> None:
-        """Raises ConfigError when journal, configuration and clock do not belong together."""
-        state = self._state
-        if state.identity not in ("", self._identity):
-            raise ConfigError(
-                f"the journal is of node/acquirer/centre {state.identity}, the configuration says "
-                f"{self._identity}; banks would not know the payments: take another data folder"
-            )
-        behind_s = (state.at_ns - self._clock.wall_ns()) // NS_PER_S
-        if behind_s > _CLOCK_BEHIND_S_MAX:
-            raise ConfigError(f"the clock is {behind_s} s behind the journal's last record; set it first")
-        for flight in state.flights.values():
-            if flight.request.bank not in self._registry.banks:
-                raise ConfigError(
-                    f"bank {flight.request.bank} still has payments open; keep it in the configuration"
-                )
-
     def __repr__(self) -> str:
         return f"<node {self._config.node} {self._runtime!r} {len(self._gate)} connections>"
 
@@ -140,7 +116,7 @@ class Node:
             NodeRestarted(
                 business_day(self._clock.wall_ns(), self._config.cutover_s),
                 self._config.version,
-                self._identity,
+                identity_of(self._config),
             )
         )
         await self._listener.serve()
@@ -317,21 +293,6 @@ class Node:
         now = stamp(self._clock.wall_ns())
         mti, stan, code = answer_mti(message.mti), text(message, 11) or "000000", text(message, 70)
         return self._dresser.management(bank, mti, stan, now, code, "00")
-
-
-def _registry_in_force(config: Config, state: State) -> Registry:
-    """The rows of the configuration file with what the office has changed since."""
-    registry = config.registry
-    owed = {flight.request.bank for flight in state.flights.values()}
-    registry.amend(
-        [row for row in state.amended.values() if row is not None],
-        [
-            key
-            for key, row in state.amended.items()
-            if row is None and (key[0] != "bank" or key[1] not in owed)
-        ],
-    )
-    return registry
 
 
 def verify_journal(config: Config) -> list[str]:

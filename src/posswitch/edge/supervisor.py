@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posswitch.base.errors import PosswitchError
-from posswitch.edge.node import PID_FILE, SUPERVISOR
+from posswitch.edge.node import SUPERVISOR
+from posswitch.edge.start import PID_FILE
 from posswitch.settings.config import load_config
 
 _READY_SECONDS_MAX = 60.0

@@ -8,7 +8,7 @@ import msgspec
 from posswitch.base.errors import JournalError
 from posswitch.engine.batch import Totals
 from posswitch.engine.events import Difference
-from posswitch.journal.sqlite import DATABASE
+from posswitch.journal.layout import DATABASE
 
 
 class BatchView(msgspec.Struct, frozen=True):

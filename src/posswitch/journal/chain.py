@@ -86,11 +86,19 @@ class HeadFile:
 
 def read_head(path: Path, chain: Chain) -> Head:
     """The head in a file that a live node may be writing; raises JournalError when no slot fits."""
+    return _newest(_bytes_of(path), chain)[0]
+
+
+def never_written(path: Path) -> bool:
+    """Whether a head file is missing or of a start that ended before its first head."""
+    return not any(_bytes_of(path))
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
-        data = b""
-    return _newest(data, chain)[0]
+        return b""
 
 
 def _newest(data: bytes, chain: Chain) -> tuple[Head, int]:

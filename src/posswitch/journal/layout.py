@@ -1,5 +1,6 @@
 """The tables: what is the record, and what only follows from it."""
 
+DATABASE, HEAD = "journal.db", "journal.head"  # files in the data folder
 APPLICATION_ID = 0x504F5357  # "POSW"
 LAYOUT_VERSION = 2
 

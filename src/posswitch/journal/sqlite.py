@@ -3,7 +3,6 @@
 After the first failed write nothing is retried: the error goes up and ends the process; recovery decides.
 """
 
-import hmac
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import msgspec
 
 from posswitch.base.bounds import BATCH_ITEMS_MAX
 from posswitch.base.errors import JournalDamaged, JournalError
-from posswitch.engine.apply import apply
 from posswitch.engine.batch import batch_row
 from posswitch.engine.events import (
     Event,
@@ -23,11 +21,11 @@ from posswitch.engine.events import (
 )
 from posswitch.engine.facts import Entry, Row
 from posswitch.engine.lifecycle import LIFE, RECEIVED
-from posswitch.engine.state import State, pack_state, unpack_state
-from posswitch.journal.chain import GENESIS, Chain, Head, HeadFile
-from posswitch.journal.layout import APPLICATION_ID, LAYOUT_VERSION, TABLES
+from posswitch.engine.state import State, pack_state
+from posswitch.journal.chain import Chain, Head, HeadFile
+from posswitch.journal.layout import APPLICATION_ID, DATABASE, HEAD, LAYOUT_VERSION, TABLES
+from posswitch.journal.recovery import decode_record, last_head, recovered, snapshot_mac
 
-DATABASE, HEAD = "journal.db", "journal.head"
 _SNAPSHOTS_KEPT = 2
 
 _PRAGMAS = (
@@ -53,15 +51,6 @@ _COUNT = """INSERT INTO counter VALUES(?, ?, ?)
 ON CONFLICT(key, window) DO UPDATE SET used_minor = used_minor + excluded.used_minor"""
 
 _encode = _pack = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Record).decode
-
-
-def decode_record(seq: int, body: bytes) -> Record:
-    """A record from its bytes; raises JournalDamaged when they are not one."""
-    try:
-        return _decode(body)
-    except msgspec.DecodeError:
-        raise JournalDamaged(seq, "its body is not a record") from None
 
 
 def opening_row(event: Event, verdict: Verdict) -> tuple[str, str, int, int, int]:
@@ -73,11 +62,6 @@ def opening_row(event: Event, verdict: Verdict) -> tuple[str, str, int, int, int
     return event.key, event.kind, event.amount_minor, int(foreign), original
 
 
-def snapshot_mac(chain: Chain, seq: int, body: bytes) -> bytes:
-    """The signature of a snapshot."""
-    return chain.sign(b"snapshot" + seq.to_bytes(8, "big") + body)
-
-
 class Journal:
     """The write side, owned by the node's loop; `open` creates what is missing."""
 
@@ -87,7 +71,7 @@ class Journal:
         self._head_file = HeadFile(folder / HEAD, self._chain)
         self._db = _connect(folder / DATABASE)
         self._run = self._db.cursor().execute
-        self._last = self._tail()
+        self._last = last_head(self._db)
         if not self._last.seq and self._head_file.blank:
             self._head_file.write(self._last)  # from now on a missing head is a finding
 
@@ -242,68 +226,12 @@ class Journal:
     # Recovery
 
     def recover(self, node: str) -> State:
-        """The state after the last record: newest signed snapshot, then every later record, chain checked.
-
-        Raises JournalError when the journal is damaged, cut, or not the one its head file names.
-        """
-        try:
-            state = self._folded(node)
-        except (apsw.Error, LookupError, AssertionError, AttributeError, ValueError) as error:
-            raise JournalError(
-                f"the journal cannot be folded ({type(error).__name__}); run verify, restore the newest copy"
-            ) from None
+        """The state after the last record, as `recovered` finds it; the head file then names that record."""
+        head = self._head_file.read() if self._last.seq or not self._head_file.blank else None
+        state = recovered(self._db, self._chain, head, node)
         self._head_file.write(self._last)
         self._head_file.sync()
         return state
-
-    def _folded(self, node: str) -> State:
-        state, previous = self._from_snapshot(node)
-        if self._last.seq or not self._head_file.blank:
-            self._compare(self._head_file.read())
-        for seq, body, made in self._run(
-            "SELECT seq, body, link FROM journal WHERE seq > ? ORDER BY seq", (state.seq,)
-        ):
-            previous = checked_link(self._chain, previous, state.seq + 1, seq, body, made)
-            apply(state, seq, decode_record(seq, body))
-        return state
-
-    def _compare(self, head: Head) -> None:
-        """Holds the head file against the journal."""
-        if head.seq > self._last.seq:
-            raise JournalError(
-                f"the journal ends at record {self._last.seq}, its head file at {head.seq}: "
-                "records are missing; restore the newest copy, do not start on this one"
-            )
-        found = self._run("SELECT link FROM journal WHERE seq = ?", (head.seq,)).fetchone()
-        if head.seq and (found is None or found[0] != head.link):
-            raise JournalDamaged(head.seq, "is not the one the head file names; it is of another history")
-
-    def _from_snapshot(self, node: str) -> tuple[State, bytes]:
-        found = self._run("SELECT seq, body, mac FROM snapshot ORDER BY seq DESC LIMIT 1").fetchone()
-        if found is None:
-            return State(node), GENESIS
-        seq, body, mac = found
-        if not hmac.compare_digest(mac, snapshot_mac(self._chain, seq, body)):
-            raise JournalDamaged(seq, "the snapshot's signature does not fit")
-        at = self._run("SELECT link FROM journal WHERE seq = ?", (seq,)).fetchone()
-        if at is None:
-            raise JournalDamaged(seq, "the snapshot's record is missing")
-        return unpack_state(body), at[0]
-
-    def _tail(self) -> Head:
-        found = self._run("SELECT seq, link FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
-        return Head(0, GENESIS) if found is None else Head(*found)
-
-
-def checked_link(chain: Chain, previous: bytes, expected: int, seq: int, body: bytes, made: bytes) -> bytes:
-    """The record's link when it fits what came before; raises JournalDamaged otherwise."""
-    if seq != expected:
-        raise JournalDamaged(expected, "is missing")
-    if not isinstance(body, bytes) or not isinstance(made, bytes):
-        raise JournalDamaged(seq, "its columns are not what was written")
-    if not hmac.compare_digest(chain.link(previous, seq, body), made):
-        raise JournalDamaged(seq, "does not fit its chain")
-    return made
 
 
 def _connect(path: Path) -> apsw.Connection:

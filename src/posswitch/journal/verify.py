@@ -13,7 +13,8 @@ from posswitch.engine.events import Difference, Record
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state
 from posswitch.journal.chain import GENESIS, Chain, Head, read_head
-from posswitch.journal.sqlite import DATABASE, HEAD, checked_link, decode_record, snapshot_mac
+from posswitch.journal.layout import DATABASE, HEAD
+from posswitch.journal.recovery import checked_link, decode_record, snapshot_mac
 
 
 def verify(folder: Path, key: bytes, node: str) -> list[str]:

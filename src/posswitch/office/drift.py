@@ -41,7 +41,7 @@ _WORDS = {
 }
 SENTENCE = {
     "zh": "{name}：登记 {registered}，终端上送 {sent}；自 {first} 起 {count} 次，最近 {last}。处理：{remedy}",
-    "en": "{name}: registered {registered}, sent {sent}; {count} times since {first}, last {last}. {remedy}",
+    "en": "{name}: registered {registered}, sent {sent}; {times} since {first}, last {last}. {remedy}",
 }
 
 

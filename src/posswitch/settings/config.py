@@ -46,6 +46,7 @@ class Examined(NamedTuple):
     findings: list[Finding]
     unkept: int  # findings beyond FINDINGS_MAX
     config: Config | None
+    places: Places
 
     def of(self, severity: str) -> list[Finding]:
         """The findings of one severity."""
@@ -74,7 +75,7 @@ def examine(path: Path, *, serve: bool = True) -> Examined:
     """Finds everything that is wrong with a file; raises ConfigError when there is none to read."""
     read = read_toml(path)
     if not read.readable:
-        return Examined(path, sorted(read.findings), 0, None)
+        return Examined(path, sorted(read.findings), 0, None, Places(""))
     places = Places(read.text)
     draft = Draft(path.resolve().parent, holes=bool(read.findings))
     kept: dict[str, list[Finding]] = {ERROR: list(read.findings), WARNING: []}
@@ -89,9 +90,10 @@ def examine(path: Path, *, serve: bool = True) -> Examined:
                 break
     findings = sorted(kept[ERROR] + kept[WARNING])
     if kept[ERROR]:
-        return Examined(path, findings, unkept, None)
+        return Examined(path, findings, unkept, None, places)
     version = hashlib.sha256(read.raw).hexdigest()[:12]
-    return Examined(path, findings, unkept, _built(draft, msgspec.convert(read.values, Tables), version))
+    built = _built(draft, msgspec.convert(read.values, Tables), version)
+    return Examined(path, findings, unkept, built, places)
 
 
 def _faults(draft: Draft, values: dict[str, Any], serve: bool) -> Iterator[Fault]:

@@ -40,6 +40,11 @@ def found(fault: Fault, place: Place) -> Finding:
     return Finding(*place, fault.severity, fault.name, one_line(fault.what), one_line(fault.remedy))
 
 
+def counted(count: int, name: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
+
+
 def one_line(text: str) -> str:
     """A text without anything that breaks a line or a terminal."""
     return "".join(one if one.isprintable() else "?" for one in text)

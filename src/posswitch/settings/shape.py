@@ -216,8 +216,6 @@ def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
             faults += wrong
             if not wrong:
                 row.good[name] = row.raw[name]
-        elif not (key.required or holes):
-            row.good[name] = key.default_factory() if key.default is msgspec.NODEFAULT else key.default
     intended = []
     for name in row.raw:
         if name not in shape.keys:
@@ -226,8 +224,12 @@ def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
             remedy = _did_you_mean(meant) if meant else f"remove it; the keys are {', '.join(shape.keys)}"
             faults.append(Fault((*row.path, name), row.name(_named(name)), "no such key", remedy))
     for name, key in shape.keys.items():
-        if key.required and not (name in row.raw or name in intended or holes):
+        if name in row.raw or name in intended or holes:
+            continue
+        if key.required:
             faults.append(Fault(row.path, row.name(name), "is missing", f"{_expected(key.type)}"))
+        else:
+            row.good[name] = key.default_factory() if key.default is msgspec.NODEFAULT else key.default
     yield from faults
 
 

@@ -37,6 +37,8 @@ _WORDS = {
     (NEITHER, True): "outcome unknown; its reversal was confirmed",
 }
 
+_UNBALANCED = "the totals do not balance (this terminal knows only the payments of this run)"
+
 
 class Step(NamedTuple):
     """One thing to do; `amount_minor` None = none, or all of what it builds on."""
@@ -154,7 +156,7 @@ class Solo:
                 except GaveUp as gave_up:
                     rest = ", ".join(left.word for left in steps[at + 1 :])
                     not_done = f"; not done: {rest}" if rest else ""
-                    self._tell(Result(step, False, f"gave up: {gave_up} has no usable answer{not_done}"))
+                    self._tell(Result(step, False, f"gave up: {gave_up}{not_done}"))
                     return False
                 self._tell(Result(step, not why, why))
                 good = good and not why
@@ -175,7 +177,7 @@ class Solo:
         if step.name == SIGN_OFF.name:
             return _unless_done(await terminal.sign_off())
         if step.name == _SETTLE:
-            return "" if await terminal.settle() else "the totals do not balance"
+            return "" if await terminal.settle() else _UNBALANCED
         if step.name == MIX:
             outcomes = [await terminal.pay(terminal.drawer.next(terminal.batch)) for _ in range(step.times)]
             missed = len(outcomes) - outcomes.count(APPROVED)

@@ -185,9 +185,9 @@ def _side(side: Side) -> str:
 
 def result_object(result: Result) -> dict[str, object]:
     """How one step ended."""
-    return {"event": "step", "step": result.step.word, "good": result.good, "why": result.why}
+    return {"event": "step", "step": result.step.word, "good": result.good, "why": plain(result.why)}
 
 
 def result_line(result: Result) -> str:
     """How one step ended, for people."""
-    return f"{'✓' if result.good else '✗'} {result.step.word}{f': {result.why}' if result.why else ''}"
+    return f"{'✓' if result.good else '✗'} {result.step.word}{f': {plain(result.why)}' if result.why else ''}"

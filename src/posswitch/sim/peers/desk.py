@@ -173,7 +173,7 @@ def _stray(answer: Message, request: Message) -> str:
 
 
 class GaveUp(Exception):
-    """A terminal with a limited number of tries has used them all; says for what."""
+    """A terminal does not ask any further; says what came of it."""
 
 
 class Pause:
@@ -192,7 +192,7 @@ class Pause:
         """One try is used up."""
         self._left -= 1
         if self._left == 0:
-            raise GaveUp(self._what)
+            raise GaveUp(f"{self._what} has no usable answer")
 
     async def wait(self) -> None:
         """One try is used up; the next comes later."""

@@ -164,7 +164,7 @@ class Terminal:
                 self.counts["sign_on"] += 1
                 return
             if self._tries and reply.message is not None and reply.code not in ADVICE_LATER:
-                raise GaveUp("sign-on")  # asked again it would be answered the same
+                raise GaveUp(_refused(reply))  # asked again it would be answered the same
             await pause.wait()
 
     def _take_keys(self, answer: Message) -> bool:
@@ -359,6 +359,13 @@ class Terminal:
     def _next_stan(self) -> int:
         self._stan = next_stan(self._stan)
         return self._stan
+
+
+def _refused(reply: Reply) -> str:
+    """Why a sign-on gave no keys."""
+    if reply.code == "00":
+        return "sign-on was granted, but its keys cannot be used"
+    return f"sign-on was refused with {reply.code}"
 
 
 async def _passed(event: asyncio.Event, seconds: float) -> bool:

@@ -1,0 +1,102 @@
+"""What must agree before a node starts: its journal, its configuration, and the clock."""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from posswitch.base.errors import JournalError
+from posswitch.base.moment import NS_PER_S
+from posswitch.base.registry import Registry
+from posswitch.crypto.hsm import SoftHsm
+from posswitch.engine.state import State
+from posswitch.journal.recovery import look
+from posswitch.settings.clock import Clock
+from posswitch.settings.config import Config
+from posswitch.settings.secret import read_secret
+
+PID_FILE = "node.pid"
+_CLOCK_BEHIND_S_MAX = 60
+
+
+class Obstacle(NamedTuple):
+    """Why a node would not start: the key of `[node]` that it is about, what is wrong, the remedy."""
+
+    key: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
+
+
+def identity_of(config: Config) -> str:
+    """What a journal is kept under: banks know its payments by these numbers."""
+    return f"{config.node}/{config.acquirer}/{config.centre}"
+
+
+def registry_in_force(config: Config, state: State) -> Registry:
+    """The rows of the configuration file with what the office has changed since."""
+    registry = Registry(config.registry.rows)
+    owed = _owed(state)
+    registry.amend(
+        [row for row in state.amended.values() if row is not None],
+        [
+            key
+            for key, row in state.amended.items()
+            if row is None and not (key[0] == "bank" and key[1] in owed)
+        ],
+    )
+    return registry
+
+
+def _owed(state: State) -> set[str]:
+    """The banks with open payments."""
+    return {flight.request.bank for flight in state.flights.values()}
+
+
+def obstacles(config: Config, registry: Registry, state: State, now_ns: int) -> Iterator[Obstacle]:
+    """What keeps a node with this configuration from going on where its journal ends."""
+    identity = identity_of(config)
+    if state.identity not in ("", identity):
+        yield Obstacle(
+            "data",
+            f"the journal is of node/acquirer/centre {state.identity}, the configuration says {identity}",
+            "banks would not know the payments: take another data folder",
+        )
+    behind_s = (state.at_ns - now_ns) // NS_PER_S
+    if behind_s > _CLOCK_BEHIND_S_MAX:
+        yield Obstacle("data", f"the clock is {behind_s} s behind the journal's last record", "set it first")
+    for bank in sorted(_owed(state) - registry.banks.keys()):
+        yield Obstacle("data", f"bank {bank} still has payments open", "keep it in the configuration")
+
+
+def foreseen(config: Config, clock: Clock) -> Iterator[Obstacle]:
+    """What a start would find, without starting: reads the journal, also beside a running node."""
+    key = journal_key(SoftHsm(read_secret(config.secret), clock.entropy))
+    try:
+        state = look(config.data, key, config.node)
+    except (JournalError, OSError) as error:
+        what, _, remedy = str(error).partition("; ")
+        yield Obstacle("data", what, remedy or "see docs/operating.md, When it does not start")
+        return
+    if state is not None:
+        yield from obstacles(config, registry_in_force(config, state), state, clock.wall_ns())
+
+
+def running(config: Config) -> int | None:
+    """The process that serves this data folder now, if there is one."""
+    try:
+        pid = int((config.data / PID_FILE).read_text("ascii"))
+        if pid > 0:
+            os.kill(pid, 0)
+            return pid
+    except PermissionError:  # it lives, as another user's
+        return pid
+    except (OSError, ValueError, OverflowError):
+        pass
+    return None
+
+
+def journal_key(hsm: SoftHsm) -> bytes:
+    """The key of the journal's chain, derived from the node's secret."""
+    return hsm.derive("journal")
