@@ -183,7 +183,7 @@ def read_shape(values: Mapping[str, Any], rows: dict[str, list[Row]], holes: boo
                 yield row
             else:
                 rows[name].append(row)
-                yield from _read_row(shape, row, holes)
+                yield from read_values(shape, row, holes)
         if shape.required and not values.get(name) and name not in intended and not holes:
             yield Fault((), shape.heading, "is missing", f"add {'at least one' if shape.many else 'it'}")
 
@@ -208,7 +208,8 @@ def _rows_of(shape: Shape, value: object) -> Iterator[Row | Fault]:
         yield Fault((shape.name,), f"[{shape.name}]", "is not a list of tables", f"write {shape.heading}")
 
 
-def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
+def read_values(shape: Shape, row: Row, holes: bool = False) -> Iterator[Fault]:
+    """What of a row is wrong, unknown or missing; the rest of it, and defaults, become its `good`."""
     faults = []
     for name, key in shape.keys.items():
         if name in row.raw:
@@ -227,14 +228,13 @@ def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
             faults.append(Fault((*row.path, name), row.name(_named(name)), "no such key", remedy))
     for name, key in shape.keys.items():
         if key.required and not (name in row.raw or name in intended or holes):
-            faults.append(Fault(row.path, row.name(name), "is missing", f"{_expected(key.type)}"))
+            faults.append(row.fault(name, "is missing", _expected(key.type)))
     yield from faults
 
 
 def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
     value = row.raw[name]
-    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    listed = isinstance(value, list) and get_origin(plain) is list
+    listed = isinstance(value, list) and is_list(kind)
     odd = [item for item, one in enumerate(value) if not _is_item(one)] if listed else []
     for item in odd:
         yield row.fault(
@@ -245,10 +245,19 @@ def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
     except msgspec.ValidationError:
         what = f"{len(value)} of them" if listed else f"is {shown(value)}"
         remedy = _expected(kind)
-        if plain is str and not isinstance(value, str) and "quotes" not in remedy:
+        if _plain(kind) is str and not isinstance(value, str) and "quotes" not in remedy:
             remedy += " between quotes"
         if not odd:
             yield row.fault(name, _HIDDEN.get(name, what), remedy)
+
+
+def _plain(kind: object) -> object:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def is_list(kind: object) -> bool:
+    """Whether a key of this type holds several values."""
+    return get_origin(_plain(kind)) is list
 
 
 def _is_item(value: object) -> bool:
@@ -257,13 +266,12 @@ def _is_item(value: object) -> bool:
 
 def _expected(kind: object) -> str:
     """What a value of this type is told when it is none."""
-    plain, *notes = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-    for note in notes:
+    for note in getattr(kind, "__metadata__", ()):
         if note.description:
             return str(note.description)
         if note.ge is not None and note.le is not None:
             return f"write a whole number from {note.ge} to {note.le}"
-    return _KINDS.get(plain, 'write a list: ["…", "…"]')
+    return _KINDS.get(_plain(kind), 'write a list: ["…", "…"]')
 
 
 def _meant(name: str, known: Mapping[str, Any]) -> str:
