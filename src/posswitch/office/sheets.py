@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from posswitch.base.errors import OfficeError
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Registry, Row, key_of
-from posswitch.office.forms import COLUMNS, NAMING, brief, cell, values_of
+from posswitch.office.forms import COLUMNS, NAMING, cell, values_of
+from posswitch.settings.finding import shown
 
 _FILE_BYTES_MAX = 64 << 20
 _DELIMITERS = ",;\t"
@@ -105,7 +106,7 @@ def _table_of(path: Path, header: list[str]) -> str:
         raise OfficeError(f"{path}:1: these columns fit {' and '.join(fit)}; give --table")
     best = max(TABLES, key=lambda table: len(names & COLUMNS[table].keys()))
     wrong = (
-        ", ".join(brief(name) for name in header if name not in COLUMNS[best]) or "a naming column missing"
+        ", ".join(shown(name) for name in header if name not in COLUMNS[best]) or "a naming column missing"
     )
     raise OfficeError(
         f"{path}:1: no table has these columns ({wrong}); nearest is {best}: {', '.join(COLUMNS[best])}"
@@ -116,9 +117,9 @@ def _header_mistakes(place: Place, table: str, header: list[str]) -> Iterator[tu
     known = COLUMNS[table]
     for name in dict.fromkeys(header):
         if name not in known:
-            yield place, f"column {brief(name)} is not known", f"{table} has {', '.join(known)}"
+            yield place, f"column {shown(name)} is not known", f"{table} has {', '.join(known)}"
         if header.count(name) > 1:
-            yield place, f"column {brief(name)} stands twice", "remove one"
+            yield place, f"column {shown(name)} stands twice", "remove one"
     for name in NAMING[table]:
         if name not in header:
             yield place, f"column {name} is missing", f"it names a {table}; add it"
@@ -140,7 +141,7 @@ def _read_toml(path: Path, text: str) -> Sheet:
             or not all(isinstance(row, dict) for row in rows)
         ):
             place = Place(path.name, (starts or [1])[0])
-            sheet.mistakes.append((place, f"no table [[{brief(table)}]]", f"there are {', '.join(TABLES)}"))
+            sheet.mistakes.append((place, f"no table [[{shown(table)}]]", f"there are {', '.join(TABLES)}"))
             continue
         if len(starts) != len(rows):  # written inline
             starts = [1] * len(rows)
@@ -148,7 +149,7 @@ def _read_toml(path: Path, text: str) -> Sheet:
             place = Place(path.name, line)
             for name in row.keys() - COLUMNS[table].keys():
                 known = ", ".join(COLUMNS[table])
-                sheet.mistakes.append((place, f"{brief(name)} is not known", f"{table} has {known}"))
+                sheet.mistakes.append((place, f"{shown(name)} is not known", f"{table} has {known}"))
             sheet.lines.append(Line(place, path.resolve().parent, table, row))
     return sheet
 

@@ -9,7 +9,7 @@ import msgspec
 from posswitch.base.amount import CNY
 from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
 from posswitch.base.registry import Limits
-from posswitch.settings.finding import Fault, shown
+from posswitch.settings.finding import Fault, brief, shown
 from posswitch.settings.places import Path
 
 
@@ -107,7 +107,10 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Row(NamedTuple):
-    """A table, or one of its rows: what is written, and what of it is of its kind (defaults filled in)."""
+    """A table, or one of its rows: what is written, and what of it is of its kind (defaults filled in).
+
+    A row of a file has a number in its path, a row of a registry what names it there.
+    """
 
     table: str
     path: Path
@@ -116,11 +119,11 @@ class Row(NamedTuple):
 
     def name(self, key: str = "") -> str:
         """How people call the row or one of its keys; what is no id is a number."""
-        table, index = self.path[0], self.path[-1]
-        if not isinstance(index, int):
+        table, place = self.table, self.path[-1]
+        if len(self.path) == 1:
             return f"{table}.{key}" if key else f"[{table}]"
-        naming = "prefix" if table == "bin" else "id"
-        name = f"{table} {self.good[naming]}" if naming in self.good else f"{table} number {index + 1}"
+        number = f"number {place + 1}" if isinstance(place, int) else brief(place)
+        name = f"{table} {self.good.get('prefix' if table == 'bin' else 'id', number)}"
         return f"{name}: {key}" if key else name
 
     def fault(self, key: str, what: str, remedy: str, item: int | None = None) -> Fault:
