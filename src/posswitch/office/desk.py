@@ -68,10 +68,7 @@ class Desk:
         raise OfficeError(f"no {named(key)} is registered; see registry list {table}{more}")
 
     def plan(self, put: Iterable[Row] = (), drop: Iterable[Key] = (), unread: Unread | None = None) -> Plan:
-        """What an amendment would do, and what else is wrong with rows that could not be read for it.
-
-        Faults that stand already do not count against it.
-        """
+        """What an amendment would do; faults that stand already do not count against it."""
         after = Registry(self.registry.rows)
         after.amend(put, drop)
         return self.plan_of(after, unread)

@@ -14,10 +14,11 @@ from posswitch.office.finding import Finding, found
 from posswitch.settings.address import read_address
 from posswitch.settings.draft import Draft
 from posswitch.settings.rows import registry_row
-from posswitch.settings.shape import SHAPES, is_list, read_values
+from posswitch.settings.shape import SHAPES, plain_type, read_values
 from posswitch.settings.shape import Row as Written
 
 COLUMNS = {table: SHAPES[table].keys for table in TABLES}
+_TYPES = {table: {name: plain_type(key.type) for name, key in COLUMNS[table].items()} for table in TABLES}
 NAMING = {"bank": ("id",), "bin": ("prefix", "pan_digits"), "merchant": ("id",), "terminal": ("id",)}
 KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "tmk": Usage.TMK}
 _SPREADSHEET = "a spreadsheet has rounded it: format the column as text and enter it again"
@@ -41,23 +42,26 @@ def read_row(
     if "dialect" in values:  # a new dialect brings its own framing
         kept.pop("framing", None)
     given = {name: values.get(name, kept.get(name, "")) for name in COLUMNS[table]}
-    raw = {name: _from_cell(table, name, value) for name, value in given.items() if value != ""}
-    key = name_of(table, values)
+    raw = {name: _from_cell(value, _TYPES[table][name]) for name, value in given.items() if value != ""}
+    key, draft = name_of(table, values), Draft(folder, holes=False)
     row = Written(table, key, raw, {})
     mistakes = []
     for fault in read_values(SHAPES[table], row):
         column = str(fault.path[2])
         mistakes.append(found(fault._replace(remedy=_remedy(column, given[column], fault.remedy))))
     mistakes += shut(key, row.good, hsm)
+    if table == "bank" and "dialect" in row.good:
+        row.good["dialect"] = draft.dialect(row.good["dialect"])
     if mistakes or not all(read_address(link)[0] for link in row.good.get("links", ())):
         return row, mistakes
-    return registry_row(row, Draft(folder, holes=False)), []
+    return registry_row(row, draft), []
 
 
-def _from_cell(table: str, name: str, value: object) -> object:
+def _from_cell(value: object, kind: object) -> object:
     """What a text says in a column of numbers, flags or lists; what cannot be read stays as it is."""
-    kind = COLUMNS[table][name].type
-    if isinstance(value, str) and is_list(kind):
+    if kind is str or not isinstance(value, str):
+        return value
+    if kind == list[str]:
         return value.translate(_BETWEEN).split()
     try:
         return msgspec.convert(value, kind, strict=False)
@@ -71,7 +75,7 @@ def _remedy(column: str, value: object, remedy: str) -> str:
         return remedy
     if column == "tmk" and not value:
         return "add its wrapped key, or use posswitch registry onboard"
-    if value[:1].isdigit() and "E+" in value.upper() and column not in KEYS:
+    if value[:1].isdigit() and "E+" in value.upper():
         return _SPREADSHEET
     if remedy.startswith("list "):
         return f"{remedy.partition(':')[0]}, host:port, with blanks between"
@@ -82,9 +86,8 @@ def shut(key: Key, values: Mapping[str, Any], hsm: Hsm) -> Iterator[Finding]:
     """Wrapped keys among a row's values that this node's secret does not open."""
     for name, usage in KEYS.items():
         if name in values and not opens(hsm, usage, bytes.fromhex(values[name])):
-            yield Finding(
-                True, key, f"{name} does not open", f"wrap it as a {usage} under this node's secret"
-            )
+            remedy = f"wrap it as a {usage} under this node's secret"
+            yield Finding(True, key, f"{name}: does not open", remedy)
 
 
 def values_of(row: Row) -> dict[str, Any]:

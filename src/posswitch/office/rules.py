@@ -13,7 +13,7 @@ from posswitch.settings.rules import REFERENCES, ROW_RULES
 from posswitch.settings.shape import Row as Written
 from posswitch.settings.surroundings import dialects_readable
 
-Unread = dict[Key, Written]  # rows that are no rows of a registry yet, in place of those with their key
+Unread = dict[Key, Written]  # rows of a change that have mistakes, in place of those with their key
 _NAMED_MAX = 3
 
 

@@ -12,7 +12,7 @@ from posswitch.base.errors import OfficeError
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Registry, Row, key_of
 from posswitch.office.forms import COLUMNS, NAMING, cell, values_of
-from posswitch.settings.finding import shown
+from posswitch.settings.finding import brief, shown
 
 _FILE_BYTES_MAX = 64 << 20
 _DELIMITERS = ",;\t"
@@ -89,7 +89,7 @@ def _read_csv(path: Path, text: str, table: str | None) -> Sheet:
                 sheet.mistakes.append((place, what, "check commas and quotes"))
                 continue
             values = {name: value.strip() for name, value in zip(header, cells, strict=True)}
-            sheet.lines.append(Line(place, path.parent, table, values))
+            sheet.lines.append(Line(place, path.resolve().parent, table, values))
     except csv.Error as error:
         place = Place(path.name, reader.line_num)
         sheet.mistakes.append((place, f"not CSV: {error}", "save the sheet as CSV again"))
@@ -141,7 +141,7 @@ def _read_toml(path: Path, text: str) -> Sheet:
             or not all(isinstance(row, dict) for row in rows)
         ):
             place = Place(path.name, (starts or [1])[0])
-            sheet.mistakes.append((place, f"no table [[{shown(table)}]]", f"there are {', '.join(TABLES)}"))
+            sheet.mistakes.append((place, f"no table [[{brief(table)}]]", f"there are {', '.join(TABLES)}"))
             continue
         if len(starts) != len(rows):  # written inline
             starts = [1] * len(rows)

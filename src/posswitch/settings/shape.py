@@ -237,7 +237,7 @@ def read_values(shape: Shape, row: Row, holes: bool = False) -> Iterator[Fault]:
 
 def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
     value = row.raw[name]
-    listed = isinstance(value, list) and is_list(kind)
+    listed = isinstance(value, list) and get_origin(plain_type(kind)) is list
     odd = [item for item, one in enumerate(value) if not _is_item(one)] if listed else []
     for item in odd:
         yield row.fault(
@@ -248,19 +248,15 @@ def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
     except msgspec.ValidationError:
         what = f"{len(value)} of them" if listed else f"is {shown(value)}"
         remedy = _expected(kind)
-        if _plain(kind) is str and not isinstance(value, str) and "quotes" not in remedy:
+        if plain_type(kind) is str and not isinstance(value, str) and "quotes" not in remedy:
             remedy += " between quotes"
         if not odd:
             yield row.fault(name, _HIDDEN.get(name, what), remedy)
 
 
-def _plain(kind: object) -> object:
+def plain_type(kind: object) -> object:
+    """The type of a key, whatever more must hold of its values."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def is_list(kind: object) -> bool:
-    """Whether a key of this type holds several values."""
-    return get_origin(_plain(kind)) is list
 
 
 def _is_item(value: object) -> bool:
@@ -274,7 +270,7 @@ def _expected(kind: object) -> str:
             return str(note.description)
         if note.ge is not None and note.le is not None:
             return f"write a whole number from {note.ge} to {note.le}"
-    return _KINDS.get(_plain(kind), 'write a list: ["…", "…"]')
+    return _KINDS.get(plain_type(kind), 'write a list: ["…", "…"]')
 
 
 def _meant(name: str, known: Mapping[str, Any]) -> str:
