@@ -74,7 +74,7 @@ def _read_csv(path: Path, text: str, table: str | None) -> Sheet:
     first = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    sheet = Sheet([], [])
+    sheet, folder = Sheet([], []), path.resolve().parent
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         table = table or _table_of(path, header)
@@ -89,7 +89,7 @@ def _read_csv(path: Path, text: str, table: str | None) -> Sheet:
                 sheet.mistakes.append((place, what, "check commas and quotes"))
                 continue
             values = {name: value.strip() for name, value in zip(header, cells, strict=True)}
-            sheet.lines.append(Line(place, path.resolve().parent, table, values))
+            sheet.lines.append(Line(place, folder, table, values))
     except csv.Error as error:
         place = Place(path.name, reader.line_num)
         sheet.mistakes.append((place, f"not CSV: {error}", "save the sheet as CSV again"))
@@ -130,7 +130,7 @@ def _read_toml(path: Path, text: str) -> Sheet:
         tables = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise OfficeError(f"{path}: not TOML: {error}") from None
-    sheet = Sheet([], [])
+    sheet, folder = Sheet([], []), path.resolve().parent
     for table, rows in tables.items():
         if table in _NOT_ROWS:
             continue
@@ -150,7 +150,7 @@ def _read_toml(path: Path, text: str) -> Sheet:
             for name in row.keys() - COLUMNS[table].keys():
                 known = ", ".join(COLUMNS[table])
                 sheet.mistakes.append((place, f"{shown(name)} is not known", f"{table} has {known}"))
-            sheet.lines.append(Line(place, path.resolve().parent, table, row))
+            sheet.lines.append(Line(place, folder, table, row))
     return sheet
 
 
