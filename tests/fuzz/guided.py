@@ -18,10 +18,11 @@ except ImportError:
     sys.exit("atheris is not installed: .venv/bin/python -m pip install 'atheris>=3' (Linux, CPython 3.11)")
 
 with atheris.instrument_imports(include=["posswitch"]):
-    from .hunt import Bag, Watch, escape_of, smaller
+    from .hunt import WORK_S_MAX, Bag, Watch, escape_of, smaller
     from .targets import TARGETS, seeds_of
 
 _SIZE_MAX = 5000
+_SLOWER = 10  # code that tells which branch it took
 
 
 def _corpus(folder: Path, name: str) -> Path:
@@ -51,7 +52,7 @@ class _Hunter:
         self._read = TARGETS[name].read
         self._known = 0
         self._bag = Bag()
-        self._watch = Watch()
+        self._watch = Watch(_SLOWER * WORK_S_MAX)
         self._began = time.monotonic()
 
     def __call__(self, data: bytes) -> None:

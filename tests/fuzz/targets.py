@@ -228,7 +228,7 @@ TARGETS: dict[str, Target] = {
     "admission": Target(let_in, _terminal_seeds),
     "hearing": Target(heard, seeds.from_banks),
     "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS, cost=10),
-    "config-file": Target(_config_file, lambda: [Seed(switchboard.CONFIG_TEXT.encode())], WORDS, cost=10),
+    "config-file": Target(_config_file, lambda: [Seed(switchboard.CONFIG_TEXT.encode())], WORDS, cost=100),
 }
 
 
