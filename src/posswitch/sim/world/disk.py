@@ -1,14 +1,12 @@
-"""The world's disk: files in memory that forget what was not synced when the power fails, as SQLite sees them."""
+"""The world's disk: files in memory, as SQLite sees them, that forget what was not synced."""
 
 import random
-from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import apsw
 
 _SECTOR_BYTES = 512
-_OFF = OSError("the machine is off")
 
 
 class Image:
@@ -36,7 +34,7 @@ class Image:
         self.pending.clear()
 
     def lose(self, entropy: random.Random) -> int:
-        """The power fails: of each pending write all, a part, or nothing is kept. Returns how many suffered."""
+        """The power fails: of each pending write all, a part, or nothing stays; how many suffered."""
         suffered = 0
         for offset, data in self.pending:
             fate = entropy.random()
@@ -66,35 +64,96 @@ def _put(image: bytearray, offset: int, data: bytes) -> None:
 
 
 class Disk:
-    """One machine's files; `before(what)` is called before each write and sync and may raise."""
+    """One machine's files; `before(what)` is called before each write and sync and may raise.
 
-    def __init__(self, name: str, entropy: random.Random) -> None:
+    What a life has opened is of no use to it once `lives` says that it is over.
+    """
+
+    def __init__(self, name: str, entropy: random.Random, lives: Callable[[str], bool]) -> None:
+        self.name = name
         self.files: dict[str, Image] = {}
         self.before: Callable[[str], None] = lambda what: None
-        self.counts: Counter[str] = Counter()
-        self._entropy = entropy
-        self.vfs = _Vfs(name, self)
-        self.name = name
+        self.life = ""  # whose the next files are
+        self.entropy = entropy
+        self.lives = lives
+        self._vfs = _Vfs(self)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {len(image.data)}" for name, image in self.files.items())
         return f"<disk {sizes}>"
 
     def power_cut(self) -> int:
-        """Loses what was not synced."""
-        return sum(image.lose(self._entropy) for image in self.files.values())
+        """Loses what was not synced; how many writes suffered."""
+        return sum(image.lose(self.entropy) for image in self.files.values())
+
+    def change(self, life: str, what: str) -> None:
+        """Stands before every write of a life."""
+        if not self.lives(life):
+            raise apsw.IOError("this life is over")
+        self.before(what)
+        if not self.lives(life):  # it has just ended
+            raise apsw.IOError("this life is over")
 
     def close(self) -> None:
         """Unregisters it from SQLite."""
-        self.vfs.unregister()
+        self._vfs.unregister()
+
+    # journal.disk.Disk
+
+    def database(self, path: Path) -> apsw.Connection:
+        """See journal.disk."""
+        db = apsw.Connection(str(path), vfs=self.name)
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no shared memory here
+        return db
+
+    def view(self, path: Path) -> apsw.Connection:
+        """See journal.disk; only while no writer is there."""
+        return self.database(path)
+
+    def slots(self, path: Path, size: int) -> "_Slots":
+        """See journal.disk."""
+        image = self.files.setdefault(str(path), Image())
+        if len(image.data) < size:
+            image.write(len(image.data), bytes(size - len(image.data)))
+        return _Slots(self, image)
+
+    def read(self, path: Path) -> bytes:
+        """See journal.disk."""
+        image = self.files.get(str(path))
+        return bytes(image.data) if image is not None else b""
+
+    def exists(self, path: Path) -> bool:
+        """See journal.disk."""
+        return str(path) in self.files
+
+
+class _Slots:
+    def __init__(self, disk: Disk, image: Image) -> None:
+        self._disk = disk
+        self._image = image
+        self._life = disk.life
+        self.found = bytes(image.data)
+
+    def write(self, at: int, data: bytes) -> None:
+        self._disk.change(self._life, "head")
+        self._image.write(at, data)
+
+    def sync(self) -> None:
+        self._disk.change(self._life, "head-sync")
+        self._image.sync()
+
+    def close(self) -> None:
+        pass
 
 
 class _Vfs(apsw.VFS):
-    def __init__(self, name: str, disk: Disk) -> None:
-        super().__init__(name, "", maxpathname=256)
+    """SQLite's view of it; the names are SQLite's."""
+
+    def __init__(self, disk: Disk) -> None:
+        super().__init__(disk.name, "", maxpathname=256)
         self._disk = disk
 
-    def xOpen(self, name: Any, flags: list[int]) -> "_File":
+    def xOpen(self, name: object, flags: list[int]) -> "_File":
         path = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
         flags[1] = flags[0]
         return _File(self._disk, path)
@@ -103,14 +162,14 @@ class _Vfs(apsw.VFS):
         return path in self._disk.files
 
     def xDelete(self, path: str, sync: bool) -> None:
-        self._disk.before("delete")
+        self._disk.change(self._disk.life, "delete")
         self._disk.files.pop(path, None)
 
     def xFullPathname(self, path: str) -> str:
         return path
 
     def xRandomness(self, count: int) -> bytes:
-        return self._disk._entropy.randbytes(count)
+        return self._disk.entropy.randbytes(count)
 
     def xCurrentTimeInt64(self) -> int:
         return 0
@@ -122,21 +181,22 @@ class _Vfs(apsw.VFS):
 class _File:
     def __init__(self, disk: Disk, path: str) -> None:
         self._disk = disk
+        self._life = disk.life
         self._image = disk.files.setdefault(path, Image())
 
     def xRead(self, amount: int, offset: int) -> bytes:
         return bytes(self._image.data[offset : offset + amount])
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        self._disk.before("write")
+        self._disk.change(self._life, "write")
         self._image.write(offset, bytes(data))
 
     def xTruncate(self, size: int) -> None:
-        self._disk.before("cut")
+        self._disk.change(self._life, "cut")
         self._image.cut(size)
 
     def xSync(self, flags: int) -> None:
-        self._disk.before("sync")
+        self._disk.change(self._life, "sync")
         self._image.sync()
 
     def xFileSize(self) -> int:

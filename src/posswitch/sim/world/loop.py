@@ -21,6 +21,10 @@ class Idle(Exception):
     """Nothing is left to do and what was waited for has not come: a life that waits for ever."""
 
 
+class Gone(BaseException):
+    """Ends whatever the running life does: it has died."""
+
+
 class Handle:
     """A callback that waits for its turn."""
 
@@ -115,6 +119,8 @@ class WorldLoop(asyncio.AbstractEventLoop):
             handle.callback = None
             try:
                 handle.context.run(callback, *handle.args)
+            except Gone:
+                pass
             except Exception as error:
                 self.call_exception_handler({"message": "in a callback", "exception": error})
 
@@ -201,7 +207,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Keeps a surprise for the judge; what the dead leave behind is none."""
         error = context.get("exception")
-        if error is not None:
+        if error is not None and self.lives(self.life()):
             self.surprises.append(f"{context['message']}: {type(error).__name__}: {error}")
 
     def _timer_handle_cancelled(self, handle: object) -> None:

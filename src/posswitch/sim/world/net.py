@@ -1,4 +1,4 @@
-"""The world's network: connections between lives, in order, with a latency each; who dies is reset or silent."""
+"""The world's network: connections between lives, each in order; who dies is reset, or silent."""
 
 import asyncio
 from collections.abc import Callable
