@@ -3,14 +3,13 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 
-from posswitch.base.bounds import Timers
-from posswitch.base.errors import PosswitchError
+from posswitch.base.errors import CryptoError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Terminal
 from posswitch.crypto.hsm import SoftHsm, Usage
@@ -32,11 +31,15 @@ from posswitch.sim.peers.book import Book
 from posswitch.sim.streets import Streets
 from posswitch.sim.world.clock import WorldClock
 from posswitch.sim.world.disk import Disk
+from posswitch.sim.world.faults import draw
 from posswitch.sim.world.loop import Gone, WorldLoop
 
 FOLDER = Path("/world")
 _LOOK_S = 0.05
-_HEALED_S_MAX = 90.0
+_HEALED_S_MAX, _RAGE_S_MAX = 120.0, 120.0
+_AGAIN_RATE = 0.2  # starts during which the node dies again
+_CUTOVER_S = 82_800
+_CUTOVER_NS = 1_790_002_800 * NS_PER_S  # 23:00 in Beijing
 
 
 class Page(Book):
@@ -78,7 +81,7 @@ class _NoDrift:
         pass
 
 
-def config_of(city: City, hsm: SoftHsm, cutover_s: int) -> Config:
+def config_of(city: City, hsm: SoftHsm) -> Config:
     """What a node of this city starts from."""
     rows: list[Bank | Bin | Merchant | Terminal] = []
     for bank in city.banks:
@@ -100,9 +103,34 @@ def config_of(city: City, hsm: SoftHsm, cutover_s: int) -> Config:
         centre=CENTRE,
         timers=city.timers,
         limits=Limits(CARD_DAILY_MINOR),
-        cutover_s=cutover_s,
+        cutover_s=_CUTOVER_S,
         registry=Registry(rows),
     )
+
+
+class BrittleHsm(SoftHsm):
+    """Refuses everything that a payment needs while `broken` says so."""
+
+    broken: Callable[[], bool]
+
+    def cup_mac_ok(self, tak: bytes, data: bytes, mac: bytes) -> bool:
+        """See Hsm."""
+        self._check()
+        return super().cup_mac_ok(tak, data, mac)
+
+    def translate_pin(self, tpk: bytes, zpk: bytes, pan: str, block: bytes) -> bytes:
+        """See Hsm."""
+        self._check()
+        return super().translate_pin(tpk, zpk, pan, block)
+
+    def zone_mac(self, zak: bytes, text: bytes) -> bytes:
+        """See Hsm."""
+        self._check()
+        return super().zone_mac(zak, text)
+
+    def _check(self) -> None:
+        if self.broken():
+            raise CryptoError("the HSM does not answer")
 
 
 class World:
@@ -113,28 +141,38 @@ class World:
         self.requests = requests
         self.loop = WorldLoop()
         self.entropy = random.Random(f"world {seed}")
-        self.machine_ns = 1_790_000_000 * NS_PER_S
+        self.mix = draw(self.entropy)
         self.disk = Disk(f"world-{seed}", random.Random(f"disk {seed}"), self.loop.lives)
         self.books: dict[str, Page] = {}
         self.counts: Counter[str] = Counter()
         self.violations: list[str] = []
         self.node: Node | None = None
-        self.lives = 0
         self._root = self.entropy.randbytes(32)
         ports = list(range(20_000, 20_000 + PORTS_NEEDED))
         self.city = plan_city(
-            FOLDER, seed, 24, SHORT_TIMERS, ports, MIXED_DIALECTS, self.entropy.randbytes
+            FOLDER, seed, self.mix.terminals, SHORT_TIMERS, ports, MIXED_DIALECTS, self.entropy.randbytes
         )
-        self.hsm = SoftHsm(self._root, self.entropy.randbytes)
-        self.config = config_of(self.city, self.hsm, 82_800)
-        self.streets = Streets(self.city, self.wall_ns, self._page)
-        self._stop = asyncio.Event()
-        self._healthy = False
-        self._graves: list[object] = []
+        self.config = config_of(self.city, SoftHsm(self._root, self.entropy.randbytes))
+        self._begin_ns = _CUTOVER_NS - int(self.mix.seconds_to_cutover * NS_PER_S)
+        self.streets = Streets(self.city, self.wall_ns, self._page, self.mix.lines)
+        self._machine_off_ns = 0  # how far the machine's clock is from the true time
+        self._lives = 0
+        self._closing = self._raging = False
+        self._graves: list[object] = []  # what dead lives left must stay: the dead clean nothing up
+        self._died = self._stop = asyncio.Event()
+        self._fuse, self._fuse_kind = 0, ""
+        self._disk_error: type[apsw.Error] | None = None
+        self._disk_error_left = 0
+        self._hsm_broken = False
+        self.disk.before = self._step
+        self.loop.net.loop_step = lambda: self._step("")
+
+    def __repr__(self) -> str:
+        return f"<world {self.seed}, life {self._lives}, {self.loop!r}>"
 
     def wall_ns(self) -> int:
         """The true time, which only peers have."""
-        return self.machine_ns + self.loop.ns
+        return self._begin_ns + self.loop.ns
 
     def _page(self, path: Path) -> Page:
         return self.books.setdefault(path.name, Page(path))
@@ -149,44 +187,180 @@ class World:
     async def _story(self) -> None:
         streets, loop = self.streets, self.loop
         await streets.open()
+        for bank in streets.banks:
+            bank.behave(self.mix.sales, self.mix.reversals, self.mix.advices)
         supervising = asyncio.create_task(self._supervise())
-        await asyncio.sleep(0.2)
-        streets.trade(2000)
+        raging = asyncio.create_task(self._rage())
+        streets.trade(self.mix.payments_a_second)
         slips = [page for name, page in self.books.items() if name.startswith("slips")]
-        while sum(len(page.rows) for page in slips) < self.requests:
+        while sum(page.entries for page in slips) < self.requests and loop.time() < _RAGE_S_MAX:
             await asyncio.sleep(_LOOK_S)
         streets.shut_shops()
-        streets.heal()
+        raging.cancel()
+        self._heal()
         ends = loop.time() + _HEALED_S_MAX
         while not (streets.settled and self._owes_nothing()):
             await asyncio.sleep(_LOOK_S)
             if loop.time() > ends:
-                self.violations.append(f"not healed after {_HEALED_S_MAX:g} s: {self.node!r}")
+                open_ = [terminal for terminal in streets.terminals if terminal.sale is not None]
+                self.violations.append(f"not healed after {_HEALED_S_MAX:g} s: {self.node!r} {open_[:2]}")
                 break
         if streets.broken is not None:
             raise streets.broken
+        self._closing = True
         self._stop.set()
         await supervising
         await streets.close()
 
     def _owes_nothing(self) -> bool:
         node = self.node
-        return node is not None and not node._state.flights
+        return node is not None and self.loop.lives(self.disk.life) and not node._state.flights
+
+    # The node's lives
 
     async def _supervise(self) -> None:
-        while not self._stop.is_set():
-            self.lives += 1
-            life = self.disk.life = f"node {self.lives}"
+        while not self._closing:
+            self._lives += 1
+            life = self.disk.life = f"node {self._lives}"
+            self._died, self._stop = asyncio.Event(), asyncio.Event()
             served = self.loop.begin(life, self._serve)
-            await served
+            served.add_done_callback(lambda done: self._died.set())
+            await self._died.wait()
+            if served.done() and served.exception() is not None:
+                self._refused(served.exception())
+                self.loop.end(life)
+                self.loop.net.reset(life, silent=False)
+            self._graves.append((self.node, served))
+            if not self._closing:
+                await asyncio.sleep(self.entropy.uniform(0.01, 1.0))
+                self.loop.net.power_on()
+
+    def _refused(self, error: BaseException | None) -> None:
+        """A start that failed: only a failing disk may be the reason."""
+        self.counts["refused-start"] += 1
+        if self._disk_error is None:
+            self.violations.append(f"life {self._lives} did not start: {type(error).__name__}: {error}")
 
     async def _serve(self) -> None:
-        clock = WorldClock(self.loop, self.wall_ns(), self.entropy)
-        hsm = SoftHsm(self._root, clock.entropy)
+        if self._raging and self.entropy.random() < _AGAIN_RATE:
+            self._light("kill" if self.entropy.random() < 0.5 else "power-cut", 40)
+            self.counts["crash-in-recovery-armed"] += 1
+        machine_ns = self.wall_ns() + self._machine_off_ns
+        clock = WorldClock(self.loop, machine_ns, self.entropy)
+        hsm = BrittleHsm(self._root, clock.entropy)
+        hsm.broken = lambda: self._hsm_broken
         self.node = Node(self.config, hsm, Ports(clock, self.disk, Gauges(), self._die))
         await self.node.serve(self._stop, lambda at: None)
 
     def _die(self, error: BaseException) -> None:
-        self.violations.append(f"the node died of {type(error).__name__}: {error}")
-        self.loop.end(self.loop.life())
+        """The node gives up: allowed when the disk has failed."""
+        if not isinstance(error, apsw.IOError | apsw.FullError):
+            self.violations.append(f"the node died of {type(error).__name__}: {error}")
+        self.counts["gave-up"] += 1
+        self._end(silent=False)
+
+    def _end(self, *, silent: bool) -> None:
+        life = self.disk.life
+        self._fuse = 0
+        self.loop.end(life)
+        self.loop.net.reset(life, silent=silent)
+        self._died.set()
         raise Gone
+
+    def _light(self, kind: str, steps_max: int) -> None:
+        """The node will die at one of its next steps."""
+        self._fuse, self._fuse_kind = self.entropy.randint(1, steps_max), kind
+
+    def _step(self, what: str) -> None:
+        """Stands before everything the node writes, on disk (`what`) or to a connection (empty)."""
+        if self.loop.life() != self.disk.life:
+            return
+        if self._fuse:
+            self._fuse -= 1
+            if not self._fuse:
+                self.counts[self._fuse_kind] += 1
+                if self._fuse_kind == "power-cut":
+                    self.counts["lost-writes"] += self.disk.power_cut()
+                self._end(silent=self._fuse_kind == "power-cut")
+        if what and self._disk_error is not None:
+            error = self._disk_error
+            if self._disk_error_left:
+                self._disk_error_left -= 1
+                if not self._disk_error_left:
+                    self._disk_error = None
+            raise error(f"injected at {what}")
+
+    # Faults
+
+    async def _rage(self) -> None:
+        self._raging = True
+        if not self.mix.strikes:
+            return
+        total = sum(1 / strike.every_s for strike in self.mix.strikes)
+        weights = [1 / strike.every_s for strike in self.mix.strikes]
+        while True:
+            await asyncio.sleep(self.entropy.expovariate(total))
+            (strike,) = self.entropy.choices(self.mix.strikes, weights)
+            self.counts[f"strike-{strike.name}"] += 1
+            _STRIKES[strike.name](self)
+
+    def _heal(self) -> None:
+        self._raging = False
+        self._fuse = 0
+        self._disk_error = None
+        self._hsm_broken = False
+        self.streets.heal()
+
+    def _after(self, seconds: float, what: Callable[[], None]) -> None:
+        self.loop.call_later(seconds, what)
+
+    def _kill(self) -> None:
+        self._light("kill", 200)
+
+    def _power_cut(self) -> None:
+        self._light("power-cut", 200)
+
+    def _write_fails(self) -> None:
+        self._disk_error, self._disk_error_left = apsw.IOError, 1
+
+    def _disk_broken(self) -> None:
+        self._disk_error, self._disk_error_left = apsw.IOError, 0
+        self._after(self.entropy.uniform(0.2, 3.0), self._mend_disk)
+
+    def _disk_full(self) -> None:
+        self._disk_error, self._disk_error_left = apsw.FullError, 0
+        self._after(self.entropy.uniform(0.2, 3.0), self._mend_disk)
+
+    def _mend_disk(self) -> None:
+        self._disk_error = None
+
+    def _clock_step(self) -> None:
+        self._machine_off_ns = int(self.entropy.uniform(-30.0, 30.0) * NS_PER_S)
+
+    def _key_change(self) -> None:
+        self.entropy.choice(self.streets.terminals).lose_keys()
+
+    def _bank_away(self) -> None:
+        bank = self.entropy.choice(self.streets.banks)
+        bank.away()
+        self._after(self.entropy.uniform(0.2, 5.0), bank.back)
+
+    def _hsm_fails(self) -> None:
+        self._hsm_broken = True
+        self._after(self.entropy.uniform(0.05, 1.0), self._mend_hsm)
+
+    def _mend_hsm(self) -> None:
+        self._hsm_broken = False
+
+
+_STRIKES: dict[str, Callable[[World], None]] = {
+    "kill": World._kill,
+    "power-cut": World._power_cut,
+    "write-fails": World._write_fails,
+    "disk-broken": World._disk_broken,
+    "disk-full": World._disk_full,
+    "clock-step": World._clock_step,
+    "key-change": World._key_change,
+    "bank-away": World._bank_away,
+    "hsm-fails": World._hsm_fails,
+}
