@@ -54,6 +54,12 @@ def test_mistakes_are_lines_and_exit_1(capsys, city):
         assert f"(1 more: posswitch check -c {city.config})" in started.err
 
 
+def test_a_mistyped_key_has_no_other_mistake_in_its_train(capsys, city):
+    changed(city, ("bank = 1.0", "bnak = 1.0"))  # its default would be longer than the centre's
+    (line,) = posswitch(capsys, "check", "-c", city.config).out.splitlines()
+    assert line.endswith("timers.bnak: no such key; did you mean bank?")
+
+
 def test_warnings_alone_are_printed_and_exit_0(capsys, city):
     changed(city, ('"5411"', '"5412"'))
     ended = posswitch(capsys, "check", "-c", city.config)

@@ -11,8 +11,8 @@ from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.orders import ORDERS_LABEL
 from posswitch.office.books import Books, Entry, rebuilt
 from posswitch.office.difference import Difference, between
-from posswitch.office.forms import named
-from posswitch.office.rules import Finding, findings
+from posswitch.office.finding import Finding, named
+from posswitch.office.rules import Unread, findings
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
 from posswitch.settings.secret import read_secret
@@ -67,17 +67,20 @@ class Desk:
         more = "; a BIN row is named PREFIX/LENGTH, for example 622202/19" if table == "bin" else ""
         raise OfficeError(f"no {named(key)} is registered; see registry list {table}{more}")
 
-    def plan(self, put: Iterable[Row] = (), drop: Iterable[Key] = ()) -> Plan:
+    def plan(self, put: Iterable[Row] = (), drop: Iterable[Key] = (), unread: Unread | None = None) -> Plan:
         """What an amendment would do; faults that stand already do not count against it."""
         after = Registry(self.registry.rows)
         after.amend(put, drop)
-        return self.plan_of(after)
+        return self.plan_of(after, unread)
 
-    def plan_of(self, after: Registry) -> Plan:
+    def plan_of(self, after: Registry, unread: Unread | None = None) -> Plan:
         """What it takes to get to another registry."""
         difference = between(self.registry, after)
-        before = frozenset(findings(self.registry))
-        new = [found for found in findings(after, difference.drop) if found not in before]
+        touched = frozenset((*map(key_of, difference.put), *difference.drop, *(unread or ())))
+        new = findings(after, touched, unread)
+        if new:
+            before = frozenset(findings(self.registry, touched))
+            new = [found for found in new if found not in before]
         errors, notes = [row for row in new if row.error], [row for row in new if not row.error]
         return Plan(self.version, difference, errors, notes)
 

@@ -23,7 +23,7 @@ _WORDS = {
             "终端参数有误时，把终端商户号改为 {registered}；商户确已更换时，按新商户号重新登记终端",
         ),
         "currency": ("币种", "把终端币种改为 {registered}；确为外币终端时，修改登记的 currency"),
-        "dialect": ("报文规范", "升级终端程序或改用 {registered} 规范；确已更换时，修改登记的 dialect"),
+        "dialect": ("报文规范", "升级终端程序或改用 {registered} 规范"),
         "kind": ("交易种类", "在终端关闭此交易；业务确已开通时，把它加入登记的 kinds"),
     },
     "en": {
@@ -35,7 +35,7 @@ _WORDS = {
             "currency",
             "set currency {registered} in the terminal, or correct its registered currency",
         ),
-        "dialect": ("dialect", "make the terminal speak {registered}, or correct its registered dialect"),
+        "dialect": ("dialect", "make the terminal speak {registered}"),
         "kind": ("kind", "switch this kind off in the terminal, or add it to its registered kinds"),
     },
 }

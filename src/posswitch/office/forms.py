@@ -1,98 +1,28 @@
-"""What a row of each table looks like as text: its columns, what may stand in them, and both directions."""
+"""What a row of each table looks like in a sheet, and both directions."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from posswitch.base.amount import CNY
-from posswitch.base.bounds import LINKS_PER_BANK_MAX
-from posswitch.base.card import scrub
-from posswitch.base.errors import ConfigError, CryptoError
-from posswitch.base.registry import Address, Bank, Bin, Key, Merchant, Row, Terminal
-from posswitch.codec import BUILT_IN, PREFIXES, load_dialect
+from posswitch.base.errors import CryptoError
+from posswitch.base.order import TABLES
+from posswitch.base.registry import Bank, Key, Row, Terminal, key_of
 from posswitch.crypto.hsm import Hsm, Usage
-from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.office.finding import Finding, found
+from posswitch.settings.address import read_address
+from posswitch.settings.draft import Draft
+from posswitch.settings.rows import registry_row
+from posswitch.settings.shape import SHAPES, plain_type, read_values
+from posswitch.settings.shape import Row as Written
 
-_SHOWN_MAX = 40
-
-
-class Column(NamedTuple):
-    """A column: its type, what a wrong value is told, and what stands there when nothing does."""
-
-    type: Any
-    expected: str
-    default: Any = msgspec.NODEFAULT  # then it must be there
-
-    @property
-    def is_list(self) -> bool:
-        """Whether several words stand in it."""
-        return self.type is _WORDS
-
-
-_WORDS = list[str]
-
-
-def _text(pattern: str, expected: str, default: object = msgspec.NODEFAULT) -> Column:
-    return Column(Annotated[str, msgspec.Meta(pattern=rf"\A{pattern}\Z")], expected, default)
-
-
-def _words(longest: int, expected: str, default: object = msgspec.NODEFAULT) -> Column:
-    shortest = 1 if default is msgspec.NODEFAULT else 0
-    pattern = rf"[^\x00-\x1f\x7f]{{{shortest},{longest}}}"
-    return _text(pattern, f"{expected} of at most {longest} characters", default)
-
-
-_INSTITUTION = _text("[0-9]{8,11}", "must be 8 to 11 digits")
-_MERCHANT = _text("[!-~]{15}", "must be 15 characters without blanks")
-_WRAPPED = _text("([0-9A-Fa-f]{2}){1,200}", "must be a wrapped key in hex")
-_DIGITS = Annotated[int, msgspec.Meta(ge=13, le=19)]
-
-COLUMNS: dict[str, dict[str, Column]] = {
-    "bank": {
-        "id": _INSTITUTION,
-        "name_zh": _words(64, "must be a name"),
-        "name_en": _words(64, "must be a name"),
-        "links": Column(_WORDS, "must be addresses, host:port, with blanks between"),
-        "zpk": _WRAPPED,
-        "zak": _WRAPPED,
-        "dialect": _words(200, "must be a dialect's name or file,", "cups"),
-        "framing": _text("[a-z0-9]*", f"must be one of {' '.join(PREFIXES)}", ""),
-    },
-    "bin": {
-        "prefix": _text("[0-9]{1,19}", "must be the first digits of card numbers"),
-        "pan_digits": Column(_DIGITS, "must be a number from 13 to 19"),
-        "bank": _INSTITUTION,
-        "foreign": Column(bool, "must be true or false", False),
-    },
-    "merchant": {
-        "id": _MERCHANT,
-        "name": _words(25, "must be a name"),
-        "city": _words(13, "must be a name"),
-        "mcc": _text("[0-9]{4}", "must be 4 digits"),
-    },
-    "terminal": {
-        "id": _text("[!-~]{8}", "must be 8 characters without blanks"),
-        "merchant": _MERCHANT,
-        "tmk": _WRAPPED,
-        "model": _words(32, "must be words", ""),
-        "firmware": _words(32, "must be words", ""),
-        "kinds": Column(_WORDS, f"must be some of {' '.join(PAYMENT_KINDS)}", ()),
-        "currency": _text("[0-9]{3}", "must be 3 digits", CNY),
-        "dialect": _words(32, "must be a name", "pos"),
-    },
-}
+COLUMNS = {table: SHAPES[table].keys for table in TABLES}
+_TYPES = {table: {name: plain_type(key.type) for name, key in COLUMNS[table].items()} for table in TABLES}
 NAMING = {"bank": ("id",), "bin": ("prefix", "pan_digits"), "merchant": ("id",), "terminal": ("id",)}
 KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "tmk": Usage.TMK}
 _SPREADSHEET = "a spreadsheet has rounded it: format the column as text and enter it again"
-
-
-class Mistake(NamedTuple):
-    """What is wrong with a value, and what to do about it."""
-
-    what: str
-    remedy: str
+_BETWEEN = str.maketrans(",;|", "   ")  # words of a list
 
 
 def name_of(table: str, values: Mapping[str, Any]) -> Key:
@@ -102,8 +32,8 @@ def name_of(table: str, values: Mapping[str, Any]) -> Key:
 
 def read_row(
     table: str, values: Mapping[str, Any], registered: Row | None, folder: Path, hsm: Hsm
-) -> tuple[Row | None, list[Mistake]]:
-    """A row from its columns (text, or a TOML file's values), or all its mistakes.
+) -> tuple[Row | Written, list[Finding]]:
+    """A row from its columns (text, or a TOML file's values); what is no row yet stays as it is written.
 
     A column that is not given keeps what is registered, else its default; an empty one has its default.
     Files are relative to `folder`.
@@ -111,111 +41,53 @@ def read_row(
     kept = {} if registered is None else values_of(registered)
     if "dialect" in values:  # a new dialect brings its own framing
         kept.pop("framing", None)
-    read, mistakes = {}, []
-    for name, column in COLUMNS[table].items():
-        value = values.get(name, kept.get(name, ""))
-        if value == "":
-            value = column.default
-        if value is msgspec.NODEFAULT:
-            mistakes.append(Mistake(f"{name} is missing", _missing(name, column)))
-            continue
-        try:
-            read[name] = msgspec.convert(_split(value, column), column.type, strict=False)
-        except msgspec.ValidationError:
-            mistakes.append(_mistaken(name, value, column))
-    mistakes += _meanings(read, folder, hsm)
-    return (None, mistakes) if mistakes else (_MAKE[table](read, folder), [])
+    given = {name: values.get(name, kept.get(name, "")) for name in COLUMNS[table]}
+    raw = {name: _from_cell(value, _TYPES[table][name]) for name, value in given.items() if value != ""}
+    key, draft = name_of(table, values), Draft(folder, holes=False)
+    row = Written(table, key, raw, {})
+    mistakes = []
+    for fault in read_values(SHAPES[table], row):
+        column = str(fault.path[2])
+        mistakes.append(found(fault._replace(remedy=_remedy(column, given[column], fault.remedy))))
+    mistakes += shut(key, row.good, hsm)
+    if table == "bank" and "dialect" in row.good:
+        row.good["dialect"] = draft.dialect(row.good["dialect"])
+    if mistakes or not all(read_address(link)[0] for link in row.good.get("links", ())):
+        return row, mistakes
+    return registry_row(row, draft), []
 
 
-def _split(value: object, column: Column) -> object:
-    if column.is_list and isinstance(value, str):
-        return value.replace(";", " ").replace(",", " ").replace("|", " ").split()
-    return value
+def _from_cell(value: object, kind: object) -> object:
+    """What a text says in a column of numbers, flags or lists; what cannot be read stays as it is."""
+    if kind is str or not isinstance(value, str):
+        return value
+    if kind == list[str]:
+        return value.translate(_BETWEEN).split()
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        return value
 
 
-def _missing(name: str, column: Column) -> str:
-    if name == "tmk":
+def _remedy(column: str, value: object, remedy: str) -> str:
+    """What to do about a wrong value, in the words of a sheet: it has neither quotes nor brackets."""
+    if not isinstance(value, str):
+        return remedy
+    if column == "tmk" and not value:
         return "add its wrapped key, or use posswitch registry onboard"
-    return f"add it; it {column.expected}"
+    if value[:1].isdigit() and "E+" in value.upper():
+        return _SPREADSHEET
+    if remedy.startswith("list "):
+        return f"{remedy.partition(':')[0]}, host:port, with blanks between"
+    return remedy.replace(" between quotes", "")
 
 
-def _mistaken(name: str, value: object, column: Column) -> Mistake:
-    if name in KEYS:
-        return Mistake(f"{name} is no wrapped key", f"it {column.expected}")
-    rounded = isinstance(value, str) and "E+" in value.upper() and value[:1].isdigit()
-    return Mistake(f"{name} is {brief(value)}", _SPREADSHEET if rounded else f"it {column.expected}")
-
-
-def brief(value: object) -> str:
-    """A wrong value as a mistake shows it: masked, quoted, in one line, not too long."""
-    return repr(_short(value))
-
-
-def named(key: Key) -> str:
-    """A row's key as a mistake shows it, whatever stands in it."""
-    table, name = key
-    return f"{table} {''.join(one if one.isprintable() else '?' for one in _short(name))}"
-
-
-def _short(value: object) -> str:
-    text = scrub(str(value))
-    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
-
-
-def _meanings(read: Mapping[str, Any], folder: Path, hsm: Hsm) -> Iterator[Mistake]:
-    """Mistakes in values that look right."""
+def shut(key: Key, values: Mapping[str, Any], hsm: Hsm) -> Iterator[Finding]:
+    """Wrapped keys among a row's values that this node's secret does not open."""
     for name, usage in KEYS.items():
-        if name in read and not opens(hsm, usage, bytes.fromhex(read[name])):
-            yield Mistake(f"{name} does not open", wrap_again(usage))
-    for kind in read.get("kinds", ()):
-        if kind not in PAYMENT_KINDS:
-            yield Mistake(f"kind {brief(kind)} is not known", f"use some of {' '.join(PAYMENT_KINDS)}")
-    if "links" in read:
-        yield from _link_mistakes(read["links"])
-        if read.get("framing") and read["framing"] not in PREFIXES:
-            yield Mistake(
-                f"framing {brief(read['framing'])} is not known", f"use one of {' '.join(PREFIXES)}"
-            )
-        try:
-            load_dialect(_dialect(read.get("dialect", "cups"), folder))
-        except ConfigError as error:
-            yield Mistake(f"dialect: {error}", f"use one of {' '.join(BUILT_IN)}, or a dialect file")
-
-
-def _link_mistakes(links: list[str]) -> Iterator[Mistake]:
-    if not 1 <= len(links) <= LINKS_PER_BANK_MAX:
-        yield Mistake(f"{len(links)} links", f"give 1 to {LINKS_PER_BANK_MAX}, as host:port")
-    for link in links:
-        host, _, port = link.rpartition(":")
-        if not 0 < len(host) < 254 or not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-            yield Mistake(f"link {brief(link)} is no address", "write it as host:port")
-
-
-def _dialect(name: str, folder: Path) -> str:
-    return name if name in BUILT_IN else str(folder / name)
-
-
-def _bank(read: dict[str, Any], folder: Path) -> Bank:
-    links = tuple(
-        Address(host, int(port)) for host, _, port in (link.rpartition(":") for link in read["links"])
-    )
-    dialect = _dialect(read["dialect"], folder)
-    framing = read["framing"] or ("ascii4" if dialect == "cups" else "bin2")
-    zpk, zak = bytes.fromhex(read["zpk"]), bytes.fromhex(read["zak"])
-    return Bank(read["id"], read["name_zh"], read["name_en"], links, zpk, zak, dialect, framing)
-
-
-def _terminal(read: dict[str, Any], _folder: Path) -> Terminal:
-    tmk, kinds = bytes.fromhex(read["tmk"]), tuple(read["kinds"])
-    return Terminal(**{**read, "tmk": tmk, "kinds": kinds})
-
-
-_MAKE: dict[str, Any] = {
-    "bank": _bank,
-    "bin": lambda read, _: Bin(**read),
-    "merchant": lambda read, _: Merchant(**read),
-    "terminal": _terminal,
-}
+        if name in values and not opens(hsm, usage, bytes.fromhex(values[name])):
+            remedy = f"wrap it as a {usage} under this node's secret"
+            yield Finding(True, key, f"{name}: does not open", remedy)
 
 
 def values_of(row: Row) -> dict[str, Any]:
@@ -229,6 +101,14 @@ def values_of(row: Row) -> dict[str, Any]:
     if isinstance(row, Terminal):
         values["kinds"] = list(row.kinds)
     return values
+
+
+def written(row: Row | Written) -> Written:
+    """A row as the rules of a configuration take it."""
+    if isinstance(row, Written):
+        return row
+    key, values = key_of(row), values_of(row)
+    return Written(key[0], key, values, values)
 
 
 def shown(row: Row, hsm: Hsm) -> dict[str, Any]:
@@ -247,11 +127,6 @@ def opens(hsm: Hsm, usage: Usage, wrapped: bytes) -> bool:
     except CryptoError:
         return False
     return True
-
-
-def wrap_again(usage: Usage) -> str:
-    """What to do about a key that does not open."""
-    return f"wrap it as a {usage} under this node's secret"
 
 
 def key_check(hsm: Hsm, usage: Usage, wrapped: bytes) -> str:

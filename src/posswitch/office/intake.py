@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from posswitch.base.registry import Key, Registry, Row, key_of
 from posswitch.office.desk import Desk, Plan
-from posswitch.office.forms import name_of, named, read_row
-from posswitch.office.rules import Finding
+from posswitch.office.finding import named
+from posswitch.office.forms import name_of, read_row
 from posswitch.office.sheets import Line, Place, read_sheet
+from posswitch.settings.shape import Row as Written
 
 
 class Intake(NamedTuple):
@@ -28,23 +29,25 @@ def take_in(desk: Desk, files: list[Path], table: str | None, replace: bool) -> 
         mistakes += [(place, f"{what}; {remedy}") for place, what, remedy in sheet.mistakes]
     registered = {key_of(row): row for row in desk.registry.rows}
     rows: list[Row] = []
+    unread: dict[Key, Written] = {}
     places: dict[Key, Place] = {}
     for line in lines:
         key = name_of(line.table, line.values)
-        what = f"{named(key)}: "
         if key in places:
-            mistakes.append((line.place, f"{what}stands already at {places[key]}; remove one"))
+            what = f"{named(key)}: stands already at {places[key]}; remove one"
+            mistakes.append((line.place, what))
             continue
         places[key] = line.place
         row, wrong = read_row(line.table, line.values, registered.get(key), line.folder, desk.hsm)
-        mistakes += [(line.place, f"{what}{mistake.what}; {mistake.remedy}") for mistake in wrong]
-        if row is not None:
+        mistakes += [(line.place, str(mistake)) for mistake in wrong]
+        if isinstance(row, Written):
+            unread[key] = row
+        else:
             rows.append(row)
     drop = _others(desk.registry, places) if replace else []
-    plan = desk.plan(rows, drop)
-    for found in plan.errors:
-        if found.missing not in places:  # else it is there, and was not read
-            mistakes.append((_place(found, places), str(found)))
+    plan = desk.plan(rows, drop, unread)
+    nowhere = Place("", 0)  # the row at fault is registered already
+    mistakes += [(places.get(error.key, nowhere), str(error)) for error in plan.errors]
     told = [f"{place}: {what}" if place.line else what for place, what in sorted(mistakes)]
     return Intake(plan, told, [str(note) for note in plan.notes])
 
@@ -52,8 +55,3 @@ def take_in(desk: Desk, files: list[Path], table: str | None, replace: bool) -> 
 def _others(registry: Registry, places: dict[Key, Place]) -> list[Key]:
     tables = frozenset(table for table, _ in places)
     return [key for key in map(key_of, registry.rows) if key[0] in tables and key not in places]
-
-
-def _place(found: Finding, places: dict[Key, Place]) -> Place:
-    """Where the row at fault was read, or nowhere: it is registered already."""
-    return places.get(found.key, Place("", 0))

@@ -8,7 +8,9 @@ from posswitch.base.registry import Row
 from posswitch.crypto.ciphers import kcv
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.office.desk import Desk, Plan
-from posswitch.office.forms import named, read_row
+from posswitch.office.finding import Finding, named
+from posswitch.office.forms import read_row
+from posswitch.settings.shape import Row as Written
 
 COMPONENTS = 2
 
@@ -68,13 +70,17 @@ def onboarding(desk: Desk, terminal: dict[str, Any], merchant: dict[str, Any] | 
         raise OfficeError(f"merchant {shop} is registered already; leave --merchant-name, --city, --mcc out")
     rows = [] if merchant is None else [_row(desk, "merchant", {"id": shop, **merchant})]
     plan = desk.plan([*rows, _row(desk, "terminal", {**terminal, "tmk": tmk.hex()})])
-    assert not plan.errors, "a merchant that is there is all that a terminal needs"
+    if plan.errors:
+        raise _refusal(plan.errors)
     return plan
 
 
 def _row(desk: Desk, table: str, values: dict[str, Any]) -> Row:
     row, mistakes = read_row(table, values, None, Path(), desk.hsm)
-    if row is None:
-        wrong = "; ".join(f"{mistake.what}, {mistake.remedy}" for mistake in mistakes)
-        raise OfficeError(f"{named((table, values['id']))}: {wrong}")
+    if isinstance(row, Written):
+        raise _refusal(mistakes)
     return row
+
+
+def _refusal(mistakes: list[Finding]) -> OfficeError:
+    return OfficeError("; ".join(map(str, mistakes)))

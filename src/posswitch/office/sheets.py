@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from posswitch.base.errors import OfficeError
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Registry, Row, key_of
-from posswitch.office.forms import COLUMNS, NAMING, brief, cell, values_of
+from posswitch.office.forms import COLUMNS, NAMING, cell, values_of
+from posswitch.settings.finding import brief, shown
 
 _FILE_BYTES_MAX = 64 << 20
 _DELIMITERS = ",;\t"
@@ -73,7 +74,7 @@ def _read_csv(path: Path, text: str, table: str | None) -> Sheet:
     first = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    sheet = Sheet([], [])
+    sheet, folder = Sheet([], []), path.resolve().parent
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         table = table or _table_of(path, header)
@@ -88,7 +89,7 @@ def _read_csv(path: Path, text: str, table: str | None) -> Sheet:
                 sheet.mistakes.append((place, what, "check commas and quotes"))
                 continue
             values = {name: value.strip() for name, value in zip(header, cells, strict=True)}
-            sheet.lines.append(Line(place, path.parent, table, values))
+            sheet.lines.append(Line(place, folder, table, values))
     except csv.Error as error:
         place = Place(path.name, reader.line_num)
         sheet.mistakes.append((place, f"not CSV: {error}", "save the sheet as CSV again"))
@@ -105,7 +106,7 @@ def _table_of(path: Path, header: list[str]) -> str:
         raise OfficeError(f"{path}:1: these columns fit {' and '.join(fit)}; give --table")
     best = max(TABLES, key=lambda table: len(names & COLUMNS[table].keys()))
     wrong = (
-        ", ".join(brief(name) for name in header if name not in COLUMNS[best]) or "a naming column missing"
+        ", ".join(shown(name) for name in header if name not in COLUMNS[best]) or "a naming column missing"
     )
     raise OfficeError(
         f"{path}:1: no table has these columns ({wrong}); nearest is {best}: {', '.join(COLUMNS[best])}"
@@ -116,9 +117,9 @@ def _header_mistakes(place: Place, table: str, header: list[str]) -> Iterator[tu
     known = COLUMNS[table]
     for name in dict.fromkeys(header):
         if name not in known:
-            yield place, f"column {brief(name)} is not known", f"{table} has {', '.join(known)}"
+            yield place, f"column {shown(name)} is not known", f"{table} has {', '.join(known)}"
         if header.count(name) > 1:
-            yield place, f"column {brief(name)} stands twice", "remove one"
+            yield place, f"column {shown(name)} stands twice", "remove one"
     for name in NAMING[table]:
         if name not in header:
             yield place, f"column {name} is missing", f"it names a {table}; add it"
@@ -129,7 +130,7 @@ def _read_toml(path: Path, text: str) -> Sheet:
         tables = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise OfficeError(f"{path}: not TOML: {error}") from None
-    sheet = Sheet([], [])
+    sheet, folder = Sheet([], []), path.resolve().parent
     for table, rows in tables.items():
         if table in _NOT_ROWS:
             continue
@@ -148,8 +149,8 @@ def _read_toml(path: Path, text: str) -> Sheet:
             place = Place(path.name, line)
             for name in row.keys() - COLUMNS[table].keys():
                 known = ", ".join(COLUMNS[table])
-                sheet.mistakes.append((place, f"{brief(name)} is not known", f"{table} has {known}"))
-            sheet.lines.append(Line(place, path.resolve().parent, table, row))
+                sheet.mistakes.append((place, f"{shown(name)} is not known", f"{table} has {known}"))
+            sheet.lines.append(Line(place, folder, table, row))
     return sheet
 
 

@@ -25,6 +25,13 @@ def read_address(text: str) -> tuple[Address | None, str]:
     return Address(bare, int(port)), ""
 
 
+def address_of(text: str) -> Address:
+    """The address in a text that was found to hold one."""
+    address, wrong = read_address(text)
+    assert address is not None, wrong
+    return address
+
+
 def endpoint(address: Address) -> Address:
     """The address as every spelling of it is compared."""
     ip = _ip(address.host)

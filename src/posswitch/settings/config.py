@@ -10,13 +10,15 @@ import msgspec
 
 from posswitch.base.bounds import Timers
 from posswitch.base.errors import ConfigError
-from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Terminal
-from posswitch.settings.address import read_address
+from posswitch.base.order import TABLES
+from posswitch.base.registry import Address, Limits, Registry
+from posswitch.settings.address import address_of
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import ERROR, WARNING, Fault, Finding, found
 from posswitch.settings.places import Places
-from posswitch.settings.rules import RULES
-from posswitch.settings.shape import BankTable, Tables, TerminalTable, read_shape
+from posswitch.settings.rows import registry_row
+from posswitch.settings.rules import FILE_RULES, ROW_RULES
+from posswitch.settings.shape import Tables, read_shape
 from posswitch.settings.surroundings import NEEDS, NEEDS_TO_SERVE
 from posswitch.settings.syntax import read_toml
 
@@ -98,7 +100,7 @@ def examine(path: Path, *, serve: bool = True) -> Examined:
 
 def _faults(draft: Draft, values: dict[str, Any], serve: bool) -> Iterator[Fault]:
     yield from read_shape(values, draft.rows, draft.holes)
-    for check in (*RULES, *NEEDS, *(NEEDS_TO_SERVE if serve else ())):
+    for check in (*FILE_RULES, *ROW_RULES, *NEEDS, *(NEEDS_TO_SERVE if serve else ())):
         yield from check(draft)
 
 
@@ -108,7 +110,7 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
     return Config(
         version=version,
         node=node.id,
-        listen=_address(node.listen),
+        listen=address_of(node.listen),
         data=draft.file(node.data),
         secret=draft.file(node.secret),
         acquirer=node.acquirer,
@@ -116,32 +118,5 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         timers=file.timers,
         limits=file.limits,
         cutover_s=int(node.cutover[:2]) * 3600 + int(node.cutover[3:]) * 60,
-        registry=Registry(
-            [
-                *(_bank(row, draft) for row in file.bank),
-                *(Bin(row.prefix, row.pan_digits, row.bank, row.foreign) for row in file.bin),
-                *(Merchant(row.id, row.name, row.city, row.mcc) for row in file.merchant),
-                *(_terminal(row) for row in file.terminal),
-            ]
-        ),
+        registry=Registry(registry_row(row, draft) for table in TABLES for row in draft.rows[table]),
     )
-
-
-def _bank(row: BankTable, draft: Draft) -> Bank:
-    links = tuple(_address(link) for link in row.links)
-    zpk, zak = bytes.fromhex(row.zpk), bytes.fromhex(row.zak)
-    framing = row.framing or ("ascii4" if row.dialect == "cups" else "bin2")
-    return Bank(row.id, row.name_zh, row.name_en, links, zpk, zak, draft.dialect(row.dialect), framing)
-
-
-def _terminal(row: TerminalTable) -> Terminal:
-    tmk = bytes.fromhex(row.tmk)
-    return Terminal(
-        row.id, row.merchant, tmk, row.model, row.firmware, tuple(row.kinds), row.currency, row.dialect
-    )
-
-
-def _address(text: str) -> Address:
-    address, wrong = read_address(text)
-    assert address is not None, wrong
-    return address

@@ -23,8 +23,9 @@ class Draft:
 
     def having(self, table: str, *keys: str) -> Iterator[Row]:
         """The rows of a table in which all these keys are of their kind."""
+        wanted = frozenset(keys)
         for row in self.rows.get(table, ()):
-            if all(key in row.good for key in keys):
+            if row.good.keys() >= wanted:
                 yield row
 
     def written(self, table: str, key: str) -> dict[Any, Row]:
@@ -35,6 +36,11 @@ class Draft:
             if isinstance(value, str):
                 found.setdefault(value, row)
         return found
+
+    def lost(self, table: str, key: str, target: str) -> list[Row]:
+        """The rows of a table that name a row of another one that is not there."""
+        known = self.written(target, "id")
+        return [row for row in self.having(table, key) if row.good[key] not in known]
 
     def links(self) -> Iterator[tuple[Row, int, Address]]:
         """Every link of every bank that is an address."""

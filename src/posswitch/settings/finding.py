@@ -50,11 +50,16 @@ def one_line(text: str) -> str:
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
+def brief(text: str) -> str:
+    """A text in a message: masked, in one line, never long."""
+    text = one_line(scrub(text[: 2 * _SHOWN_MAX]))
+    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
+
+
 def shown(value: object) -> str:
-    """A wrong value in a message: masked, quoted, never long."""
+    """A wrong value in a message: as brief as it must be, texts quoted."""
     if isinstance(value, str):
-        text = scrub(value[: 2 * _SHOWN_MAX])
-        return f'"{text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"}"'
+        return f'"{brief(value)}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < _NUMBER_SHOWN_MAX):

@@ -17,7 +17,7 @@ Check = Callable[[Draft], Iterable[Fault]]
 TERMINAL_DIALECTS = ("pos",)  # what is served towards terminals
 FIELD_43 = {"name": 25, "city": 13}  # bytes of GB 18030
 _NAMED_ONCE = ("bank", "merchant", "terminal")
-_REFERENCES = (("bin", "bank", "bank"), ("terminal", "merchant", "merchant"))  # table, key, table it names
+REFERENCES = (("bin", "bank", "bank"), ("terminal", "merchant", "merchant"))  # table, key, table it names
 _PARENTS = (
     ("bank", "bin", "bank", "no card leads to it", "add a [[bin]] with this bank"),
     (
@@ -38,12 +38,16 @@ def timers_in_order(draft: Draft) -> Iterator[Fault]:
             yield row.fault(key, what, remedy)
 
 
-def addresses_readable(draft: Draft) -> Iterator[Fault]:
-    """Every address is host:port."""
+def listen_readable(draft: Draft) -> Iterator[Fault]:
+    """The node's own address is host:port."""
     for row in draft.having("node", "listen"):
         if wrong := read_address(row.good["listen"])[1]:
             what = f"{shown(row.good['listen'])} {wrong}"
             yield row.fault("listen", what, "write it as 0.0.0.0:6000")
+
+
+def links_readable(draft: Draft) -> Iterator[Fault]:
+    """Every link is host:port."""
     for row in draft.having("bank", "links"):
         for item, text in enumerate(row.good["links"]):
             if wrong := read_address(text)[1]:
@@ -97,12 +101,11 @@ def prefixes_apart(draft: Draft) -> Iterator[Fault]:
 
 def references_lead_somewhere(draft: Draft) -> Iterator[Fault]:
     """What a row names is there."""
-    for table, key, target in _REFERENCES:
-        known = draft.written(target, "id")
-        lost = [row for row in draft.having(table, key) if row.good[key] not in known]
+    for table, key, target in REFERENCES:
+        lost = draft.lost(table, key, target)
         names = {row.good["id"] for row in draft.having(target, "id")}
         nameless = len(draft.rows[target]) - len(names)
-        if draft.holes or not known or len({row.good[key] for row in lost}) <= nameless:
+        if draft.holes or not draft.written(target, "id") or len({row.good[key] for row in lost}) <= nameless:
             continue  # rows with a wrong id, or one that stands twice, may be those that are meant
         for row in lost:
             what = f"no {target} {row.good[key]}"
@@ -213,16 +216,11 @@ def _look(row: Row, key: str, what: str, remedy: str, item: int | None = None) -
     return row.fault(key, what, remedy, item)._replace(severity=WARNING)
 
 
-RULES: tuple[Check, ...] = (
-    timers_in_order,
-    addresses_readable,
-    ids_once,
-    ranges_once,
+# What must hold between rows wherever they come from, and what only a whole file can say.
+ROW_RULES: tuple[Check, ...] = (
+    links_readable,
     prefixes_fit,
     prefixes_apart,
-    references_lead_somewhere,
-    nothing_idle,
-    institutions_differ,
     links_apart,
     framings_known,
     categories_agree,
@@ -231,4 +229,13 @@ RULES: tuple[Check, ...] = (
     currencies_known,
     terminal_dialects_served,
     bank_dialects_spoken,
+)
+FILE_RULES: tuple[Check, ...] = (
+    timers_in_order,
+    listen_readable,
+    ids_once,
+    ranges_once,
+    references_lead_somewhere,
+    nothing_idle,
+    institutions_differ,
 )

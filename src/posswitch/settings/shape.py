@@ -9,7 +9,7 @@ import msgspec
 from posswitch.base.amount import CNY
 from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
 from posswitch.base.registry import Limits
-from posswitch.settings.finding import Fault, shown
+from posswitch.settings.finding import Fault, brief, shown
 from posswitch.settings.places import Path
 
 
@@ -107,7 +107,10 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Row(NamedTuple):
-    """A table, or one of its rows: what is written, and what of it is of its kind (defaults filled in)."""
+    """A table, or one of its rows: what is written, and what of it is of its kind (defaults filled in).
+
+    A row of a file has a number in its path, a row of a registry what names it there.
+    """
 
     table: str
     path: Path
@@ -116,11 +119,11 @@ class Row(NamedTuple):
 
     def name(self, key: str = "") -> str:
         """How people call the row or one of its keys; what is no id is a number."""
-        table, index = self.path[0], self.path[-1]
-        if not isinstance(index, int):
+        table, place = self.table, self.path[-1]
+        if len(self.path) == 1:
             return f"{table}.{key}" if key else f"[{table}]"
-        naming = "prefix" if table == "bin" else "id"
-        name = f"{table} {self.good[naming]}" if naming in self.good else f"{table} number {index + 1}"
+        number = f"number {place + 1}" if isinstance(place, int) else brief(place)
+        name = f"{table} {self.good.get('prefix' if table == 'bin' else 'id', number)}"
         return f"{name}: {key}" if key else name
 
     def fault(self, key: str, what: str, remedy: str, item: int | None = None) -> Fault:
@@ -183,7 +186,7 @@ def read_shape(values: Mapping[str, Any], rows: dict[str, list[Row]], holes: boo
                 yield row
             else:
                 rows[name].append(row)
-                yield from _read_row(shape, row, holes)
+                yield from read_values(shape, row, holes)
         if shape.required and not values.get(name) and name not in intended and not holes:
             yield Fault((), shape.heading, "is missing", f"add {'at least one' if shape.many else 'it'}")
 
@@ -208,7 +211,8 @@ def _rows_of(shape: Shape, value: object) -> Iterator[Row | Fault]:
         yield Fault((shape.name,), f"[{shape.name}]", "is not a list of tables", f"write {shape.heading}")
 
 
-def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
+def read_values(shape: Shape, row: Row, holes: bool = False) -> Iterator[Fault]:
+    """What of a row is wrong, unknown or missing; the rest of it, and defaults, become its `good`."""
     faults = []
     for name, key in shape.keys.items():
         if name in row.raw:
@@ -227,7 +231,7 @@ def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
         if name in row.raw or name in intended or holes:
             continue
         if key.required:
-            faults.append(Fault(row.path, row.name(name), "is missing", f"{_expected(key.type)}"))
+            faults.append(row.fault(name, "is missing", _expected(key.type)))
         else:
             row.good[name] = key.default_factory() if key.default is msgspec.NODEFAULT else key.default
     yield from faults
@@ -235,8 +239,7 @@ def _read_row(shape: Shape, row: Row, holes: bool) -> Iterator[Fault]:
 
 def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
     value = row.raw[name]
-    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    listed = isinstance(value, list) and get_origin(plain) is list
+    listed = isinstance(value, list) and get_origin(plain_type(kind)) is list
     odd = [item for item, one in enumerate(value) if not _is_item(one)] if listed else []
     for item in odd:
         yield row.fault(
@@ -247,10 +250,15 @@ def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
     except msgspec.ValidationError:
         what = f"{len(value)} of them" if listed else f"is {shown(value)}"
         remedy = _expected(kind)
-        if plain is str and not isinstance(value, str) and "quotes" not in remedy:
+        if plain_type(kind) is str and not isinstance(value, str) and "quotes" not in remedy:
             remedy += " between quotes"
         if not odd:
             yield row.fault(name, _HIDDEN.get(name, what), remedy)
+
+
+def plain_type(kind: object) -> object:
+    """The type of a key, whatever more must hold of its values."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _is_item(value: object) -> bool:
@@ -259,13 +267,12 @@ def _is_item(value: object) -> bool:
 
 def _expected(kind: object) -> str:
     """What a value of this type is told when it is none."""
-    plain, *notes = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-    for note in notes:
+    for note in getattr(kind, "__metadata__", ()):
         if note.description:
             return str(note.description)
         if note.ge is not None and note.le is not None:
             return f"write a whole number from {note.ge} to {note.le}"
-    return _KINDS.get(plain, 'write a list: ["…", "…"]')
+    return _KINDS.get(plain_type(kind), 'write a list: ["…", "…"]')
 
 
 def _meant(name: str, known: Mapping[str, Any]) -> str:
