@@ -225,8 +225,19 @@ class Journal:
 
     # Recovery
 
+    def _rewrite(self) -> None:
+        """What a crash or a failed sync left is read from memory and may not be on the disk: write it anew."""
+        try:
+            self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except apsw.Error as error:
+            raise JournalError(
+                f"the journal's end cannot be written ({type(error).__name__}); "
+                "see to the disk, then start again"
+            ) from None
+
     def recover(self, node: str) -> State:
         """The state after the last record, as `recovered` finds it; the head file then names that record."""
+        self._rewrite()
         head = self._head_file.read() if self._last.seq or not self._head_file.blank else None
         state = recovered(self._db, self._chain, head, node)
         self._head_file.write(self._last)

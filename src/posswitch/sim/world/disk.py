@@ -42,11 +42,8 @@ class Image:
                 suffered += 1
             elif fate < 0.6 and len(data) > _SECTOR_BYTES:
                 suffered += 1
-                _put(
-                    self.platter,
-                    offset,
-                    data[: entropy.randrange(len(data) // _SECTOR_BYTES + 1) * _SECTOR_BYTES],
-                )
+                kept = entropy.randrange(1, len(data) // _SECTOR_BYTES + 1) * _SECTOR_BYTES
+                _put(self.platter, offset, data[:kept])
             else:
                 _put(self.platter, offset, data)
         self.pending.clear()
@@ -196,7 +193,11 @@ class _File:
         self._image.cut(size)
 
     def xSync(self, flags: int) -> None:
-        self._disk.change(self._life, "sync")
+        try:
+            self._disk.change(self._life, "sync")
+        except apsw.IOError:
+            self._image.pending.clear()  # as Linux does: what could not be written counts as written
+            raise
         self._image.sync()
 
     def xFileSize(self) -> int:

@@ -134,7 +134,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
         """See asyncio."""
-        handle = Handle(callback, args, context or copy_context(), self._now)
+        handle = Handle(callback, args, copy_context() if context is None else context, self._now)
         self._ready.append(handle)
         return handle
 
@@ -150,7 +150,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
         """See asyncio."""
-        handle = Handle(callback, args, context or copy_context(), when)
+        handle = Handle(callback, args, copy_context() if context is None else context, when)
         self._pushed += 1
         heappush(self._later, (when, self._pushed, handle))
         return handle

@@ -53,6 +53,7 @@ class Page(Book):
     def append(self, entry: Mapping[str, object]) -> None:
         """See Book."""
         self.rows.append(entry)
+        self.entries += 1
 
     def close(self) -> None:
         """See Book."""
@@ -163,6 +164,7 @@ class World:
         self._fuse, self._fuse_kind = 0, ""
         self._disk_error: type[apsw.Error] | None = None
         self._disk_error_left = 0
+        self._disk_failed = False  # in this life
         self._hsm_broken = False
         self.disk.before = self._step
         self.loop.net.loop_step = lambda: self._step("")
@@ -223,11 +225,13 @@ class World:
             self._lives += 1
             life = self.disk.life = f"node {self._lives}"
             self._died, self._stop = asyncio.Event(), asyncio.Event()
+            self._disk_failed = False
             served = self.loop.begin(life, self._serve)
             served.add_done_callback(lambda done: self._died.set())
             await self._died.wait()
-            if served.done() and served.exception() is not None:
-                self._refused(served.exception())
+            error = served.exception() if served.done() else None
+            if error is not None and self.loop.lives(life):
+                self._refused(error)
                 self.loop.end(life)
                 self.loop.net.reset(life, silent=False)
             self._graves.append((self.node, served))
@@ -238,7 +242,7 @@ class World:
     def _refused(self, error: BaseException | None) -> None:
         """A start that failed: only a failing disk may be the reason."""
         self.counts["refused-start"] += 1
-        if self._disk_error is None:
+        if not self._disk_failed:
             self.violations.append(f"life {self._lives} did not start: {type(error).__name__}: {error}")
 
     async def _serve(self) -> None:
@@ -284,6 +288,7 @@ class World:
                 self._end(silent=self._fuse_kind == "power-cut")
         if what and self._disk_error is not None:
             error = self._disk_error
+            self._disk_failed = True
             if self._disk_error_left:
                 self._disk_error_left -= 1
                 if not self._disk_error_left:
