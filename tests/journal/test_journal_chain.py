@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posswitch.base.errors import JournalError
-from posswitch.journal.chain import HEAD_BYTES, GENESIS, Chain, Head, HeadFile, read_head
+from posswitch.journal.chain import GENESIS, HEAD_BYTES, Chain, Head, HeadFile, read_head
 from posswitch.journal.disk import MACHINE
 
 KEY = b"k" * 32

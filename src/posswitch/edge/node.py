@@ -112,6 +112,11 @@ class Node:
     def __repr__(self) -> str:
         return f"<node {self._config.node} {self._runtime!r} {len(self._gate)} connections>"
 
+    @property
+    def open_payments(self) -> int:
+        """How many are under way, or owed to a bank."""
+        return len(self._state.flights)
+
     async def serve(self, stop: asyncio.Event, ready: Callable[[Address], None]) -> None:
         """Runs until `stop`, then drains; `ready` hears where it listens once it does."""
         at = await self._listener.open(self._config.listen)
@@ -360,7 +365,7 @@ async def _served(node: Node, config: Config) -> None:
 
 async def _follow_supervisor(stop: asyncio.Event) -> None:
     supervisor = os.environ.get(SUPERVISOR)
-    while supervisor and str(os.getppid()) == supervisor:
-        await asyncio.sleep(_TICK_S)  # noqa: ASYNC110 - nobody tells
+    while supervisor and str(os.getppid()) == supervisor:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(_TICK_S)
     if supervisor:
         stop.set()

@@ -226,7 +226,7 @@ class Journal:
     # Recovery
 
     def _rewrite(self) -> None:
-        """What a crash or a failed sync left is read from memory and may not be on the disk: write it anew."""
+        """What a crash or a failed sync left may be in memory only, however it is read: written anew."""
         try:
             self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except apsw.Error as error:

@@ -18,9 +18,12 @@ from posswitch.journal.layout import DATABASE, HEAD
 from posswitch.journal.recovery import checked_link, decode_record, snapshot_mac
 
 
-def verify(folder: Path, key: bytes, node: str, disk: Disk = MACHINE) -> list[str]:
+def verify(
+    folder: Path, key: bytes, node: str, disk: Disk = MACHINE, card_daily_minor: int | None = None
+) -> list[str]:
     """Every finding as a line; an empty list means that the journal is whole.
 
+    `card_daily_minor`: the limit of a card, where it is known to have been the same all the time.
     Raises JournalError when there is no journal to look at.
     """
     path = folder / DATABASE
@@ -34,7 +37,7 @@ def verify(folder: Path, key: bytes, node: str, disk: Disk = MACHINE) -> list[st
         head = read_head(disk.read(folder / HEAD), chain)
         db = disk.view(path)
         with db:  # one read transaction: a live node goes on meanwhile
-            findings.extend(_whole(db, chain, node, head))
+            findings.extend(_whole(db, chain, node, head, Refold(card_daily_minor)))
             findings.extend(f"database: {row[0]}" for row in db.execute("PRAGMA integrity_check(5)"))
             findings.remove("database: ok")
     except JournalError as damage:
@@ -46,8 +49,7 @@ def verify(folder: Path, key: bytes, node: str, disk: Disk = MACHINE) -> list[st
     return findings
 
 
-def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head) -> Iterator[str]:
-    refold = Refold()
+def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head, refold: Refold) -> Iterator[str]:
     life = _Life(chain, node, dict(_snapshots(db)))
     last = Head(0, GENESIS)
     before_ns = 0

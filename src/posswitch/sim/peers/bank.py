@@ -151,9 +151,7 @@ class Bank:
         for link in list(self._links):
             link.hang_up()
 
-    def behave(
-        self, sales: Sequence[Manner], reversals: Sequence[Manner], advices: Sequence[Manner]
-    ) -> None:
+    def behave(self, sales: Sequence[Manner], reversals: Sequence[Manner], advices: Sequence[Manner]) -> None:
         """From now on these manners."""
         self._sales, self._reversals, self._advices = Mood(sales), Mood(reversals), Mood(advices)
 

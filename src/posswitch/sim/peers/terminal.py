@@ -151,6 +151,10 @@ class Terminal:
         """Whether it has working keys."""
         return bool(self._desk.mak)
 
+    def hang_up(self) -> None:
+        """Its line ends, whatever it waits for."""
+        self._desk.hang_up()
+
     def lose_keys(self) -> None:
         """It must sign on before its next payment."""
         self._stale = True

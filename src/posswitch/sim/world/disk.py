@@ -150,7 +150,7 @@ class _Vfs(apsw.VFS):
         super().__init__(disk.name, "", maxpathname=256)
         self._disk = disk
 
-    def xOpen(self, name: object, flags: list[int]) -> "_File":
+    def xOpen(self, name: object, flags: list[int]) -> "_File":  # type: ignore[override]
         path = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
         flags[1] = flags[0]
         return _File(self._disk, path)

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from posswitch.sim.peers.line import FAULTS as LINE_FAULTS
-from posswitch.sim.peers.line import Fault
+from posswitch.sim.peers.line import WORSE_FAULTS, Fault
 from posswitch.sim.peers.manners import ADVICE_MANNERS, REVERSAL_MANNERS, SALE_MANNERS, Manner
 
 
@@ -27,6 +26,7 @@ STRIKES = (
     Strike("key-change", 0.5),
     Strike("bank-away", 4.0),
     Strike("hsm-fails", 3.0),
+    Strike("terminal-hangs-up", 0.3),
 )
 _CHOSEN_RATE = 0.5  # of the kinds that a seed could have
 _STRENGTHS = (0.3, 1.0, 1.0, 3.0)
@@ -48,7 +48,11 @@ class Mix(msgspec.Struct, frozen=True):
         parts = [f"{strike.name} every {strike.every_s:.1f} s" for strike in self.strikes]
         parts += [f"{fault.name} {fault.rate:.2%}" for fault in self.lines]
         banks = ", ".join(manner.name for manner in (*self.sales, *self.reversals, *self.advices))
-        parts += [f"banks {banks}", f"{self.terminals} terminals", f"cut-over in {self.seconds_to_cutover:.1f} s"]
+        parts += [
+            f"banks {banks}",
+            f"{self.terminals} terminals",
+            f"cut-over in {self.seconds_to_cutover:.1f} s",
+        ]
         return "; ".join(parts)
 
 
@@ -71,7 +75,7 @@ def draw(entropy: random.Random) -> Mix:
         ),
         tuple(
             fault._replace(rate=fault.rate * entropy.choice(_STRENGTHS))
-            for fault in LINE_FAULTS
+            for fault in WORSE_FAULTS
             if entropy.random() < _CHOSEN_RATE
         ),
         chosen(2, SALE_MANNERS),

@@ -96,7 +96,8 @@ class WorldLoop(asyncio.AbstractEventLoop):
             task = self.create_task(main)
             while not task.done():
                 self._pass()
-            return task.result()
+            result: Result = task.result()
+            return result
         finally:
             asyncio.events._set_running_loop(None)
 
@@ -169,7 +170,9 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Awaitable[Any]:
         """There are no threads here: done at once, told in its turn."""
         future = self.create_future()
         try:
@@ -178,11 +181,15 @@ class WorldLoop(asyncio.AbstractEventLoop):
             future.set_exception(error)
         return future
 
-    async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
+    async def create_connection(  # type: ignore[override]
+        self, factory: Any, host: Any = None, port: Any = None, **_: Any
+    ) -> Any:
         """See asyncio; over the world's net."""
         return await self.net.connect(factory, host, port)
 
-    async def create_server(self, factory: Any, host: Any = None, port: Any = None, **given: Any) -> Any:
+    async def create_server(  # type: ignore[override]
+        self, factory: Any, host: Any = None, port: Any = None, **given: Any
+    ) -> Any:
         """See asyncio; on the world's net."""
         server: Server = self.net.listen(factory, host, port)
         if given.get("start_serving", True):

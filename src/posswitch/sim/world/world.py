@@ -9,129 +9,24 @@ from typing import Any
 
 import apsw
 
-from posswitch.base.errors import CryptoError
 from posswitch.base.moment import NS_PER_S
-from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Terminal
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.node import Node, Ports
-from posswitch.edge.vitals import Vitals
-from posswitch.settings.config import Config
-from posswitch.sim.city import (
-    ACQUIRER,
-    CARD_DAILY_MINOR,
-    CENTRE,
-    HOST,
-    MIXED_DIALECTS,
-    PORTS_NEEDED,
-    SHORT_TIMERS,
-    City,
-    plan_city,
-)
-from posswitch.sim.peers.book import Book
+from posswitch.sim.city import MIXED_DIALECTS, PORTS_NEEDED, SHORT_TIMERS, plan_city
+from posswitch.sim.peers.manners import ACK, APPROVE, DECLINE
 from posswitch.sim.streets import Streets
 from posswitch.sim.world.clock import WorldClock
 from posswitch.sim.world.disk import Disk
 from posswitch.sim.world.faults import draw
+from posswitch.sim.world.fittings import CUTOVER_S, FOLDER, BrittleHsm, Gauges, Page, config_of
 from posswitch.sim.world.loop import Gone, WorldLoop
 
-FOLDER = Path("/world")
 _LOOK_S = 0.05
 _HEALED_S_MAX, _RAGE_S_MAX = 120.0, 120.0
 _AGAIN_RATE = 0.2  # starts during which the node dies again
-_CUTOVER_S = 82_800
-_CUTOVER_NS = 1_790_002_800 * NS_PER_S  # 23:00 in Beijing
-
-
-class Page(Book):
-    """A book in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.rows: list[Mapping[str, Any]] = []
-        self.entries = 0
-
-    def append(self, entry: Mapping[str, object]) -> None:
-        """See Book."""
-        self.rows.append(entry)
-        self.entries += 1
-
-    def close(self) -> None:
-        """See Book."""
-
-
-class Gauges(Vitals):
-    """Vitals that nobody reads."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.drift = _NoDrift()  # type: ignore[assignment]
-
-    def outcome(self, bank: str, code: str, latency_ns: int) -> None:
-        """See Vitals."""
-        self.counts[code] += 1
-
-    def write(self, at_ns: int, gauges: dict[str, float]) -> None:
-        """See Vitals."""
-
-    def close(self) -> None:
-        """See Vitals."""
-
-
-class _NoDrift:
-    def note(self, *_: object) -> None:
-        pass
-
-
-def config_of(city: City, hsm: SoftHsm) -> Config:
-    """What a node of this city starts from."""
-    rows: list[Bank | Bin | Merchant | Terminal] = []
-    for bank in city.banks:
-        links = tuple(Address(HOST, port) for port in bank.line_ports)
-        zpk, zak = hsm.wrap(Usage.ZPK, bank.zpk), hsm.wrap(Usage.ZAK, bank.zak)
-        rows.append(Bank(bank.id, bank.name_zh, bank.name_en, links, zpk, zak, bank.dialect, bank.framing))
-        rows += [Bin(row.prefix, row.pan_digits, bank.id, row.foreign) for row in bank.ranges]
-    rows += [Merchant(*shop) for shop in city.merchants]
-    rows += [
-        Terminal(row.terminal, row.merchant, hsm.wrap(Usage.TMK, row.tmk)) for row in city.fittings
-    ]
-    return Config(
-        version="world",
-        node="1",
-        listen=city.node,
-        data=FOLDER,
-        secret=FOLDER / "secret.key",
-        acquirer=ACQUIRER,
-        centre=CENTRE,
-        timers=city.timers,
-        limits=Limits(CARD_DAILY_MINOR),
-        cutover_s=_CUTOVER_S,
-        registry=Registry(rows),
-    )
-
-
-class BrittleHsm(SoftHsm):
-    """Refuses everything that a payment needs while `broken` says so."""
-
-    broken: Callable[[], bool]
-
-    def cup_mac_ok(self, tak: bytes, data: bytes, mac: bytes) -> bool:
-        """See Hsm."""
-        self._check()
-        return super().cup_mac_ok(tak, data, mac)
-
-    def translate_pin(self, tpk: bytes, zpk: bytes, pan: str, block: bytes) -> bytes:
-        """See Hsm."""
-        self._check()
-        return super().translate_pin(tpk, zpk, pan, block)
-
-    def zone_mac(self, zak: bytes, text: bytes) -> bytes:
-        """See Hsm."""
-        self._check()
-        return super().zone_mac(zak, text)
-
-    def _check(self) -> None:
-        if self.broken():
-            raise CryptoError("the HSM does not answer")
+_MANNERLY = frozenset({APPROVE.name, DECLINE.name, ACK.name})
+_FUSED = frozenset({"kill", "power-cut"})  # counted when they happen
+_CUTOVER_NS = (1_789_920_000 + CUTOVER_S) * NS_PER_S  # of 2026-09-21 in Beijing
 
 
 class World:
@@ -140,21 +35,23 @@ class World:
     def __init__(self, seed: int, requests: int) -> None:
         self.seed = seed
         self.requests = requests
-        self.loop = WorldLoop()
+        self.loop = WorldLoop()  # type: ignore[abstract]  # what nobody here calls is left out
         self.entropy = random.Random(f"world {seed}")
         self.mix = draw(self.entropy)
         self.disk = Disk(f"world-{seed}", random.Random(f"disk {seed}"), self.loop.lives)
         self.books: dict[str, Page] = {}
         self.counts: Counter[str] = Counter()
         self.violations: list[str] = []
+        self.notes: list[tuple[int, str]] = []  # true time, what happened to the node
         self.node: Node | None = None
         self._root = self.entropy.randbytes(32)
         ports = list(range(20_000, 20_000 + PORTS_NEEDED))
         self.city = plan_city(
             FOLDER, seed, self.mix.terminals, SHORT_TIMERS, ports, MIXED_DIALECTS, self.entropy.randbytes
         )
-        self.config = config_of(self.city, SoftHsm(self._root, self.entropy.randbytes))
-        self._begin_ns = _CUTOVER_NS - int(self.mix.seconds_to_cutover * NS_PER_S)
+        self.hsm = SoftHsm(self._root, self.entropy.randbytes)
+        self.config = config_of(self.city, self.hsm)
+        self.begin_ns = _CUTOVER_NS - int(self.mix.seconds_to_cutover * NS_PER_S)
         self.streets = Streets(self.city, self.wall_ns, self._page, self.mix.lines)
         self._machine_off_ns = 0  # how far the machine's clock is from the true time
         self._lives = 0
@@ -174,17 +71,38 @@ class World:
 
     def wall_ns(self) -> int:
         """The true time, which only peers have."""
-        return self._begin_ns + self.loop.ns
+        return self.begin_ns + self.loop.ns
+
+    def _note(self, what: str) -> None:
+        self.notes.append((self.wall_ns(), f"world     {what}"))
 
     def _page(self, path: Path) -> Page:
         return self.books.setdefault(path.name, Page(path))
 
+    def pages(self, name: str) -> list[Mapping[str, Any]]:
+        """The entries of all books of this name."""
+        return [row for title, page in self.books.items() if title.startswith(name) for row in page.rows]
+
+    def faults(self) -> Counter[str]:
+        """What went wrong in it, by kind."""
+        counts = Counter(self.counts) + Counter(self.streets.line_faults())
+        counts.update(
+            f"bank-{row['manner']}" for row in self.pages("ledger") if row["manner"] not in _MANNERLY
+        )
+        return counts
+
     def run(self) -> None:
         """The whole story."""
-        try:
-            self.loop.run(self._story())
-        finally:
-            self.loop.close()
+        self.loop.run(self._story())
+
+    def bury(self) -> None:
+        """Lets go of everything."""
+        self.disk.life = ""
+        self.loop.end("")
+        self.loop.close()
+        self._graves.clear()
+        self.node = None
+        self.disk.close()
 
     async def _story(self) -> None:
         streets, loop = self.streets, self.loop
@@ -194,8 +112,7 @@ class World:
         supervising = asyncio.create_task(self._supervise())
         raging = asyncio.create_task(self._rage())
         streets.trade(self.mix.payments_a_second)
-        slips = [page for name, page in self.books.items() if name.startswith("slips")]
-        while sum(page.entries for page in slips) < self.requests and loop.time() < _RAGE_S_MAX:
+        while len(self.pages("slips")) < self.requests and loop.time() < _RAGE_S_MAX:
             await asyncio.sleep(_LOOK_S)
         streets.shut_shops()
         raging.cancel()
@@ -216,7 +133,7 @@ class World:
 
     def _owes_nothing(self) -> bool:
         node = self.node
-        return node is not None and self.loop.lives(self.disk.life) and not node._state.flights
+        return node is not None and self.loop.lives(self.disk.life) and not node.open_payments
 
     # The node's lives
 
@@ -226,6 +143,9 @@ class World:
             life = self.disk.life = f"node {self._lives}"
             self._died, self._stop = asyncio.Event(), asyncio.Event()
             self._disk_failed = False
+            self._note(
+                f"life {self._lives} of the node begins, its clock is {self._machine_off_ns / 1e9:+.1f} s off"
+            )
             served = self.loop.begin(life, self._serve)
             served.add_done_callback(lambda done: self._died.set())
             await self._died.wait()
@@ -242,13 +162,14 @@ class World:
     def _refused(self, error: BaseException | None) -> None:
         """A start that failed: only a failing disk may be the reason."""
         self.counts["refused-start"] += 1
+        self._note(f"it does not start: {error}")
         if not self._disk_failed:
             self.violations.append(f"life {self._lives} did not start: {type(error).__name__}: {error}")
 
     async def _serve(self) -> None:
         if self._raging and self.entropy.random() < _AGAIN_RATE:
             self._light("kill" if self.entropy.random() < 0.5 else "power-cut", 40)
-            self.counts["crash-in-recovery-armed"] += 1
+            self.counts["crash-at-start"] += 1
         machine_ns = self.wall_ns() + self._machine_off_ns
         clock = WorldClock(self.loop, machine_ns, self.entropy)
         hsm = BrittleHsm(self._root, clock.entropy)
@@ -261,6 +182,7 @@ class World:
         if not isinstance(error, apsw.IOError | apsw.FullError):
             self.violations.append(f"the node died of {type(error).__name__}: {error}")
         self.counts["gave-up"] += 1
+        self._note(f"the node gives up: {type(error).__name__}: {error}")
         self._end(silent=False)
 
     def _end(self, *, silent: bool) -> None:
@@ -283,8 +205,9 @@ class World:
             self._fuse -= 1
             if not self._fuse:
                 self.counts[self._fuse_kind] += 1
-                if self._fuse_kind == "power-cut":
-                    self.counts["lost-writes"] += self.disk.power_cut()
+                lost = self.disk.power_cut() if self._fuse_kind == "power-cut" else 0
+                self.counts["lost-writes"] += lost
+                self._note(f"{self._fuse_kind} at {what or 'a send'}, {lost} writes lost or torn")
                 self._end(silent=self._fuse_kind == "power-cut")
         if what and self._disk_error is not None:
             error = self._disk_error
@@ -306,11 +229,14 @@ class World:
         while True:
             await asyncio.sleep(self.entropy.expovariate(total))
             (strike,) = self.entropy.choices(self.mix.strikes, weights)
-            self.counts[f"strike-{strike.name}"] += 1
+            if strike.name not in _FUSED:
+                self.counts[strike.name] += 1
+                self._note(strike.name)
             _STRIKES[strike.name](self)
 
     def _heal(self) -> None:
         self._raging = False
+        self._note("everything heals")
         self._fuse = 0
         self._disk_error = None
         self._hsm_broken = False
@@ -350,6 +276,9 @@ class World:
         bank.away()
         self._after(self.entropy.uniform(0.2, 5.0), bank.back)
 
+    def _terminal_hangs_up(self) -> None:
+        self.entropy.choice(self.streets.terminals).hang_up()
+
     def _hsm_fails(self) -> None:
         self._hsm_broken = True
         self._after(self.entropy.uniform(0.05, 1.0), self._mend_hsm)
@@ -368,4 +297,5 @@ _STRIKES: dict[str, Callable[[World], None]] = {
     "key-change": World._key_change,
     "bank-away": World._bank_away,
     "hsm-fails": World._hsm_fails,
+    "terminal-hangs-up": World._terminal_hangs_up,
 }
