@@ -73,6 +73,7 @@ class Disk:
         self.life = ""  # whose the next files are
         self.entropy = entropy
         self.lives = lives
+        self._buried = False
         self._vfs = _Vfs(self)
 
     def __repr__(self) -> str:
@@ -85,6 +86,8 @@ class Disk:
 
     def change(self, life: str, what: str) -> None:
         """Stands before every write of a life."""
+        if self._buried:
+            return
         if not self.lives(life):
             raise apsw.IOError("this life is over")
         self.before(what)
@@ -92,7 +95,8 @@ class Disk:
             raise apsw.IOError("this life is over")
 
     def close(self) -> None:
-        """Unregisters it from SQLite."""
+        """Unregisters it from SQLite; what is still open may be closed in peace."""
+        self._buried = True
         self._vfs.unregister()
 
     # journal.disk.Disk

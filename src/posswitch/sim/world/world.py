@@ -83,6 +83,10 @@ class World:
         """The entries of all books of this name."""
         return [row for title, page in self.books.items() if title.startswith(name) for row in page.rows]
 
+    @property
+    def _paid(self) -> int:
+        return sum(page.entries for title, page in self.books.items() if title.startswith("slips"))
+
     def faults(self) -> Counter[str]:
         """What went wrong in it, by kind."""
         counts = Counter(self.counts) + Counter(self.streets.line_faults())
@@ -97,12 +101,10 @@ class World:
 
     def bury(self) -> None:
         """Lets go of everything."""
-        self.disk.life = ""
-        self.loop.end("")
+        self.disk.close()
         self.loop.close()
         self._graves.clear()
         self.node = None
-        self.disk.close()
 
     async def _story(self) -> None:
         streets, loop = self.streets, self.loop
@@ -112,7 +114,7 @@ class World:
         supervising = asyncio.create_task(self._supervise())
         raging = asyncio.create_task(self._rage())
         streets.trade(self.mix.payments_a_second)
-        while len(self.pages("slips")) < self.requests and loop.time() < _RAGE_S_MAX:
+        while self._paid < self.requests and loop.time() < _RAGE_S_MAX:  # noqa: ASYNC110 - books tell nobody
             await asyncio.sleep(_LOOK_S)
         streets.shut_shops()
         raging.cancel()
