@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: run setup test lint bench prove prove-short fuzz clean
+.PHONY: run setup test lint bench sim prove prove-short fuzz clean
 
 run: .venv/.stamp
 	$(BIN)/posswitch demo
@@ -30,14 +30,22 @@ lint: .venv/.stamp
 bench: .venv/.stamp
 	for topic in codec switch; do $(BIN)/posswitch bench $$topic || exit 1; done
 
+# Worlds of one seed each: everything goes wrong, nothing may be lost.
+SEEDS ?= 1-1000
+REQUESTS ?= 500
+sim: .venv/.stamp
+	$(BIN)/posswitch sim --seeds $(SEEDS) --requests $(REQUESTS) --workers $(WORKERS)
+
 prove: .venv/.stamp
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --hypothesis-profile=fresh
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/posswitch sim --seeds 1-10000 --requests 500 --workers $(WORKERS)
 	mkdir -p build
 	$(BIN)/posswitch demo --seconds 600 --kills 60 --no-console --report build/prove.json
 	$(BIN)/python .ci/check_report.py build/prove.json --kills 60 --purchases-min 100000
 
 prove-short: .venv/.stamp
+	$(BIN)/posswitch sim --seeds 1-300 --requests 300 --workers $(WORKERS)
 	mkdir -p build
 	$(BIN)/posswitch demo --seconds 30 --kills 5 --no-console --report build/prove-short.json
 	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 5 --purchases-min 5000

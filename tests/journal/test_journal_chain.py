@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posswitch.base.errors import JournalError
-from posswitch.journal.chain import GENESIS, Chain, Head, HeadFile, read_head
+from posswitch.journal.chain import GENESIS, HEAD_BYTES, Chain, Head, HeadFile, read_head
+from posswitch.journal.disk import MACHINE
 
 KEY = b"k" * 32
 LINK = b"l" * 32
@@ -36,7 +37,7 @@ def test_a_link_covers_everything_before_it():
 def head_file(path, *seqs) -> Chain:
     """A head file into which these heads were written in turn."""
     chain = Chain(KEY)
-    file = HeadFile(path, chain)
+    file = HeadFile(MACHINE.slots(path, HEAD_BYTES), chain)
     for seq in seqs:
         file.write(Head(seq, LINK))
     file.close()
@@ -46,14 +47,14 @@ def head_file(path, *seqs) -> Chain:
 def test_a_new_head_file_says_nothing(tmp_path):
     chain = head_file(tmp_path / "head")
     with pytest.raises(JournalError, match="no signature fits"):
-        read_head(tmp_path / "head", chain)
+        read_head((tmp_path / "head").read_bytes(), chain)
 
 
 @pytest.mark.parametrize("seqs", [(1,), (1, 2), (2, 3), (7, 8, 9), (1, 2, 2)])
 def test_the_last_head_is_read(tmp_path, seqs):
     chain = head_file(tmp_path / "head", *seqs)
-    assert read_head(tmp_path / "head", chain) == Head(seqs[-1], LINK)
-    file = HeadFile(tmp_path / "head", chain)
+    assert read_head((tmp_path / "head").read_bytes(), chain) == Head(seqs[-1], LINK)
+    file = HeadFile(MACHINE.slots(tmp_path / "head", HEAD_BYTES), chain)
     assert file.read() == Head(seqs[-1], LINK)
     file.close()
 
@@ -65,13 +66,13 @@ def test_a_torn_slot_leaves_the_head_before_it(tmp_path, offset):
     data = bytearray(path.read_bytes())
     data[SLOT_BYTES + offset] ^= 1  # odd heads are in the second slot
     path.write_bytes(data)
-    assert read_head(path, chain) == Head(8, LINK)
+    assert read_head(path.read_bytes(), chain) == Head(8, LINK)
 
 
 def test_a_head_file_of_another_key_is_refused(tmp_path):
     head_file(tmp_path / "head", 8, 9)
     with pytest.raises(JournalError, match="signature"):
-        read_head(tmp_path / "head", Chain(b"another key"))
+        read_head((tmp_path / "head").read_bytes(), Chain(b"another key"))
 
 
 def test_two_spoiled_slots_are_refused(tmp_path):
@@ -79,7 +80,7 @@ def test_two_spoiled_slots_are_refused(tmp_path):
     chain = head_file(path, 8, 9)
     path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
     with pytest.raises(JournalError):
-        read_head(path, chain)
+        read_head(path.read_bytes(), chain)
 
 
 def test_the_head_file_is_its_owners(tmp_path):

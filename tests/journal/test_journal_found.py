@@ -7,7 +7,8 @@ from world import KEY, NODE, World
 from posswitch.base.errors import JournalError
 from posswitch.engine.events import Reversing, TimerFired, Verdict
 from posswitch.engine.lifecycle import REVERSING
-from posswitch.journal.chain import Chain, Head, HeadFile, read_head
+from posswitch.journal.chain import HEAD_BYTES, Chain, Head, HeadFile, read_head
+from posswitch.journal.disk import MACHINE
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 
@@ -22,14 +23,14 @@ def sold(folder, code="00"):
 @pytest.mark.parametrize("slot", [0, 1])
 def test_heads_of_even_records_use_both_slots(tmp_path, slot):
     chain = Chain(b"k" * 32)
-    head = HeadFile(tmp_path / "h", chain)
+    head = HeadFile(MACHINE.slots(tmp_path / "h", HEAD_BYTES), chain)
     for seq in (2, 4):
         head.write(Head(seq, b"l" * 32))
     head.close()
     data = bytearray((tmp_path / "h").read_bytes())
     data[slot * 72 + 20] ^= 1
     (tmp_path / "h").write_bytes(data)
-    assert read_head(tmp_path / "h", chain).seq == (4, 2)[slot]
+    assert read_head((tmp_path / "h").read_bytes(), chain).seq == (4, 2)[slot]
 
 
 def test_a_head_of_another_history_is_seen(tmp_path):

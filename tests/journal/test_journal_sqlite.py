@@ -198,7 +198,7 @@ def test_the_head_follows_every_commit(tmp_path):
     world = World(tmp_path)
     for _ in range(3):
         world.sale()
-        assert read_head(tmp_path / "journal.head", Chain(KEY)).seq == world.state.seq
+        assert read_head((tmp_path / "journal.head").read_bytes(), Chain(KEY)).seq == world.state.seq
     world.close()
 
 

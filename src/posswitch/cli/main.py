@@ -11,7 +11,7 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import batches, bench, check, peers, recorded, switch, words
+from posswitch.cli import batches, bench, check, peers, recorded, sim, switch, words
 from posswitch.cli.registry import registry
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ app.command("convert")(recorded.convert)
 app.command("fit")(recorded.fit)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)
+app.command("sim")(sim.sim)
 app.command("sim-bank")(peers.sim_bank)
 app.command("sim-terminal")(peers.sim_terminal)
 app.add_typer(registry)

@@ -1,23 +1,23 @@
 """A node: everything wired once, served until told to stop, drained before it ends."""
 
 import asyncio
-import contextlib
 import gc
 import os
 import resource
 import signal
 import sys
 import traceback
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import structlog
 
 from posswitch.base.card import scrub
 from posswitch.base.errors import ConfigError, CryptoError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
-from posswitch.base.registry import Bank, Change
+from posswitch.base.registry import Address, Bank, Change
 from posswitch.codec import Message
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.hsm import Hsm, SoftHsm
 from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
@@ -35,6 +35,7 @@ from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
 from posswitch.engine.decide import Rules
 from posswitch.engine.events import NodeRestarted, RegistryChanged, ReturnedUnread
+from posswitch.journal.disk import MACHINE, Disk
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 from posswitch.scheme.kinds import answer_mti, text
@@ -55,14 +56,23 @@ _GC_THRESHOLDS = (50_000, 20, 50)  # what a payment leaves is freed by counting;
 log = structlog.get_logger()
 
 
+class Ports(NamedTuple):
+    """The world around a node: the simulated one brings its own."""
+
+    clock: Clock
+    disk: Disk
+    vitals: Vitals
+    die: Callable[[BaseException], None]  # does not return
+
+
 class Node:
     """The switch as one process; Front of its listener and Back of its links."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, hsm: Hsm, ports: Ports) -> None:
         self._config = config
-        self._clock = clock
-        hsm = SoftHsm(read_secret(config.secret), clock.entropy)
-        self._journal = Journal(config.data, journal_key(hsm))
+        self._clock = clock = ports.clock
+        self._die = ports.die
+        self._journal = Journal(config.data, journal_key(hsm), ports.disk)
         self._state = self._journal.recover(config.node)
         self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
         self._registry = registry_in_force(config, self._state)
@@ -74,7 +84,7 @@ class Node:
             config, self._registry, hsm, self._state.sessions, self._tickets, clock.tick_ns, self._note_drift
         )
         self._hearing = Hearing(self._registry, self._voices, hsm, self._state, self._tickets)
-        self._vitals = Vitals(config.data)
+        self._vitals = ports.vitals
         self._gate = Gate()
         self._dirty: dict[Wire, None] = {}
         self._runtime = Runtime(
@@ -86,7 +96,7 @@ class Node:
             self._tickets,
             self._vitals,
             self._dirty,
-            die,
+            ports.die,
             config.acquirer,
             config.cutover_s,
         )
@@ -102,13 +112,13 @@ class Node:
     def __repr__(self) -> str:
         return f"<node {self._config.node} {self._runtime!r} {len(self._gate)} connections>"
 
-    async def serve(self) -> None:
-        """Runs until SIGTERM or SIGINT, then drains."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_note)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+    @property
+    def open_payments(self) -> int:
+        """How many are under way, or owed to a bank."""
+        return len(self._state.flights)
+
+    async def serve(self, stop: asyncio.Event, ready: Callable[[Address], None]) -> None:
+        """Runs until `stop`, then drains; `ready` hears where it listens once it does."""
         at = await self._listener.open(self._config.listen)
         for links in self._runtime.links.values():
             links.start()
@@ -121,19 +131,12 @@ class Node:
         )
         await self._listener.serve()
         self._tasks.append(asyncio.create_task(self._follow_orders(), name="orders"))
-        pid_file = self._config.data / PID_FILE
-        pid_file.write_text(f"{os.getpid()}\n", "ascii")
-        print(f"{READY} {at}", flush=True)  # noqa: T201 - the supervisor waits for this line
         log.info("ready", listen=str(at), record=self._state.seq)
-        supervisor = os.environ.get(SUPERVISOR)
+        ready(at)
         while not stop.is_set():
             self._beat_or_die()
-            if supervisor and str(os.getppid()) != supervisor:  # it died: a node does not live on its own
-                break
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _TICK_S)
+            await asyncio.sleep(_TICK_S)
         await self._drain()
-        pid_file.unlink(missing_ok=True)
 
     async def _drain(self) -> None:
         """No new payment; those under way get their answer, for as long as the drain timer allows."""
@@ -159,7 +162,7 @@ class Node:
         try:
             self._beat()
         except Exception as error:
-            die(error)
+            self._die(error)
 
     def _beat(self) -> None:
         """Fifty times a second: timers; less often sweeps, vitals, the head's fsync."""
@@ -268,13 +271,20 @@ class Node:
         elif message.mti in ("0830", "0810"):
             link.managed(message)
         elif message.mti in ANSWERS and not self._runtime.flooded:
-            event = self._hearing.from_bank(bank, message)
-            if isinstance(event, Dropped):
-                self._runtime.counts[event.why] += 1
-            else:
-                self._runtime.submit(event)
+            self._answered(bank, message)
         else:
             self._runtime.counts["bank-message-dropped"] += 1
+
+    def _answered(self, bank: str, message: Message) -> None:
+        """An answer of a bank; one that the HSM cannot verify proves nothing, the timer decides."""
+        try:
+            event = self._hearing.from_bank(bank, message)
+        except CryptoError:
+            event = Dropped("answer-unverified")
+        if isinstance(event, Dropped):
+            self._runtime.counts[event.why] += 1
+        else:
+            self._runtime.submit(event)
 
     def _returned(self, bank: str, message: Message) -> None:
         """Our message came back unread: a request is reversed at once, anything else waits for its timer."""
@@ -325,8 +335,37 @@ def run_node(config: Config) -> None:
     except OSError as error:
         raise ConfigError(f"node.data: {config.data} cannot be used ({error.strerror})") from None
     log_to(config.data / "node.log")
-    node = Node(config, SystemClock())
+    clock = SystemClock()
+    hsm = SoftHsm(read_secret(config.secret), clock.entropy)
+    node = Node(config, hsm, Ports(clock, MACHINE, Vitals(config.data), die))
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    run_fast(node.serve())
+    run_fast(_served(node, config))
+
+
+async def _served(node: Node, config: Config) -> None:
+    """Until SIGTERM or SIGINT, or until the supervisor is gone: a node does not live on its own."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_note)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    pid_file = config.data / PID_FILE
+
+    def ready(at: Address) -> None:
+        pid_file.write_text(f"{os.getpid()}\n", "ascii")
+        print(f"{READY} {at}", flush=True)  # noqa: T201 - the supervisor waits for this line
+
+    following = asyncio.create_task(_follow_supervisor(stop))
+    await node.serve(stop, ready)
+    following.cancel()
+    pid_file.unlink(missing_ok=True)
+
+
+async def _follow_supervisor(stop: asyncio.Event) -> None:
+    supervisor = os.environ.get(SUPERVISOR)
+    while supervisor and str(os.getppid()) == supervisor:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(_TICK_S)
+    if supervisor:
+        stop.set()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from posswitch.base.errors import JournalError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.hsm import Hsm, SoftHsm
 from posswitch.engine.state import State
 from posswitch.journal.recovery import look
 from posswitch.settings.clock import Clock
@@ -97,6 +97,6 @@ def running(config: Config) -> int | None:
     return None
 
 
-def journal_key(hsm: SoftHsm) -> bytes:
+def journal_key(hsm: Hsm) -> bytes:
     """The key of the journal's chain, derived from the node's secret."""
     return hsm.derive("journal")

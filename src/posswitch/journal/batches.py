@@ -8,6 +8,7 @@ import msgspec
 from posswitch.base.errors import JournalError
 from posswitch.engine.batch import Totals
 from posswitch.engine.events import Difference
+from posswitch.journal.disk import MACHINE, Disk
 from posswitch.journal.layout import DATABASE
 
 
@@ -26,14 +27,14 @@ class BatchView(msgspec.Struct, frozen=True):
         return self.totals.flags == "11"
 
 
-def read_batches(folder: Path, terminal: str = "") -> list[BatchView]:
+def read_batches(folder: Path, terminal: str = "", disk: Disk = MACHINE) -> list[BatchView]:
     """Every settled batch, or those of one terminal; JournalError when there is no journal."""
     path = folder / DATABASE
-    if not path.exists():
+    if not disk.exists(path):
         raise JournalError(f"{path}: no journal there; give the folder of a switch")
     where, bindings = ("WHERE terminal = ?", (terminal,)) if terminal else ("", ())
     try:
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        db = disk.view(path)
         with db:
             rows = list(db.execute(f"SELECT * FROM batch {where} ORDER BY terminal, batch", bindings))  # noqa: S608
             differences: dict[tuple[str, str], list[Difference]] = {}

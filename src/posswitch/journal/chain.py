@@ -1,17 +1,15 @@
 """The keyed chain over the records, and the head file that says how far it had come."""
 
-import fcntl
 import hashlib
 import hmac
-import mmap
-import os
-from pathlib import Path
 from typing import NamedTuple
 
 from posswitch.base.errors import JournalError
+from posswitch.journal.disk import Slots
 
 GENESIS = b"\0" * 32
 _SLOT_BYTES = 8 + 32 + 32
+HEAD_BYTES = 2 * _SLOT_BYTES
 
 
 class Chain:
@@ -44,61 +42,39 @@ class Head(NamedTuple):
 
 
 class HeadFile:
-    """Two signed slots written in turn, so that a torn write never loses both; locked by its one writer."""
+    """Two signed slots written in turn, so that a torn write never loses both."""
 
-    def __init__(self, path: Path, chain: Chain) -> None:
+    def __init__(self, slots: Slots, chain: Chain) -> None:
         self._chain = chain
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._fd)
-            raise JournalError(f"{path.parent}: another node is using this journal; stop it first") from None
-        self._found = os.pread(self._fd, 2 * _SLOT_BYTES, 0)
-        self.blank = not any(self._found)  # new, or of a start that ended before its first head
-        os.truncate(self._fd, 2 * _SLOT_BYTES)
-        self._map = mmap.mmap(self._fd, 2 * _SLOT_BYTES)
+        self._slots = slots
+        self.blank = not any(slots.found)  # new, or of a start that ended before its first head
         self._turn = 0
 
     def write(self, head: Head) -> None:
         """Notes a committed head: safe from a killed process at once, from a power cut after `sync`."""
         data = head.seq.to_bytes(8, "big") + head.link
-        at = self._turn * _SLOT_BYTES
-        self._map[at : at + _SLOT_BYTES] = data + self._chain.sign(data)
+        self._slots.write(self._turn * _SLOT_BYTES, data + self._chain.sign(data))
         self._turn = 1 - self._turn
 
     def read(self) -> Head:
         """The newest head that was in the file when it was opened; raises JournalError without one."""
-        head, slot = _newest(self._found, self._chain)
+        head, slot = _newest(self._slots.found, self._chain)
         self._turn = 1 - slot
         return head
 
     def sync(self) -> None:
         """Makes the last written head durable."""
-        self._map.flush()
+        self._slots.sync()
 
     def close(self) -> None:
         """Syncs and closes."""
         self.sync()
-        self._map.close()
-        os.close(self._fd)
+        self._slots.close()
 
 
-def read_head(path: Path, chain: Chain) -> Head:
-    """The head in a file that a live node may be writing; raises JournalError when no slot fits."""
-    return _newest(_bytes_of(path), chain)[0]
-
-
-def never_written(path: Path) -> bool:
-    """Whether a head file is missing or of a start that ended before its first head."""
-    return not any(_bytes_of(path))
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
+def read_head(data: bytes, chain: Chain) -> Head:
+    """The head in the bytes of a head file; raises JournalError when no slot fits."""
+    return _newest(data, chain)[0]
 
 
 def _newest(data: bytes, chain: Chain) -> tuple[Head, int]:

@@ -10,7 +10,8 @@ from posswitch.base.errors import JournalDamaged, JournalError
 from posswitch.engine.apply import apply
 from posswitch.engine.events import Record
 from posswitch.engine.state import State, unpack_state
-from posswitch.journal.chain import GENESIS, Chain, Head, never_written, read_head
+from posswitch.journal.chain import GENESIS, Chain, Head, read_head
+from posswitch.journal.disk import MACHINE, Disk
 from posswitch.journal.layout import DATABASE, HEAD
 
 _decode = msgspec.msgpack.Decoder(Record).decode
@@ -37,21 +38,21 @@ def recovered(db: apsw.Connection, chain: Chain, head: Head | None, node: str) -
     return state
 
 
-def look(folder: Path, key: bytes, node: str) -> State | None:
+def look(folder: Path, key: bytes, node: str, disk: Disk = MACHINE) -> State | None:
     """What a start would recover, None without a journal; only reads, also beside a running node.
 
     Raises JournalError as a start would.
     """
     path = folder / DATABASE
-    if not path.exists():
-        if never_written(folder / HEAD):
+    written = disk.read(folder / HEAD)  # before the records: a running node only goes on
+    if not disk.exists(path):
+        if not any(written):
             return None
         raise JournalError(f"{path.name}: is missing beside its head file; restore the newest copy")
     chain = Chain(key)
     try:
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        began = not never_written(folder / HEAD) or last_head(db).seq
-        head = read_head(folder / HEAD, chain) if began else None  # before the records: a node goes on
+        db = disk.view(path)
+        head = read_head(written, chain) if any(written) or last_head(db).seq else None
         with db:
             state = recovered(db, chain, head, node)
     except apsw.Error as error:

@@ -22,7 +22,8 @@ from posswitch.engine.events import (
 from posswitch.engine.facts import Entry, Row
 from posswitch.engine.lifecycle import LIFE, RECEIVED
 from posswitch.engine.state import State, pack_state
-from posswitch.journal.chain import Chain, Head, HeadFile
+from posswitch.journal.chain import HEAD_BYTES, Chain, Head, HeadFile
+from posswitch.journal.disk import MACHINE, Disk
 from posswitch.journal.layout import APPLICATION_ID, DATABASE, HEAD, LAYOUT_VERSION, TABLES
 from posswitch.journal.recovery import decode_record, last_head, recovered, snapshot_mac
 
@@ -65,11 +66,10 @@ def opening_row(event: Event, verdict: Verdict) -> tuple[str, str, int, int, int
 class Journal:
     """The write side, owned by the node's loop; `open` creates what is missing."""
 
-    def __init__(self, folder: Path, key: bytes) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, folder: Path, key: bytes, disk: Disk = MACHINE) -> None:
         self._chain = Chain(key)
-        self._head_file = HeadFile(folder / HEAD, self._chain)
-        self._db = _connect(folder / DATABASE)
+        self._head_file = HeadFile(disk.slots(folder / HEAD, HEAD_BYTES), self._chain)
+        self._db = _connect(disk, folder / DATABASE)
         self._run = self._db.cursor().execute
         self._last = last_head(self._db)
         if not self._last.seq and self._head_file.blank:
@@ -225,8 +225,19 @@ class Journal:
 
     # Recovery
 
+    def _rewrite(self) -> None:
+        """What a crash or a failed sync left may be in memory only, however it is read: written anew."""
+        try:
+            self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except apsw.Error as error:
+            raise JournalError(
+                f"the journal's end cannot be written ({type(error).__name__}); "
+                "see to the disk, then start again"
+            ) from None
+
     def recover(self, node: str) -> State:
         """The state after the last record, as `recovered` finds it; the head file then names that record."""
+        self._rewrite()
         head = self._head_file.read() if self._last.seq or not self._head_file.blank else None
         state = recovered(self._db, self._chain, head, node)
         self._head_file.write(self._last)
@@ -234,11 +245,10 @@ class Journal:
         return state
 
 
-def _connect(path: Path) -> apsw.Connection:
+def _connect(disk: Disk, path: Path) -> apsw.Connection:
     """The write connection; raises JournalError when the file is not a journal of this layout."""
     try:
-        db = apsw.Connection(str(path))
-        db.set_busy_timeout(2000)
+        db = disk.database(path)
         for pragma in _PRAGMAS:
             db.execute(f"PRAGMA {pragma}")
         version = db.pragma("user_version")

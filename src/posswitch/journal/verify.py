@@ -13,27 +13,31 @@ from posswitch.engine.events import Difference, Record
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state
 from posswitch.journal.chain import GENESIS, Chain, Head, read_head
+from posswitch.journal.disk import MACHINE, Disk
 from posswitch.journal.layout import DATABASE, HEAD
 from posswitch.journal.recovery import checked_link, decode_record, snapshot_mac
 
 
-def verify(folder: Path, key: bytes, node: str) -> list[str]:
+def verify(
+    folder: Path, key: bytes, node: str, disk: Disk = MACHINE, card_daily_minor: int | None = None
+) -> list[str]:
     """Every finding as a line; an empty list means that the journal is whole.
 
+    `card_daily_minor`: the limit of a card, where it is known to have been the same all the time.
     Raises JournalError when there is no journal to look at.
     """
     path = folder / DATABASE
-    if not path.exists() and (folder / HEAD).exists():
+    if not disk.exists(path) and disk.exists(folder / HEAD):
         return [f"{path.name}: is missing beside its head file; restore the newest copy"]
-    if not path.exists():
+    if not disk.exists(path):
         raise JournalError(f"{path}: no journal there; give the folder of a switch")
     chain = Chain(key)
     findings: list[str] = []
     try:
-        head = read_head(folder / HEAD, chain)
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        head = read_head(disk.read(folder / HEAD), chain)
+        db = disk.view(path)
         with db:  # one read transaction: a live node goes on meanwhile
-            findings.extend(_whole(db, chain, node, head))
+            findings.extend(_whole(db, chain, node, head, Refold(card_daily_minor)))
             findings.extend(f"database: {row[0]}" for row in db.execute("PRAGMA integrity_check(5)"))
             findings.remove("database: ok")
     except JournalError as damage:
@@ -45,8 +49,7 @@ def verify(folder: Path, key: bytes, node: str) -> list[str]:
     return findings
 
 
-def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head) -> Iterator[str]:
-    refold = Refold()
+def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head, refold: Refold) -> Iterator[str]:
     life = _Life(chain, node, dict(_snapshots(db)))
     last = Head(0, GENESIS)
     before_ns = 0

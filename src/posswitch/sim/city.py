@@ -3,7 +3,7 @@
 import json
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,6 +96,7 @@ _BANKS = (
     ("90030000", "丙银行", "Bank C", (Range("629003", 19),)),
     ("90040000", "丁银行", "Bank D", (Range("629004", 16), Range("629014", 17, foreign=True))),
 )
+PORTS_NEEDED = 1 + LINKS_PER_BANK * len(_BANKS)
 _SHOPS = (
     ("Jiefang Road Market", "5411"), ("Lotus Pharmacy", "5912"), ("Harbour Noodles", "5812"),
     ("Garden Hotel", "7011"), ("Bell Tower Books", "5942"), ("Metro Fuel 12", "5541"),
@@ -114,8 +115,27 @@ def build_city(
 ) -> City:
     """Draws keys and ports and writes configuration and secret into `folder`; `seed` shapes the cards."""
     entropy = SystemClock().entropy
-    ports = free_ports(1 + LINKS_PER_BANK * len(_BANKS))
-    node = Address(HOST, node_port or ports.pop())
+    city = plan_city(folder, seed, terminals, timers, free_ports(PORTS_NEEDED), dialects, entropy)
+    if node_port:
+        city = city._replace(node=Address(HOST, node_port))
+    root = entropy(32)
+    city.books.mkdir(parents=True, exist_ok=True)
+    city.config.write_text(_config(city, SoftHsm(root, entropy)), encoding="utf-8")
+    write_secret(folder / SECRET_FILE, root)
+    return city
+
+
+def plan_city(
+    folder: Path,
+    seed: int,
+    terminals: int,
+    timers: Timers,
+    ports: list[int],
+    dialects: Sequence[str],
+    entropy: Callable[[int], bytes],
+) -> City:
+    """A city on `ports` (PORTS_NEEDED of them), its keys drawn from `entropy`; writes nothing."""
+    node = Address(HOST, ports.pop())
     banks = tuple(
         BankPlan(number, name_zh, name_en, ranges, entropy(16), entropy(16), _taken(ports), dialect)
         for (number, name_zh, name_en, ranges), dialect in zip(_BANKS, dialects, strict=True)
@@ -128,12 +148,7 @@ def build_city(
         Fitting(f"{10_000_001 + number}", merchants[number % len(merchants)].id, entropy(16))
         for number in range(terminals)
     )
-    city = City(folder, seed, node, timers, banks, merchants, fittings)
-    root = entropy(32)
-    city.books.mkdir(parents=True, exist_ok=True)
-    city.config.write_text(_config(city, SoftHsm(root, entropy)), encoding="utf-8")
-    write_secret(folder / SECRET_FILE, root)
-    return city
+    return City(folder, seed, node, timers, banks, merchants, fittings)
 
 
 def _taken(ports: list[int]) -> tuple[int, ...]:

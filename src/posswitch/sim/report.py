@@ -36,7 +36,7 @@ def count(books: Path) -> dict[str, Any]:
     """Every payment of the books in a folder under one of six outcomes, with speed and kinds."""
     ledgers = [entry for path in sorted(books.glob("ledger-*.jsonl")) for entry in read_book(path)]
     slips = [entry for path in sorted(books.glob("slips-*.jsonl")) for entry in read_book(path)]
-    outcomes = Counter(outcome(trace) for trace in _joined(ledgers, slips).values())
+    outcomes = Counter(outcome(trace) for trace in joined(ledgers, slips).values())
     waits_ms = sorted(slip["latency_ms"] for slip in slips if slip["outcome"] in (APPROVED, DECLINED))
     return {
         "purchases": outcomes.total(),
@@ -87,7 +87,8 @@ def explained(settled: Iterable[Entry], centre: Iterable[BatchView]) -> dict[str
     return {name: found[name] for name in ("settled", "balanced", "uploaded", "unexplained")}
 
 
-def _joined(ledgers: Iterable[Entry], slips: Iterable[Entry]) -> dict[Key, Trace]:
+def joined(ledgers: Iterable[Entry], slips: Iterable[Entry]) -> dict[Key, Trace]:
+    """What all books say about each payment that moves money."""
     traces: dict[Key, Trace] = {}
     for entry in ledgers:
         if entry["payment"] in _NO_MONEY:

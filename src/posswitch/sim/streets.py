@@ -4,6 +4,8 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from posswitch.base.registry import Address
 from posswitch.sim.city import HOST, City
@@ -11,7 +13,7 @@ from posswitch.sim.peers.bank import Bank
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Customers, pin_of
 from posswitch.sim.peers.desk import PREFIX as TERMINAL_PREFIX
-from posswitch.sim.peers.line import Line
+from posswitch.sim.peers.line import FAULTS, Fault, Line
 from posswitch.sim.peers.scrutiny import Charter
 from posswitch.sim.peers.terminal import Terminal
 
@@ -21,8 +23,17 @@ _KEEP_CONNECTION_RATE = 0.7
 class Streets:
     """All peers of a city; `open` before the node starts, `trade` after it."""
 
-    def __init__(self, city: City) -> None:
+    def __init__(
+        self,
+        city: City,
+        clock_ns: Callable[[], int] = time.time_ns,
+        book: Callable[[Path], Book] = Book,
+        faults: Sequence[Fault] = FAULTS,
+    ) -> None:
         self.city = city
+        self._clock_ns = clock_ns
+        self._open_book = book
+        self._faults = faults
         self.banks: list[Bank] = []
         self.lines: list[Line] = []
         self.terminals: list[Terminal] = []
@@ -45,7 +56,7 @@ class Streets:
                 plan.framing,
             )
             ledger = self._book(f"ledger-{plan.id}.jsonl")
-            bank = Bank(charter, ledger, self._entropy(plan.id), time.time_ns, self.city.timers)
+            bank = Bank(charter, ledger, self._entropy(plan.id), self._clock_ns, self.city.timers)
             self.banks.append(bank)
             address = await bank.open(HOST)
             for port in plan.line_ports:
@@ -63,7 +74,7 @@ class Streets:
                     Customers(self.city.seed, self.city.ranges, entropy),
                     books[fitting.merchant],
                     entropy,
-                    time.time_ns,
+                    self._clock_ns,
                     self.city.timers.terminal,
                     keeps_connection=entropy.random() < _KEEP_CONNECTION_RATE,
                     batches=batches,
@@ -75,12 +86,12 @@ class Streets:
         return random.Random(f"{self.city.seed}/{who}")  # noqa: S311 - shapes a simulation, guards nothing
 
     def _book(self, name: str) -> Book:
-        book = Book(self.city.books / name)
+        book = self._open_book(self.city.books / name)
         self._books.append(book)
         return book
 
     def _line(self, target: Address, prefix: str) -> Line:
-        line = Line(target, prefix, self._entropy(f"line {len(self.lines)}"))
+        line = Line(target, prefix, self._entropy(f"line {len(self.lines)}"), self._faults)
         self.lines.append(line)
         return line
 

@@ -111,6 +111,7 @@ class Bank:
         self._dialect: Dialect = load_dialect(charter.dialect)
         self._entries: dict[Key, Entry] = {}
         self._approvals = 0
+        self._away = False
         self._server: asyncio.Server | None = None
         self._links: dict[BankLink, None] = {}
         self.counts: Counter[str] = Counter()
@@ -150,9 +151,23 @@ class Bank:
         for link in list(self._links):
             link.hang_up()
 
+    def behave(self, sales: Sequence[Manner], reversals: Sequence[Manner], advices: Sequence[Manner]) -> None:
+        """From now on these manners."""
+        self._sales, self._reversals, self._advices = Mood(sales), Mood(reversals), Mood(advices)
+
     def heal(self) -> None:
         """From now on every good request is approved and every reversal acknowledged."""
-        self._sales, self._reversals, self._advices = Mood((APPROVE,)), Mood((ACK,)), Mood((ACK,))
+        self.behave((APPROVE,), (ACK,), (ACK,))
+
+    def away(self) -> None:
+        """Hangs up and takes no new link until it is `back`."""
+        self._away = True
+        for link in list(self._links):
+            link.hang_up()
+
+    def back(self) -> None:
+        """Takes links again."""
+        self._away = False
 
     def recent(self) -> set[tuple[str, int]]:
         """(field 41, amount) of the payments that came last."""
@@ -161,6 +176,9 @@ class Bank:
 
     def arrived(self, link: BankLink, payload: bytes) -> None:
         """One frame from the centre; what cannot be read or is for somebody else stays unanswered."""
+        if self._away:
+            link.hang_up()
+            return
         try:
             request = self._dialect.unpack(payload)
             source = self._addressed_by(payload)

@@ -24,7 +24,16 @@ class Fault(NamedTuple):
     rate: float
 
 
+# What a demonstration's lines do; the last three only where somebody asks for them.
 FAULTS = (Fault("delay", 0.006), Fault("drop", 0.005), Fault("cut", 0.005), Fault("corrupt", 0.005))
+
+
+WORSE_FAULTS = (
+    *FAULTS,
+    Fault("duplicate", 0.005),
+    Fault("reorder", 0.005),
+    Fault("half-open", 0.002),
+)
 
 
 class Line:
@@ -130,6 +139,7 @@ class _End(asyncio.Protocol):
         self._waiting_bytes = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._ended = False
+        self.deaf = False  # nothing more arrives here, and nobody is told
         self.other: _End | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -147,7 +157,7 @@ class _End(asyncio.Protocol):
             self.hang_up()
             return
         for payload in payloads:
-            if self.other is not None and not self.gone:
+            if self.other is not None and not self.gone and not self.other.deaf:
                 _CARRY[self._line.draw()](self._line, self.other, self._line.frame(payload))
 
     @property
@@ -234,10 +244,27 @@ def _corrupt(line: Line, end: _End, frame: bytes) -> None:
     end.write(line.damaged(frame))
 
 
+def _duplicate(line: Line, end: _End, frame: bytes) -> None:
+    end.write(frame)
+    end.write(frame, line.delay_s())
+
+
+def _reorder(line: Line, end: _End, frame: bytes) -> None:
+    """What comes after it arrives before it."""
+    asyncio.get_running_loop().call_later(line.delay_s(), end.write, frame)
+
+
+def _half_open(line: Line, end: _End, frame: bytes) -> None:
+    end.deaf = True
+
+
 _CARRY: dict[str, Callable[[Line, _End, bytes], None]] = {
     "": _pass,
     "delay": _delay,
     "drop": _drop,
     "cut": _cut,
     "corrupt": _corrupt,
+    "duplicate": _duplicate,
+    "reorder": _reorder,
+    "half-open": _half_open,
 }

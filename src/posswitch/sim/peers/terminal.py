@@ -94,6 +94,7 @@ class Terminal:
         self._keeps_connection = keeps_connection
         self._pik = b""
         self._batch = "000000"
+        self._stale = False
         self._stan = entropy.randrange(1, 900_000)
         self._batches = batches
         self.drawer = Drawer(customers, entropy, foreign, forgetful_rate)
@@ -150,6 +151,14 @@ class Terminal:
         """Whether it has working keys."""
         return bool(self._desk.mak)
 
+    def hang_up(self) -> None:
+        """Its line ends, whatever it waits for."""
+        self._desk.hang_up()
+
+    def lose_keys(self) -> None:
+        """It must sign on before its next payment."""
+        self._stale = True
+
     def _pause(self, what: str) -> Pause:
         return Pause(self._entropy, self._tries, what)
 
@@ -181,6 +190,9 @@ class Terminal:
         return True
 
     async def _between_customers(self) -> None:
+        if self._stale:
+            self._stale = False
+            await self.sign_on()
         if self._keeps_connection and self._entropy.random() < _ECHO_RATE:
             await self.echo()
 

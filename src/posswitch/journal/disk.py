@@ -1,0 +1,108 @@
+"""Where a journal's two files live: the machine's disk, or one that the simulated world brings."""
+
+import fcntl
+import mmap
+import os
+from pathlib import Path
+from typing import Protocol
+
+import apsw
+
+from posswitch.base.errors import JournalError
+
+_BUSY_MS = 2000
+
+
+class Slots(Protocol):
+    """A small file of fixed size, written in place by its one writer: seen at once, durable after `sync`."""
+
+    found: bytes  # what was in it when it was opened
+
+    def write(self, at: int, data: bytes) -> None:
+        """Puts bytes at a place."""
+
+    def sync(self) -> None:
+        """Makes what was written durable."""
+
+    def close(self) -> None:
+        """Lets go of it."""
+
+
+class Disk(Protocol):
+    """Files by their path; apsw.Error and OSError are what can go wrong."""
+
+    def database(self, path: Path) -> apsw.Connection:
+        """The one writer's connection, made when it is missing."""
+
+    def view(self, path: Path) -> apsw.Connection:
+        """A connection that only reads, also beside the writer."""
+
+    def slots(self, path: Path, size: int) -> Slots:
+        """The writer's own small file, made when it is missing; JournalError when another writer has it."""
+
+    def read(self, path: Path) -> bytes:
+        """The bytes of a small file, none when it is missing."""
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is such a file."""
+
+
+class MachineDisk:
+    """The file systems of this machine."""
+
+    def database(self, path: Path) -> apsw.Connection:
+        """See Disk."""
+        db = apsw.Connection(str(path))
+        db.set_busy_timeout(_BUSY_MS)
+        return db
+
+    def view(self, path: Path) -> apsw.Connection:
+        """See Disk."""
+        return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+
+    def slots(self, path: Path, size: int) -> Slots:
+        """See Disk."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return _MappedSlots(path, size)
+
+    def read(self, path: Path) -> bytes:
+        """See Disk."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def exists(self, path: Path) -> bool:
+        """See Disk."""
+        return path.exists()
+
+
+MACHINE = MachineDisk()
+
+
+class _MappedSlots:
+    """Mapped memory: what was written survives the process at once."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            raise JournalError(f"{path.parent}: another node is using this journal; stop it first") from None
+        self.found = os.pread(self._fd, size, 0)
+        os.truncate(self._fd, size)
+        self._map = mmap.mmap(self._fd, size)
+
+    def write(self, at: int, data: bytes) -> None:
+        """See Slots."""
+        self._map[at : at + len(data)] = data
+
+    def sync(self) -> None:
+        """See Slots."""
+        self._map.flush()
+
+    def close(self) -> None:
+        """See Slots."""
+        self._map.close()
+        os.close(self._fd)

@@ -1,0 +1,87 @@
+"""What can go wrong in a world: how often each fault comes, drawn from the seed."""
+
+import random
+from typing import NamedTuple
+
+import msgspec
+
+from posswitch.sim.peers.line import WORSE_FAULTS, Fault
+from posswitch.sim.peers.manners import ADVICE_MANNERS, REVERSAL_MANNERS, SALE_MANNERS, Manner
+
+
+class Strike(NamedTuple):
+    """A fault of the node's machine or its surroundings, and the mean seconds from one to the next."""
+
+    name: str
+    every_s: float
+
+
+STRIKES = (
+    Strike("kill", 1.5),
+    Strike("power-cut", 4.0),
+    Strike("write-fails", 5.0),
+    Strike("disk-broken", 8.0),
+    Strike("disk-full", 8.0),
+    Strike("clock-step", 3.0),
+    Strike("key-change", 0.5),
+    Strike("bank-away", 4.0),
+    Strike("hsm-fails", 3.0),
+    Strike("terminal-hangs-up", 0.3),
+)
+_CHOSEN_RATE = 0.5  # of the kinds that a seed could have
+_STRENGTHS = (0.3, 1.0, 1.0, 3.0)
+
+
+class Mix(msgspec.Struct, frozen=True):
+    """What one seed has drawn: kinds and how often, lines, how banks behave, how big the city is."""
+
+    strikes: tuple[Strike, ...]
+    lines: tuple[Fault, ...]
+    sales: tuple[Manner, ...]
+    reversals: tuple[Manner, ...]
+    advices: tuple[Manner, ...]
+    terminals: int
+    payments_a_second: float
+    seconds_to_cutover: float
+
+    def __str__(self) -> str:
+        parts = [f"{strike.name} every {strike.every_s:.1f} s" for strike in self.strikes]
+        parts += [f"{fault.name} {fault.rate:.2%}" for fault in self.lines]
+        banks = ", ".join(manner.name for manner in (*self.sales, *self.reversals, *self.advices))
+        parts += [
+            f"banks {banks}",
+            f"{self.terminals} terminals",
+            f"cut-over in {self.seconds_to_cutover:.1f} s",
+        ]
+        return "; ".join(parts)
+
+
+def draw(entropy: random.Random) -> Mix:
+    """A mix: each kind is there or not, weak or strong."""
+
+    def chosen(always: int, rows: tuple[Manner, ...]) -> tuple[Manner, ...]:
+        more = [
+            row._replace(weight=row.weight * entropy.choice(_STRENGTHS))
+            for row in rows[always:]
+            if entropy.random() < _CHOSEN_RATE
+        ]
+        return (*rows[:always], *more)
+
+    return Mix(
+        tuple(
+            strike._replace(every_s=strike.every_s / entropy.choice(_STRENGTHS))
+            for strike in STRIKES
+            if entropy.random() < _CHOSEN_RATE
+        ),
+        tuple(
+            fault._replace(rate=fault.rate * entropy.choice(_STRENGTHS))
+            for fault in WORSE_FAULTS
+            if entropy.random() < _CHOSEN_RATE
+        ),
+        chosen(2, SALE_MANNERS),
+        chosen(1, REVERSAL_MANNERS),
+        chosen(1, ADVICE_MANNERS),
+        entropy.randint(4, 30),
+        entropy.choice((100.0, 400.0, 2000.0)),
+        entropy.choice((0.5, 2.0, 8.0, 3600.0)),
+    )

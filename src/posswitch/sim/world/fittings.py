@@ -1,0 +1,108 @@
+"""What a world puts around the real parts: books in memory, vitals nobody reads, a brittle HSM, a file-less
+configuration."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from posswitch.base.errors import CryptoError
+from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Row, Terminal
+from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.edge.vitals import Vitals
+from posswitch.settings.config import Config
+from posswitch.sim.city import ACQUIRER, CARD_DAILY_MINOR, CENTRE, HOST, City
+from posswitch.sim.peers.book import Book
+
+FOLDER = Path("/world")
+CUTOVER_S = 82_800  # 23:00 in Beijing
+
+
+class Page(Book):
+    """A book in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows: list[Mapping[str, Any]] = []
+        self.entries = 0
+
+    def append(self, entry: Mapping[str, object]) -> None:
+        """See Book."""
+        self.rows.append(entry)
+        self.entries += 1
+
+    def close(self) -> None:
+        """See Book."""
+
+
+class Gauges(Vitals):
+    """Vitals that nobody reads."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.drift = _NoDrift()  # type: ignore[assignment]
+
+    def outcome(self, bank: str, code: str, latency_ns: int) -> None:
+        """See Vitals."""
+        self.counts[code] += 1
+
+    def write(self, at_ns: int, gauges: dict[str, float]) -> None:
+        """See Vitals."""
+
+    def close(self) -> None:
+        """See Vitals."""
+
+
+class _NoDrift:
+    def note(self, *_: object) -> None:
+        pass
+
+
+def config_of(city: City, hsm: SoftHsm) -> Config:
+    """What a node of this city starts from."""
+    rows: list[Row] = []
+    for bank in city.banks:
+        links = tuple(Address(HOST, port) for port in bank.line_ports)
+        zpk, zak = hsm.wrap(Usage.ZPK, bank.zpk), hsm.wrap(Usage.ZAK, bank.zak)
+        rows.append(Bank(bank.id, bank.name_zh, bank.name_en, links, zpk, zak, bank.dialect, bank.framing))
+        rows += [Bin(row.prefix, row.pan_digits, bank.id, row.foreign) for row in bank.ranges]
+    rows += [Merchant(*shop) for shop in city.merchants]
+    rows += [Terminal(row.terminal, row.merchant, hsm.wrap(Usage.TMK, row.tmk)) for row in city.fittings]
+    return Config(
+        version="world",
+        node="1",
+        listen=city.node,
+        data=FOLDER,
+        secret=FOLDER / "secret.key",
+        acquirer=ACQUIRER,
+        centre=CENTRE,
+        timers=city.timers,
+        limits=Limits(CARD_DAILY_MINOR),
+        cutover_s=CUTOVER_S,
+        registry=Registry(rows),
+    )
+
+
+class BrittleHsm(SoftHsm):
+    """Refuses everything that a payment needs while `broken` says so."""
+
+    broken: Callable[[], bool]
+
+    def cup_mac_ok(self, tak: bytes, data: bytes, mac: bytes) -> bool:
+        """See Hsm."""
+        self._check()
+        return super().cup_mac_ok(tak, data, mac)
+
+    def translate_pin(self, tpk: bytes, zpk: bytes, pan: str, block: bytes) -> bytes:
+        """See Hsm."""
+        self._check()
+        return super().translate_pin(tpk, zpk, pan, block)
+
+    def zone_mac(self, zak: bytes, text: bytes) -> bytes:
+        """See Hsm."""
+        self._check()
+        return super().zone_mac(zak, text)
+
+    def _check(self) -> None:
+        if self.broken():
+            raise CryptoError("the HSM does not answer")
