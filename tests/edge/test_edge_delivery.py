@@ -7,10 +7,9 @@ import pytest
 
 from posswitch.base.bounds import Timers
 from posswitch.crypto.signon import open_f62
-from posswitch.edge.node import Node
+from posswitch.edge.node import node_here
 from posswitch.engine.events import NodeRestarted
 from posswitch.engine.lifecycle import APPROVED, REVERSING
-from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
 from posswitch.sim.city import build_city
 from posswitch.sim.load import POS, ApprovingBank, Load
@@ -55,7 +54,7 @@ class Desk:
     def __init__(self, folder) -> None:
         city = build_city(folder, 1, 1, Timers())
         config = load_config(city.config)
-        self.node = Node(config, SystemClock())
+        self.node = node_here(config)
         self.runtime = self.node._runtime
         self.runtime.wake = lambda: None
         self.links = {bank: BankLinks(row) for bank, row in config.registry.banks.items()}

@@ -325,6 +325,13 @@ def die(error: BaseException) -> None:
     os._exit(_EXIT_BROKEN)
 
 
+def node_here(config: Config) -> Node:
+    """A node on the disk and the clock of this machine."""
+    clock = SystemClock()
+    hsm = SoftHsm(read_secret(config.secret), clock.entropy)
+    return Node(config, hsm, Ports(clock, MACHINE, Vitals(config.data), die))
+
+
 def run_node(config: Config) -> None:
     """Serves one node on this thread until it is told to stop."""
     os.umask(0o077)
@@ -335,9 +342,7 @@ def run_node(config: Config) -> None:
     except OSError as error:
         raise ConfigError(f"node.data: {config.data} cannot be used ({error.strerror})") from None
     log_to(config.data / "node.log")
-    clock = SystemClock()
-    hsm = SoftHsm(read_secret(config.secret), clock.entropy)
-    node = Node(config, hsm, Ports(clock, MACHINE, Vitals(config.data), die))
+    node = node_here(config)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)

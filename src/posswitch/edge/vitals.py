@@ -32,6 +32,7 @@ class Vitals:
     """Collects in memory, writes one row each period; `synchronous=OFF`, never backed up."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._db = apsw.Connection(str(folder / VITALS))
         self._db.set_busy_timeout(50)
         for pragma in ("journal_mode=WAL", "synchronous=OFF"):
