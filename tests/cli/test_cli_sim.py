@@ -20,8 +20,8 @@ def test_the_report(capsys):
 def test_words_for_people(capsys):
     ended = posswitch(capsys, "sim", "--seed", "5", "--requests", "20")
     assert ended.code == 0
-    assert ended.out.startswith("1 seeds, ")
-    assert "0 violations; digest " in ended.out
+    assert ended.out.startswith("seeds 1 · transactions ")
+    assert "violations 0 · digest " in ended.out
 
 
 def test_a_story(capsys):

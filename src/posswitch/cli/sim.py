@@ -33,12 +33,11 @@ def sim(
     if as_json:
         print(json.dumps(counted, ensure_ascii=False))
     else:
-        sizes = (f"{counted[name]:,} {name}" for name in ("seeds", "transactions", "crashes"))
-        print(", ".join(sizes))
+        print(" · ".join(f"{name} {counted[name]:,}" for name in ("seeds", "transactions", "crashes")))
         print("faults: " + ", ".join(f"{name} {count:,}" for name, count in counted["faults"].items()))
         for found in counted["violations"]:
             print(f"seed {found['seed']}: {found['what']}")
-        print(f"{len(counted['violations'])} violations; digest {counted['digest'][:16]}")
+        print(f"violations {len(counted['violations'])} · digest {counted['digest'][:16]}")
     raise typer.Exit(1 if counted["violations"] else 0)
 
 
