@@ -1,7 +1,7 @@
 """From a bank's payload to an event: its MAC verified, its balance put beside the core."""
 
 from posswitch.base.card import is_pan
-from posswitch.base.errors import CodecError
+from posswitch.base.errors import CodecError, CryptoError
 from posswitch.base.registry import Registry
 from posswitch.codec import Message
 from posswitch.crypto.hsm import Hsm
@@ -42,7 +42,16 @@ class Hearing:
             return Dropped("undecodable-answer")
 
     def from_bank(self, bank: str, message: Message) -> Event | Dropped:
-        """A bank's answer with its MAC verified, or what is wrong with it."""
+        """A bank's answer with its MAC verified, or what is wrong with it.
+
+        One that the HSM cannot verify now proves nothing: its timer decides.
+        """
+        try:
+            return self._verified(bank, message)
+        except CryptoError:
+            return Dropped("answer-unverified")
+
+    def _verified(self, bank: str, message: Message) -> Event | Dropped:
         had = texts(message)
         stan, f7 = had.get(11, ""), had.get(7, "")
         if not _is_number(stan, _STAN_DIGITS):

@@ -271,20 +271,13 @@ class Node:
         elif message.mti in ("0830", "0810"):
             link.managed(message)
         elif message.mti in ANSWERS and not self._runtime.flooded:
-            self._answered(bank, message)
+            event = self._hearing.from_bank(bank, message)
+            if isinstance(event, Dropped):
+                self._runtime.counts[event.why] += 1
+            else:
+                self._runtime.submit(event)
         else:
             self._runtime.counts["bank-message-dropped"] += 1
-
-    def _answered(self, bank: str, message: Message) -> None:
-        """An answer of a bank; one that the HSM cannot verify proves nothing, the timer decides."""
-        try:
-            event = self._hearing.from_bank(bank, message)
-        except CryptoError:
-            event = Dropped("answer-unverified")
-        if isinstance(event, Dropped):
-            self._runtime.counts[event.why] += 1
-        else:
-            self._runtime.submit(event)
 
     def _returned(self, bank: str, message: Message) -> None:
         """Our message came back unread: a request is reversed at once, anything else waits for its timer."""
