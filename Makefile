@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: run setup test lint bench sim prove prove-short fuzz clean
+.PHONY: run setup test lint bench sim prove prove-short mutants fuzz clean
 
 run: .venv/.stamp
 	$(BIN)/posswitch demo
@@ -49,6 +49,10 @@ prove-short: .venv/.stamp
 	mkdir -p build
 	$(BIN)/posswitch demo --seconds 30 --kills 5 --no-console --report build/prove-short.json
 	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 5 --purchases-min 5000
+
+# Bugs that somebody could write, one at a time: the simulated worlds must see each.
+mutants: .venv/.stamp
+	$(BIN)/python -m tests.mutants.run --workers $(WORKERS)
 
 # Blind mutations of everything that reads what others send; see tests/fuzz for the hunt that follows coverage.
 FUZZ_RUNS ?= 200000
