@@ -140,8 +140,8 @@ OUTCOME_UNKNOWN = frozenset({"09", "68", "98"})
 REVERSAL_DONE = frozenset({"00"})
 REVERSAL_UNKNOWN = frozenset({"12", "21", "22", "25"})
 
-# With these a bank says that it cannot take an advice now, or that what arrived was damaged on the way (30, A0): it
-# is told again. Any other refusal needs a person.
+# With these a bank says that it cannot take an advice now, or that what arrived was damaged on the way
+# (30, A0): it is told again. Any other refusal needs a person.
 ADVICE_LATER = frozenset({"09", "30", "68", "90", "91", "92", "96", "98", "A0", "C1", "77"})
 
 # Network management towards banks, field 70.
