@@ -74,6 +74,7 @@ class Journal:
         self._last = last_head(self._db)
         if not self._last.seq and self._head_file.blank:
             self._head_file.write(self._last)  # from now on a missing head is a finding
+            self._head_file.sync()
 
     def __repr__(self) -> str:
         return f"<journal at record {self._last.seq}>"
@@ -236,13 +237,14 @@ class Journal:
             ) from None
 
     def recover(self, node: str) -> State:
-        """The state after the last record, as `recovered` finds it; the head file then names that record."""
+        """The state after the last record, as `recovered` finds it.
+
+        The head file names that record only with the next commit: until then a power cut may bring back an
+        old WAL that never had what a failed sync lost.
+        """
         self._rewrite()
         head = self._head_file.read() if self._last.seq or not self._head_file.blank else None
-        state = recovered(self._db, self._chain, head, node)
-        self._head_file.write(self._last)
-        self._head_file.sync()
-        return state
+        return recovered(self._db, self._chain, head, node)
 
 
 def _connect(disk: Disk, path: Path) -> apsw.Connection:

@@ -27,7 +27,9 @@ STRIKES = (
     Strike("bank-away", 4.0),
     Strike("hsm-fails", 3.0),
     Strike("terminal-hangs-up", 0.3),
+    Strike("restart", 4.0),
 )
+_UNSURE = Manner("unsure", 0.03, effect=0.5, codes=("09", "68", "98"), insists=True)
 _CHOSEN_RATE = 0.5  # of the kinds that a seed could have
 _STRENGTHS = (0.3, 1.0, 1.0, 3.0)
 
@@ -78,7 +80,7 @@ def draw(entropy: random.Random) -> Mix:
             for fault in WORSE_FAULTS
             if entropy.random() < _CHOSEN_RATE
         ),
-        chosen(2, SALE_MANNERS),
+        chosen(2, (*SALE_MANNERS, _UNSURE)),
         chosen(1, REVERSAL_MANNERS),
         chosen(1, ADVICE_MANNERS),
         entropy.randint(4, 30),

@@ -34,6 +34,10 @@ def violations(world: World) -> Iterator[str]:
                 f"posted {trace.postings}, reversed {trace.reversals}, slips {trace.slips}"
             )
     yield from _unbacked(ledgers, slips)
+    if not any(
+        bank.counts["duplicate"] for bank in world.streets.banks
+    ):  # one that is asked twice answers well
+        yield from _believed(ledgers, slips)
     world.disk.life = _JUDGE
     config = world.config
     yield from verify(FOLDER, journal_key(world.hsm), config.node, world.disk, CARD_DAILY_MINOR)
@@ -56,6 +60,21 @@ def _unbacked(ledgers: Iterable[Row], slips: Iterable[Row]) -> Iterator[str]:
             yield f"terminal {slip['terminal']} was told 00 for {slip['stan']} before its bank had said so"
 
 
+def _believed(ledgers: Iterable[Row], slips: Iterable[Row]) -> Iterator[str]:
+    """No approval may rest on an answer that was damaged, forged, too late, or never given."""
+    manners = {
+        (row["pan"], row["terminal"], row["amount"], row["payment"]): row["manner"]
+        for row in ledgers
+        if row["kind"] == "post"
+    }
+    for slip in slips:
+        if slip["outcome"] == "approved" and slip["kind"] in _REQUESTS:
+            manner = manners.get((slip["pan"], slip["terminal"], slip["amount"], slip["kind"]), "")
+            if manner in _UNBELIEVABLE:
+                yield f"terminal {slip['terminal']} was told 00 for {slip['stan']}, bank's answer: {manner}"
+
+
+_UNBELIEVABLE = frozenset({"silent", "garbage", "wrong_field", "bad_mac", "late"})
 _REQUESTS = frozenset({"sale", "void", "preauth", "preauth-void", "completion", "completion-void"})
 
 

@@ -278,6 +278,9 @@ class World:
         bank.away()
         self._after(self.entropy.uniform(0.2, 5.0), bank.back)
 
+    def _restart(self) -> None:
+        self._stop.set()
+
     def _terminal_hangs_up(self) -> None:
         self.entropy.choice(self.streets.terminals).hang_up()
 
@@ -300,4 +303,5 @@ _STRIKES: dict[str, Callable[[World], None]] = {
     "bank-away": World._bank_away,
     "hsm-fails": World._hsm_fails,
     "terminal-hangs-up": World._terminal_hangs_up,
+    "restart": World._restart,
 }
