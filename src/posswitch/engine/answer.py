@@ -39,7 +39,7 @@ def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int,
     if differs:
         return Decision(Verdict(flight.payment, why=f"answer differs in {differs}"))
     if event.mti == REVERSAL_ANSWER:
-        return _reversal_answered(event, flight, at_ns, rules)
+        return _reversal_answered(state, event, flight, at_ns, rules)
     if flight.state == ADVISING:
         return _advice_answered(event, flight)
     if flight.state == REVERSING:
@@ -98,10 +98,16 @@ def _difference(event: AnswerArrived, flight: Flight) -> str:
     return next((name for name, got, sent in pairs if got != sent), "")
 
 
-def _reversal_answered(event: AnswerArrived, flight: Flight, at_ns: int, rules: Rules) -> Decision:
-    """The bank has reversed, or knows no original and none can come any more; else it is tried again."""
+def _reversal_answered(
+    state: State, event: AnswerArrived, flight: Flight, at_ns: int, rules: Rules
+) -> Decision:
+    """The bank has reversed, or knows no original and none can come any more; else it is tried again.
+
+    How long ago a life before this one sent it is unknown: the clock may have been set in between.
+    """
     unknown = event.code in REVERSAL_UNKNOWN
-    flown_out = at_ns - flight.at_ns >= int(rules.timers.flight_max * NS_PER_S)
+    since_ns = max(flight.at_ns, state.restarted_ns)
+    flown_out = at_ns - since_ns >= int(rules.timers.flight_max * NS_PER_S)
     if event.code in REVERSAL_DONE or (unknown and flown_out):
         cause = BANK_KNOWS_NONE if unknown else "bank-reversed"
         verdict = Verdict(flight.payment, cause, after(flight.state, cause), UNKNOWN_OUTCOME)

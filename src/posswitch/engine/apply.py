@@ -129,6 +129,7 @@ def _day_turned(state: State, event: DayTurned, verdict: Verdict) -> None:
 def _restarted(state: State, event: NodeRestarted, verdict: Verdict) -> None:
     state.day = max(state.day, event.day)
     state.identity = event.identity
+    state.restarted_ns = state.at_ns
 
 
 def _registry_changed(state: State, event: RegistryChanged, verdict: Verdict) -> None:

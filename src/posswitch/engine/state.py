@@ -75,7 +75,8 @@ class State(msgspec.Struct):
     sessions: dict[str, Session] = {}
     registry: int = 0  # the version in force; 0 is the configuration file's
     amended: dict[Key, Row | None] = {}  # what the office changed over the file, None = dropped
-    # Derived from the above, never stored.
+    # Derived from the above, or from the first record of this life; never stored.
+    restarted_ns: int = 0
     awaiting: dict[tuple[str, int, str], int] = {}
     forwarded: dict[str, int] = {}
     lanes: dict[str, Lane] = {}
