@@ -38,10 +38,15 @@ class SimBank:
     def wait_for(self, **wanted):
         """The first thing it says that has all of `wanted`."""
         with self._more:
-            assert self._more.wait_for(lambda: self.find(**wanted), PATIENCE_S), (wanted, self.said)
-            return self.find(**wanted)[0]
+            assert self._more.wait_for(lambda: self._find(wanted), PATIENCE_S), (wanted, self.said)
+            return self._find(wanted)[0]
 
     def find(self, **wanted):
+        """Everything it said that has all of `wanted`: known only when it has ended."""
+        assert not self._reader.is_alive(), "it may still say something: wait_for, or end it first"
+        return self._find(wanted)
+
+    def _find(self, wanted):
         return [said for said in self.said if wanted.items() <= said.items()]
 
     @property

@@ -63,7 +63,7 @@ def test_a_realistic_mix_settles(tmp_path):
 def test_a_fixed_code_is_a_decline_and_exit_1(tmp_path):
     with town(tmp_path, "--code", "51") as bank:
         ran = sim_terminal("--data", tmp_path, "sale:12.34", "balance")
-        assert bank.find(mti="0210", code="51", kind="sale")
+        bank.wait_for(mti="0210", code="51", kind="sale")
     assert ran.code == 1
     assert ran.steps() == {"sale:12.34": False, "balance": False}
     (sale,) = ran.find(kind="sale")
@@ -220,7 +220,7 @@ def test_a_bank_of_garbage_never_crashes_and_serves_on():
             line.settimeout(PATIENCE_S)
             (answer,) = asked(line, request(999))
         assert (answer.mti, answer.fields[39]) == ("0210", "00")
-        assert bank.find(note="cannot be cut into frames any more (malformed length prefix), hung up")
+        bank.wait_for(note="cannot be cut into frames any more (malformed length prefix), hung up")
         code, err = bank.end()
     assert (code, err) == (0, "")
     assert bank.find(event="end")[0]["unreadable"] > 10
@@ -232,9 +232,8 @@ def test_a_bank_says_what_is_wrong():
             line.settimeout(PATIENCE_S)
             answers = asked(line, request(1, f14="1912"), request(2, f52=bytes(8)), request(3, f90="0" * 42))
         assert [answer.fields[39] for answer in answers] == ["54", "55", "30"]
-        notes = [said.get("note") for said in bank.find(way="in")]
         bank.end()
-    assert notes == [
+    assert [said.get("note") for said in bank.find(way="in")] == [
         "the card has expired",
         "the PIN block cannot be read with this ZPK",
         "field 90 names other institutions than fields 32 and 33",
@@ -257,17 +256,18 @@ def test_a_bank_dials_a_centre_that_listens():
 def test_random_keys_are_told_once_with_check_values_or_kept_in_a_file(tmp_path):
     with sim_bank() as bank:
         bank.wait_for(event="listening")
-        told = [said["note"] for said in bank.find(event="keys")]
         bank.process.send_signal(signal.SIGTERM)
         assert bank.process.wait(PATIENCE_S) == 0
+    told = [said["note"] for said in bank.find(event="keys")]
     assert [words.split(" = ")[0] for words in told[:2]] == ["test key made: zpk", "test key made: zak"]
     assert told[2].startswith("check values: zpk ")
     kept = tmp_path / "keys.toml"
     checks = []
     for _ in range(2):
         with sim_bank("--keys", kept) as bank:
-            bank.wait_for(event="listening")
-            (said,) = bank.find(event="keys")
+            said = bank.wait_for(event="keys")
+            bank.end()
+            assert bank.find(event="keys") == [said]
             checks.append(said["note"].partition("check values: ")[2])
             assert not any(len(word) == 32 for word in said["note"].split())
     assert checks[0] == checks[1] != ""
