@@ -46,6 +46,8 @@ def test_nothing_ends_open():
     assert {following for (state, _), following in LIFE.items() if state == NEEDS_OWNER} == {
         REVERSED,
         APPROVED,
+        REVERSING,
+        ADVISING,
     }
 
 

@@ -64,9 +64,53 @@ def test_a_torn_slot_leaves_the_head_before_it(tmp_path, offset):
     path = tmp_path / "head"
     chain = head_file(path, 8, 9)
     data = bytearray(path.read_bytes())
-    data[SLOT_BYTES + offset] ^= 1  # odd heads are in the second slot
+    slot = data.index((9).to_bytes(8, "big"))
+    data[slot + offset] ^= 1
     path.write_bytes(data)
     assert read_head(path.read_bytes(), chain) == Head(8, LINK)
+
+
+@given(st.lists(st.booleans(), max_size=30))
+def test_the_last_durable_head_is_never_written_over(acts):
+    """Whatever is torn since the last sync: a power cut leaves at least what was durable then."""
+    chain, slots = Chain(KEY), Page()
+    file = HeadFile(slots, chain)
+    file.write(Head(1, LINK))
+    file.sync()
+    for seq, syncs in enumerate(acts, 2):
+        file.write(Head(seq, LINK))
+        if syncs:
+            file.sync()
+        assert slots.written <= {0, 1, 2}
+        for torn in slots.written:
+            left = bytearray(slots.data)
+            for slot in slots.written | {torn}:
+                left[slot * SLOT_BYTES + 9] ^= 1
+            assert read_head(bytes(left), chain).seq == slots.durable_seq
+        again = HeadFile(slots.opened(), chain)
+        assert again.read() == Head(seq, LINK)
+
+
+class Page:
+    """Slots in memory that know what no sync has written."""
+
+    def __init__(self):
+        self.found, self.data, self.written, self.durable_seq = b"", bytearray(HEAD_BYTES), set(), 0
+        self._seq = 0
+
+    def write(self, at, data):
+        self.data[at : at + len(data)] = data
+        self.written.add(at // SLOT_BYTES)
+        self._seq = int.from_bytes(data[:8], "big")
+
+    def sync(self):
+        self.written.clear()
+        self.durable_seq = self._seq
+
+    def opened(self):
+        other = Page()
+        other.found, other.data = bytes(self.data), bytearray(self.data)
+        return other
 
 
 def test_a_head_file_of_another_key_is_refused(tmp_path):

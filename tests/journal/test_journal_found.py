@@ -7,8 +7,7 @@ from world import KEY, NODE, World
 from posswitch.base.errors import JournalError
 from posswitch.engine.events import Reversing, TimerFired, Verdict
 from posswitch.engine.lifecycle import REVERSING
-from posswitch.journal.chain import HEAD_BYTES, Chain, Head, HeadFile, read_head
-from posswitch.journal.disk import MACHINE
+from posswitch.journal.chain import HEAD_BYTES
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
 
@@ -18,19 +17,6 @@ def sold(folder, code="00"):
     world.sale()
     world.answer(code)
     return world
-
-
-@pytest.mark.parametrize("slot", [0, 1])
-def test_heads_of_even_records_use_both_slots(tmp_path, slot):
-    chain = Chain(b"k" * 32)
-    head = HeadFile(MACHINE.slots(tmp_path / "h", HEAD_BYTES), chain)
-    for seq in (2, 4):
-        head.write(Head(seq, b"l" * 32))
-    head.close()
-    data = bytearray((tmp_path / "h").read_bytes())
-    data[slot * 72 + 20] ^= 1
-    (tmp_path / "h").write_bytes(data)
-    assert read_head((tmp_path / "h").read_bytes(), chain).seq == (4, 2)[slot]
 
 
 def test_a_head_of_another_history_is_seen(tmp_path):
@@ -44,7 +30,7 @@ def test_a_head_of_another_history_is_seen(tmp_path):
         Journal(tmp_path / "b", KEY).recover(NODE)
 
 
-@pytest.mark.parametrize("left", [None, b"", bytes(144)])
+@pytest.mark.parametrize("left", [None, b"", bytes(HEAD_BYTES)])
 def test_records_without_a_head_are_not_trusted(tmp_path, left):
     sold(tmp_path).close()
     head = tmp_path / "journal.head"
@@ -113,7 +99,7 @@ def test_a_flipped_bit_anywhere_never_escapes_as_something_else(tmp_path):
 
 
 def test_a_first_start_that_was_killed_before_its_first_head_can_be_repeated(tmp_path):
-    (tmp_path / "journal.head").write_bytes(bytes(144))
+    (tmp_path / "journal.head").write_bytes(bytes(HEAD_BYTES))
     world = World(tmp_path)
     world.sale()
     world.close()

@@ -219,7 +219,7 @@ class Street(Town):
         """What stands here is posted at a bank, what does not is not, and nothing was posted twice."""
         posted: dict[int, int] = {}
         for bank in self.banks:
-            posted |= {payment_of_rrn(rrn, "1"): amount for rrn, amount in bank.posted.items()}
+            posted |= {payment_of_rrn(rrn, "1", 10**9): amount for rrn, amount in bank.posted.items()}
             assert all(len(ways) == 1 for ways in bank.advised.values()), "one payment, one trace number"
         db = apsw.Connection(str(self.city.data / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)
         standing = dict(

@@ -6,11 +6,18 @@ from hypothesis import strategies as st
 
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.scheme.interbank import original_data
-from posswitch.scheme.numbers import SERIAL_MAX, STAN_MAX, make_rrn, next_stan, payment_of_rrn
+from posswitch.scheme.numbers import (
+    RRN_SERIALS,
+    STAN_MAX,
+    make_rrn,
+    next_stan,
+    payment_of_rrn,
+    skipped_stan,
+)
 
 NEW_YEAR = stamp(1_767_196_800 * NS_PER_S)  # 2026-01-01 00:00:00 in Beijing
 NODES = st.sampled_from("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-PAYMENTS = st.integers(1, SERIAL_MAX)
+PAYMENTS = st.integers(1, 5 * RRN_SERIALS)
 
 
 @pytest.mark.parametrize(("stan", "following"), [(0, 1), (1, 2), (999_998, 999_999), (999_999, 1)])
@@ -26,7 +33,14 @@ def test_a_trace_number_is_one_to_999999_and_moves(stan):
 
 @pytest.mark.parametrize(
     ("payment", "rrn"),
-    [(1, "6001A0000001"), (35, "6001A000000Z"), (36, "6001A0000010"), (SERIAL_MAX, "6001AZZZZZZZ")],
+    [
+        (1, "6001A0000001"),
+        (35, "6001A000000Z"),
+        (36, "6001A0000010"),
+        (RRN_SERIALS - 1, "6001AZZZZZZZ"),
+        (RRN_SERIALS, "6001A0000000"),
+        (RRN_SERIALS + 1, "6001A0000001"),
+    ],
 )
 def test_a_reference_number_by_hand(payment, rrn):
     assert make_rrn(NEW_YEAR, "A", payment) == rrn
@@ -36,22 +50,28 @@ def test_the_last_day_of_a_leap_year():
     assert make_rrn(stamp(1_861_891_199 * NS_PER_S - 1), "A", 1)[:4] == "8366"
 
 
-@given(st.integers(0, 4_102_444_800), NODES, PAYMENTS)
-def test_a_reference_number_leads_back_to_its_payment(second, node, payment):
+@given(st.integers(0, 4_102_444_800), NODES, PAYMENTS, st.integers(0, RRN_SERIALS - 1))
+def test_a_reference_number_leads_back_to_its_payment(second, node, payment, since):
     rrn = make_rrn(stamp(second * NS_PER_S), node, payment)
     assert (len(rrn), rrn.isascii(), rrn.isalnum()) == (12, True, True)
-    assert payment_of_rrn(rrn, node) == payment
+    assert payment_of_rrn(rrn, node, payment + since) == payment
 
 
-@given(PAYMENTS, PAYMENTS)
+@given(*[st.integers(1, RRN_SERIALS - 1)] * 2)
 def test_reference_numbers_of_a_day_are_ordered_like_payments(one, other):
     assert (make_rrn(NEW_YEAR, "A", one) < make_rrn(NEW_YEAR, "A", other)) == (one < other)
 
 
-@pytest.mark.parametrize("payment", [0, -1, SERIAL_MAX + 1])
-def test_a_payment_that_has_no_reference_number(payment):
-    with pytest.raises(AssertionError):
-        make_rrn(NEW_YEAR, "A", payment)
+@given(PAYMENTS)
+def test_a_reference_number_of_a_payment_to_come_means_none_or_an_older_one(payment):
+    found = payment_of_rrn(make_rrn(NEW_YEAR, "A", payment), "A", payment - 1)
+    assert found == max(0, payment - RRN_SERIALS)
+
+
+@given(st.integers(1, STAN_MAX), st.integers(0, 400_000))
+def test_a_skipped_trace_number_is_far_from_those_that_followed(stan, lost):
+    assert 1 <= skipped_stan(stan) <= STAN_MAX
+    assert (stan + lost - 1) % STAN_MAX + 1 != skipped_stan(stan)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +88,12 @@ def test_a_payment_that_has_no_reference_number(payment):
     ],
 )
 def test_a_reference_number_of_another_is_no_payment(rrn):
-    assert payment_of_rrn(rrn, "A") == 0
+    assert payment_of_rrn(rrn, "A", 10**12) == 0
 
 
-@given(st.text(max_size=14), NODES)
-def test_any_text_is_a_payment_or_none(rrn, node):
-    assert 0 <= payment_of_rrn(rrn, node) <= SERIAL_MAX
+@given(st.text(max_size=14), NODES, PAYMENTS)
+def test_any_text_is_a_payment_or_none(rrn, node, last):
+    assert 0 <= payment_of_rrn(rrn, node, last) <= last
 
 
 def test_original_data_by_hand():

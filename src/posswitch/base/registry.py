@@ -1,7 +1,7 @@
 """Who may speak with whom: institutions, BIN rows, merchants, terminals, limits; and how they are found."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -80,12 +80,25 @@ def key_of(row: Row) -> Key:
     return _TABLES[type(row)], row.id
 
 
+class Ruling(msgspec.Struct, frozen=True, array_like=True):
+    """A person's word about a payment that needs one.
+
+    `says`: it stands; it is reversed (nothing was posted, or somebody gave it back); its bank is told again.
+    """
+
+    payment: int
+    says: Literal["stands", "reversed", "again"]
+    author: str
+    reason: str
+
+
 class Change(msgspec.Struct, frozen=True, array_like=True):
-    """A new version of the registry as what it changes: rows to put, keys to drop."""
+    """A new version of the registry as what it changes: rows to put, keys to drop; or a ruling instead."""
 
     version: int
     put: tuple[Row, ...] = ()
     drop: tuple[Key, ...] = ()
+    ruling: Ruling | None = None
 
 
 class Registry:

@@ -36,14 +36,17 @@ from posswitch.engine.events import (
     RequestArrived,
     TimerFired,
     Undelivered,
+    Verdict,
 )
-from posswitch.engine.lifecycle import ADVISING, FORWARDED, IN_LANE, NEEDS_OWNER, REVERSING
+from posswitch.engine.lifecycle import ADVISING, FORWARDED, IN_LANE, LIFE, NEEDS_OWNER, REVERSING
 from posswitch.engine.state import Flight, State
 from posswitch.journal.facts import FactReader
 from posswitch.journal.sqlite import Journal
 from posswitch.settings.clock import Clock
 
 log = structlog.get_logger()
+
+_FROM_OWNER = frozenset(cause for state, cause in LIFE if state == NEEDS_OWNER)
 
 
 class Runtime:
@@ -80,7 +83,7 @@ class Runtime:
         self._timers: list[tuple[int, int]] = []
         self._snapshot_seq = state.seq
         self.draining = False  # no new sale is forwarded; all else is decided as ever
-        self.owners = journal.count(NEEDS_OWNER)
+        self.owners = journal.owners()
         self.links: dict[str, Links] = {}
         self.amend: Callable[[Change], None] = lambda change: None  # the node's: registry, links
         self.counts: Counter[str] = Counter()
@@ -160,15 +163,18 @@ class Runtime:
             else:
                 seq, record = journal.append(at_ns, event, decision.verdict)
                 apply(state, seq, record)
-                if decision.verdict.state == NEEDS_OWNER:
-                    self.owners += 1
-                    log.warning("needs-owner", payment=decision.verdict.payment)
+                self._count_owners(decision.verdict)
             effects.extend(decision.effects)
         journal.commit()
         if state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
             journal.snapshot(state)
             self._snapshot_seq = state.seq
         return effects
+
+    def _count_owners(self, verdict: Verdict) -> None:
+        if verdict.state == NEEDS_OWNER or (self.owners and verdict.cause in _FROM_OWNER):
+            self.owners = self._journal.owners()
+            log.warning("owner", payment=verdict.payment, cause=verdict.cause, owners=self.owners)
 
     def _ready(self, bank: str) -> bool:
         links = self.links.get(bank)

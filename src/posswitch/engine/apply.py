@@ -9,10 +9,13 @@ from posswitch.base.bounds import BATCH_ITEMS_MAX
 from posswitch.engine.events import (
     BatchTotaled,
     DayTurned,
+    Event,
     ItemsUploaded,
+    JournalRestored,
     NodeRestarted,
     Record,
     RegistryChanged,
+    Reopened,
     RequestArrived,
     TerminalSignedOff,
     TerminalSignedOn,
@@ -21,25 +24,33 @@ from posswitch.engine.events import (
 )
 from posswitch.engine.lifecycle import ADVISING, FORWARDED, OPEN, REVERSING
 from posswitch.engine.state import CLOSED, FIRST_BATCH, UPLOADING, Flight, Session, State, let_go, take_up
+from posswitch.scheme.numbers import skipped_stan
 
 
 def apply(state: State, seq: int, record: Record) -> None:
     """Applies record `seq`; records come in order, each once."""
-    assert seq == state.seq + 1, f"record {seq} after {state.seq}"
+    event, verdict = record.event, record.verdict
+    assert follows(state.seq, seq, event), f"record {seq} after {state.seq}"
     state.seq = seq
     state.at_ns = record.at_ns
-    event, verdict = record.event, record.verdict
     note = _NOTES.get(type(event))
     if note is not None:
         note(state, event, verdict)
     if verdict.reversing:
         _enter_reversing(state, seq, record.at_ns, verdict)
+    elif verdict.state == ADVISING and verdict.reopened is not None:
+        _advise_again(state, seq, record.at_ns, verdict, verdict.reopened)
     elif verdict.state in (FORWARDED, ADVISING):
         _take_off(state, seq, record)
     elif verdict.state and verdict.state not in OPEN and verdict.payment in state.flights:
         let_go(state, state.flights[verdict.payment])
     elif not verdict.cause and verdict.payment in state.flights:
         _evidence(state, event, state.flights[verdict.payment], verdict.landed)
+
+
+def follows(last: int, seq: int, event: Event) -> bool:
+    """Whether a record of this number comes next: only a restored journal leaves a gap, and says so."""
+    return seq == last + 1 or (isinstance(event, JournalRestored) and event.after == last < seq)
 
 
 def _take_off(state: State, seq: int, record: Record) -> None:
@@ -83,6 +94,15 @@ def _enter_reversing(state: State, seq: int, at_ns: int, verdict: Verdict) -> No
         flight.deferred = again is None and verdict.cause == "terminal-reversed"
         state.stans[flight.request.bank] = step.stan
         take_up(state, flight)
+
+
+def _advise_again(state: State, seq: int, at_ns: int, verdict: Verdict, again: Reopened) -> None:
+    rrn = state.rrn(again.at_ns, verdict.payment)
+    flight = Flight(
+        verdict.payment, again.request, again.at_ns, rrn, again.stan, again.f7, again.request.ticket,
+        state=ADVISING, since_seq=seq, since_ns=at_ns, original=again.original,
+    )  # fmt: skip
+    take_up(state, flight)
 
 
 def _evidence(state: State, event: object, flight: Flight, landed: bool) -> None:
@@ -132,6 +152,12 @@ def _restarted(state: State, event: NodeRestarted, verdict: Verdict) -> None:
     state.restarted_ns = state.at_ns
 
 
+def _restored(state: State, event: JournalRestored, verdict: Verdict) -> None:
+    state.stans = {bank: skipped_stan(stan) for bank, stan in state.stans.items()}
+    state.stan_first = skipped_stan(state.stan_first)
+    state.restored_ns = state.at_ns
+
+
 def _registry_changed(state: State, event: RegistryChanged, verdict: Verdict) -> None:
     state.amend(event.change)
 
@@ -145,4 +171,5 @@ _NOTES: dict[type, Callable[[State, Any, Verdict], None]] = {
     DayTurned: _day_turned,
     NodeRestarted: _restarted,
     RegistryChanged: _registry_changed,
+    JournalRestored: _restored,
 }

@@ -28,7 +28,9 @@ from posswitch.engine.events import (
     DayTurned,
     DeliveryExpired,
     Event,
+    HandedToOwner,
     ItemsUploaded,
+    JournalRestored,
     NodeRestarted,
     NotSent,
     RegistryChanged,
@@ -43,7 +45,8 @@ from posswitch.engine.events import (
     Verdict,
 )
 from posswitch.engine.facts import Facts
-from posswitch.engine.lifecycle import APPROVED, FORWARDED, IN_LANE, REVERSING, after
+from posswitch.engine.lifecycle import APPROVED, FORWARDED, after
+from posswitch.engine.owner import delivery_expired, handed_to_owner, journal_restored, ruled
 from posswitch.engine.request import request_arrived, reversal_arrived
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, forget, release, reopen, reverse, reverse_all
 from posswitch.engine.rules import Rules
@@ -112,18 +115,6 @@ def undelivered(state: State, event: Undelivered, facts: Facts, at_ns: int, rule
     return Decision(reopen(state, row, "undelivered", at_ns), (WakeLane(request.bank),))
 
 
-def delivery_expired(
-    state: State, event: DeliveryExpired, facts: Facts, at_ns: int, rules: Rules
-) -> Decision:
-    """The lane has tried long enough: a person must look. What the terminal was told stays."""
-    flight = state.flights.get(event.payment)
-    if flight is None or flight.state not in IN_LANE:
-        return Decision(None, note="expired-closed")
-    code = UNKNOWN_OUTCOME if flight.state == REVERSING else "00"
-    verdict = Verdict(flight.payment, "expired", after(flight.state, "expired"), code)
-    return Decision(verdict, (WakeLane(flight.request.bank),))
-
-
 def node_restarted(state: State, event: NodeRestarted, facts: Facts, at_ns: int, rules: Rules) -> Decision:
     """Everything that was forwarded has an unknown outcome: it is reversed, inquiries are forgotten."""
     effects: list[Effect] = [
@@ -148,9 +139,12 @@ def registry_changed(
     state: State, event: RegistryChanged, facts: Facts, at_ns: int, rules: Rules
 ) -> Decision:
     """The next version of the registry comes into force; an old one is no news."""
-    if event.change.version != state.registry + 1:
+    change = event.change
+    if change.version != state.registry + 1:
         return Decision(None, note="registry-stands")
-    return Decision(Verdict(), (Amend(event.change),))
+    if change.ruling is not None:
+        return ruled(state, change, change.ruling, facts, at_ns)
+    return Decision(Verdict(), (Amend(change),))
 
 
 _DECIDE: dict[type, Callable[[State, Any, Facts, int, Rules], Decision]] = {
@@ -171,4 +165,6 @@ _DECIDE: dict[type, Callable[[State, Any, Facts, int, Rules], Decision]] = {
     NodeRestarted: node_restarted,
     DayTurned: day_turned,
     RegistryChanged: registry_changed,
+    JournalRestored: journal_restored,
+    HandedToOwner: handed_to_owner,
 }

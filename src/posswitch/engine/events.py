@@ -213,6 +213,23 @@ class RegistryChanged(msgspec.Struct, frozen=True, array_like=True, tag=True, gc
     change: Change
 
 
+class JournalRestored(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """An archive became a journal; what happened after its record `after` is not in it.
+
+    The number of this record lies far behind `after`: payments that were lost keep theirs. `until_ns`: when
+    the last record of the archive was made.
+    """
+
+    after: int
+    until_ns: int
+
+
+class HandedToOwner(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A payment of a restored journal that was open: nothing automatic may happen to it any more."""
+
+    payment: int
+
+
 Event = (
     RequestArrived
     | ReversalArrived
@@ -231,6 +248,8 @@ Event = (
     | ItemsUploaded
     | UploadEnded
     | RegistryChanged
+    | JournalRestored
+    | HandedToOwner
 )
 
 
@@ -250,15 +269,6 @@ class Reversing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     f7: str
 
 
-class Reopened(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A closed payment that must be reversed after all, with what the lane needs of its first record."""
-
-    request: RequestArrived
-    at_ns: int
-    stan: int
-    f7: str
-
-
 class Original(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The payment that another one builds on, as its bank knows it."""
 
@@ -268,6 +278,16 @@ class Original(msgspec.Struct, frozen=True, array_like=True, gc=False):
     f7: str
     rrn: str
     auth: str
+
+
+class Reopened(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A closed payment that its bank must be told of again, with what the lane needs of its first record."""
+
+    request: RequestArrived
+    at_ns: int
+    stan: int
+    f7: str
+    original: Original | None = None
 
 
 class Difference(msgspec.Struct, frozen=True, array_like=True, gc=False):

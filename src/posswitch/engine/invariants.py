@@ -23,13 +23,17 @@ from posswitch.engine.lifecycle import (
     LIFE,
     OPEN,
     RECEIVED,
+    REVERSED,
     REVERSING,
 )
 from posswitch.scheme.kinds import COMPLETION_PERCENT_MAX, PAYMENT_KINDS
 
+_KEEPS_HOLDS = frozenset({FORWARDED, ADVISING, APPROVED})
+_FIRST_A_REVERSAL = ("reversal-came-first", "reversal-of-lost")
+
 
 class Life(msgspec.Struct):
-    """One payment as its records tell it; all but the last two are its row in the journal's table."""
+    """One payment as its records tell it; all but the last three are its row in the journal's table."""
 
     key: str
     kind: str = "sale"
@@ -41,6 +45,7 @@ class Life(msgspec.Struct):
     auth: str = ""
     cause: str = ""
     bank: str = ""
+    first_holds: tuple[Hold, ...] = ()
     holds: tuple[Hold, ...] = ()
 
     def row(self) -> tuple[str | int, ...]:
@@ -72,7 +77,7 @@ class Refold:
         elif verdict.state or verdict.holds or verdict.reversing:
             yield f"record {seq}: changes something without a cause"
         for hold in verdict.holds:
-            yield from self._hold(seq, hold)
+            yield from self._hold(seq, hold, ruled=verdict.cause == "owner-approved")
         self._batch(event, verdict)
         if isinstance(event, NodeRestarted):
             left = [
@@ -88,7 +93,7 @@ class Refold:
         return sum(life.state in OPEN for life in self.lives.values())
 
     def _opening(self, seq: int, event: object, verdict: Verdict) -> Iterator[str]:
-        first = verdict.cause == "reversal-came-first"
+        first = verdict.cause in _FIRST_A_REVERSAL
         if not isinstance(event, ReversalArrived if first else RequestArrived):
             if first:
                 yield f"record {seq}: opens a payment without a terminal's message"
@@ -109,7 +114,8 @@ class Refold:
         if verdict.original and not self._stands(verdict.original.payment):
             yield f"record {seq}: builds on payment {original}, which does not stand"
         if verdict.state in (FORWARDED, ADVISING):
-            self.lives[verdict.payment].holds = verdict.holds
+            life = self.lives[verdict.payment]
+            life.first_holds = life.holds = verdict.holds
             yield from self._number(seq, verdict.payment, verdict.stan, verdict.f7)
 
     def _stands(self, payment: int) -> bool:
@@ -128,15 +134,12 @@ class Refold:
             if LIFE.get((life.state, verdict.cause)) != verdict.state:
                 way = f"{life.state} → {verdict.state} by {verdict.cause}"
                 yield f"record {seq}: payment {payment} goes {way}"
-            if verdict.state in (DECLINED, REVERSING):  # an advice keeps what it holds
-                owed += life.holds
-                life.holds = ()
+            owed += _given_back(life, verdict.state)
             life.state, life.code, life.auth, life.cause = (
                 verdict.state, verdict.code, verdict.auth, verdict.cause,
             )  # fmt: skip
-        if verdict.state not in (FORWARDED, ADVISING) and list(verdict.holds) != [
-            _opposite(hold) for hold in owed
-        ]:
+        opened = verdict.cause in ("accepted", "advice-accepted")
+        if not opened and list(verdict.holds) != owed:
             yield f"record {seq}: does not give back exactly what its payments hold"
         for step in verdict.reversing:
             yield from self._number(seq, step.payment, step.stan, step.f7)
@@ -159,11 +162,14 @@ class Refold:
             self.batches[key] = (row.phase, self.batches[key][1])
         self.differences.update({(*key, one.stan): one for one in row.differences})
 
-    def _hold(self, seq: int, hold: Hold) -> Iterator[str]:
+    def _hold(self, seq: int, hold: Hold, *, ruled: bool) -> Iterator[str]:
+        """`ruled`: an owner has said that a payment stands; what is posted is over no limit."""
         used = self.counters.get((hold.key, hold.window), 0) + hold.amount_minor
         self.counters[hold.key, hold.window] = used
         if used < 0:
             yield f"record {seq}: counter of day {hold.window} falls below zero"
+        if ruled:
+            return
         name, _, payment = hold.key.partition(":")
         if name == "taken" and used * 100 > self.lives[int(payment)].amount_minor * COMPLETION_PERCENT_MAX:
             yield f"record {seq}: more is taken of payment {payment} than it came to"
@@ -176,5 +182,14 @@ class Refold:
             yield f"record {seq}: counter of day {hold.window} goes over its limit"
 
 
-def _opposite(hold: Hold) -> Hold:
-    return Hold(hold.key, hold.window, -hold.amount_minor)
+def _given_back(life: Life, state: str) -> list[Hold]:
+    """What a life's step must change on the counters: what it gives back, or what it takes again.
+
+    An advice keeps what it holds until it is reversed.
+    """
+    advice = PAYMENT_KINDS[life.kind].advice
+    keeps = state in _KEEPS_HOLDS or (advice and state not in (REVERSED, DECLINED))
+    before, life.holds = life.holds, life.first_holds if keeps else ()
+    if keeps:
+        return [] if before else list(life.holds)
+    return [Hold(hold.key, hold.window, -hold.amount_minor) for hold in before]

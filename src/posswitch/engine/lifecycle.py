@@ -22,6 +22,7 @@ LIFE: dict[tuple[str, str], str] = {
     (RECEIVED, "accepted"): FORWARDED,
     (RECEIVED, "advice-accepted"): ADVISING,
     (RECEIVED, "reversal-came-first"): REVERSED,
+    (RECEIVED, "reversal-of-lost"): NEEDS_OWNER,
     (FORWARDED, "bank-approved"): APPROVED,
     (FORWARDED, "bank-declined"): DECLINED,
     (FORWARDED, "not-sent"): DECLINED,
@@ -42,7 +43,14 @@ LIFE: dict[tuple[str, str], str] = {
     (ADVISING, "bank-acknowledged"): APPROVED,
     (ADVISING, "bank-refused"): NEEDS_OWNER,
     (ADVISING, "expired"): NEEDS_OWNER,
+    (FORWARDED, "restored"): NEEDS_OWNER,
+    (REVERSING, "restored"): NEEDS_OWNER,
+    (ADVISING, "restored"): NEEDS_OWNER,
     (NEEDS_OWNER, "bank-acknowledged"): APPROVED,
+    (NEEDS_OWNER, "owner-approved"): APPROVED,
+    (NEEDS_OWNER, "owner-reversed"): REVERSED,
+    (NEEDS_OWNER, "reversed-again"): REVERSING,
+    (NEEDS_OWNER, "advised-again"): ADVISING,
 }
 
 

@@ -1,5 +1,6 @@
 """What terminals ask: payments and reversals. The first refusal ends a request with its DE39."""
 
+from posswitch.base.bounds import RESTORED_DOUBT_NS
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.engine.effects import (
     Answer,
@@ -13,7 +14,7 @@ from posswitch.engine.effects import (
 from posswitch.engine.events import Hold, RequestArrived, ReversalArrived, Verdict
 from posswitch.engine.facts import Facts, Row
 from posswitch.engine.guard import Refusal, card, card_hold, guard, limits, route
-from posswitch.engine.lifecycle import APPROVED, FORWARDED, RECEIVED, after
+from posswitch.engine.lifecycle import APPROVED, FORWARDED, RECEIVED, REVERSED, after
 from posswitch.engine.original import Base, build_on
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, reopen, reverse
 from posswitch.engine.rules import Rules
@@ -117,12 +118,11 @@ def reversal_arrived(
     """A terminal takes a payment back: whatever became of it, it will not stand."""
     row = facts.row
     if row is None:
-        payment = state.seq + 1
-        verdict = Verdict(payment, "reversal-came-first", after(RECEIVED, "reversal-came-first"), "22")
-        return Decision(verdict, (SendResponse(event.ticket, event, Answer("25")),))
+        return _reversal_of_nothing(state, event, at_ns)
     first = row.request
     if first is None:
-        return _told(event, Answer("25"), row.payment, "reversal again")
+        code = "25" if row.state == REVERSED else _DONE
+        return _told(event, Answer(code), row.payment, "reversal again")
     differs = _differs(event, first, _is_old(row, at_ns, rules))
     if differs:
         code, why = differs
@@ -140,6 +140,14 @@ def reversal_arrived(
             return _told(event, Answer("12"), row.payment, "something was built on it")
         return Decision(reopen(state, row, "terminal-reversed", at_ns), (accepted, WakeLane(first.bank)))
     return _told(event, done, row.payment, "nothing left to reverse")
+
+
+def _reversal_of_nothing(state: State, event: ReversalArrived, at_ns: int) -> Decision:
+    """Its original never came; or it is one of those that a restored journal has lost: a person must look."""
+    lost = state.restored_ns and at_ns - state.restored_ns < RESTORED_DOUBT_NS
+    cause, code = ("reversal-of-lost", _DONE) if lost else ("reversal-came-first", "25")
+    verdict = Verdict(state.seq + 1, cause, after(RECEIVED, cause), code if lost else "22")
+    return Decision(verdict, (SendResponse(event.ticket, event, Answer(code)),))
 
 
 def _differs(event: ReversalArrived, first: RequestArrived, is_old: bool) -> Refusal | None:

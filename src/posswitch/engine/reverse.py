@@ -66,7 +66,7 @@ def reverse_all(state: State, at_ns: int) -> Verdict:
         flight = state.flights[payment]
         if flight.state == FORWARDED and PAYMENT_KINDS[flight.request.kind].reversible:
             bank = flight.request.bank
-            stan = stans[bank] = next_stan(stans.get(bank, state.stans.get(bank, 0)))
+            stan = stans[bank] = next_stan(stans.get(bank, state.last_stan(bank)))
             steps.append(Reversing(payment, stan, f7))
             holds.extend(release(flight.holds))
     if not steps:

@@ -75,6 +75,8 @@ class State(msgspec.Struct):
     sessions: dict[str, Session] = {}
     registry: int = 0  # the version in force; 0 is the configuration file's
     amended: dict[Key, Row | None] = {}  # what the office changed over the file, None = dropped
+    stan_first: int = 0  # the last trace number of a bank that was never sent to
+    restored_ns: int = 0  # when an archive became this journal, 0 = never
     # Derived from the above, or from the first record of this life; never stored.
     restarted_ns: int = 0
     awaiting: dict[tuple[str, int, str], int] = {}
@@ -97,7 +99,11 @@ class State(msgspec.Struct):
 
     def next_stan(self, bank: str) -> int:
         """The trace number that the next message to `bank` gets."""
-        return next_stan(self.stans.get(bank, 0))
+        return next_stan(self.last_stan(bank))
+
+    def last_stan(self, bank: str) -> int:
+        """The trace number that the last message to `bank` got."""
+        return self.stans.get(bank, self.stan_first)
 
     def lane(self, bank: str) -> Lane:
         """The lane of a bank's reversals."""
@@ -123,6 +129,8 @@ class _Snapshot(msgspec.Struct, array_like=True):
     sessions: dict[str, Session]
     registry: int
     amended: list[tuple[Key, Row | None]]
+    stan_first: int = 0
+    restored_ns: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -144,6 +152,8 @@ def pack_state(state: State) -> bytes:
             state.sessions,
             state.registry,
             sorted(state.amended.items()),
+            state.stan_first,
+            state.restored_ns,
         )
     )
 
@@ -161,6 +171,8 @@ def unpack_state(data: bytes) -> State:
         sessions=snap.sessions,
         registry=snap.registry,
         amended=dict(snap.amended),
+        stan_first=snap.stan_first,
+        restored_ns=snap.restored_ns,
     )
     for flight in sorted(snap.flights, key=lambda flight: (flight.since_seq, flight.payment)):
         take_up(state, flight)

@@ -9,7 +9,8 @@ from posswitch.journal.disk import Slots
 
 GENESIS = b"\0" * 32
 _SLOT_BYTES = 8 + 32 + 32
-HEAD_BYTES = 2 * _SLOT_BYTES
+_SLOTS = 3
+HEAD_BYTES = _SLOTS * _SLOT_BYTES
 
 
 class Chain:
@@ -42,29 +43,33 @@ class Head(NamedTuple):
 
 
 class HeadFile:
-    """Two signed slots written in turn, so that a torn write never loses both."""
+    """Three signed slots: the last durable head stays where it is, the newer ones take turns beside it.
+
+    So no torn write, and no power cut that tears several, loses all of them.
+    """
 
     def __init__(self, slots: Slots, chain: Chain) -> None:
         self._chain = chain
         self._slots = slots
         self.blank = not any(slots.found)  # new, or of a start that ended before its first head
-        self._turn = 0
+        self._newest = self._durable = 0
 
     def write(self, head: Head) -> None:
         """Notes a committed head: safe from a killed process at once, from a power cut after `sync`."""
         data = head.seq.to_bytes(8, "big") + head.link
-        self._slots.write(self._turn * _SLOT_BYTES, data + self._chain.sign(data))
-        self._turn = 1 - self._turn
+        self._newest = next(slot for slot in range(_SLOTS) if slot not in (self._newest, self._durable))
+        self._slots.write(self._newest * _SLOT_BYTES, data + self._chain.sign(data))
 
     def read(self) -> Head:
         """The newest head that was in the file when it was opened; raises JournalError without one."""
-        head, slot = _newest(self._slots.found, self._chain)
-        self._turn = 1 - slot
+        heads = _signed(self._slots.found, self._chain)
+        (self._durable, _), *_, (self._newest, head) = [heads[0], *heads]  # the oldest was there the longest
         return head
 
     def sync(self) -> None:
         """Makes the last written head durable."""
         self._slots.sync()
+        self._durable = self._newest
 
     def close(self) -> None:
         """Syncs and closes."""
@@ -73,21 +78,20 @@ class HeadFile:
 
 
 def read_head(data: bytes, chain: Chain) -> Head:
-    """The head in the bytes of a head file; raises JournalError when no slot fits."""
-    return _newest(data, chain)[0]
+    """The newest head in the bytes of a head file; raises JournalError when no slot fits."""
+    return _signed(data, chain)[-1][1]
 
 
-def _newest(data: bytes, chain: Chain) -> tuple[Head, int]:
-    """The newest signed head and its slot."""
-    best: tuple[Head, int] | None = None
-    for index in range(2):
+def _signed(data: bytes, chain: Chain) -> list[tuple[int, Head]]:
+    """Every slot whose signature fits and its head, the oldest head first."""
+    found: list[tuple[int, Head]] = []
+    for index in range(_SLOTS):
         slot = data[index * _SLOT_BYTES : (index + 1) * _SLOT_BYTES]
         if len(slot) == _SLOT_BYTES and hmac.compare_digest(chain.sign(slot[:40]), slot[40:]):
-            head = Head(int.from_bytes(slot[:8], "big"), slot[8:40])
-            best = max(best or (head, index), (head, index))
-    if best is None:
+            found.append((index, Head(int.from_bytes(slot[:8], "big"), slot[8:40])))
+    if not found:
         raise JournalError(
             "head file: missing, or no signature fits: the file was changed, or the secret is another one; "
             "restore it together with its journal"
         )
-    return best
+    return sorted(found, key=lambda one: one[1].seq)

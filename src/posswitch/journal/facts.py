@@ -9,6 +9,7 @@ from posswitch.engine.events import (
     BatchTotaled,
     Event,
     ItemsUploaded,
+    RegistryChanged,
     RequestArrived,
     ReversalArrived,
     Undelivered,
@@ -52,7 +53,7 @@ class FactReader:
     def _original(self, kind: Kind, event: RequestArrived, at_ns: int) -> Row | None:
         """The payment that a request builds on, as far as its numbers tell; the engine compares the rest."""
         if kind.original != BY_AUTH:
-            return self._journal.row(payment_of_rrn(event.orig_rrn, self._state.node))
+            return self._row_of_rrn(event.orig_rrn)
         fitting = [
             row
             for row in self._journal.preauths(event.auth)
@@ -71,7 +72,16 @@ class FactReader:
     def _answer(self, event: AnswerArrived, at_ns: int) -> Facts:
         if self._state.flight_of_answer(event.bank, event.stan, event.f7) is not None:
             return NO_FACTS
-        return Facts(self._journal.row(payment_of_rrn(event.rrn, self._state.node)))
+        return Facts(self._row_of_rrn(event.rrn))
+
+    def _row_of_rrn(self, rrn: str) -> Row | None:
+        state = self._state
+        row = self._journal.row(payment_of_rrn(rrn, state.node, state.seq))
+        return row if row is not None and state.rrn(row.first.at_ns, row.payment) == rrn else None
+
+    def _ruling(self, event: RegistryChanged, at_ns: int) -> Facts:
+        ruling = event.change.ruling
+        return NO_FACTS if ruling is None else Facts(self._journal.row(ruling.payment))
 
     def _payment(self, event: Undelivered, at_ns: int) -> Facts:
         return Facts(self._journal.row(event.payment))
@@ -88,4 +98,5 @@ _READS: dict[type, Callable[[FactReader, Any, int], Facts]] = {
     BatchTotaled: FactReader._batch,
     ItemsUploaded: FactReader._batch,
     UploadEnded: FactReader._batch,
+    RegistryChanged: FactReader._ruling,
 }

@@ -2,7 +2,7 @@
 
 DATABASE, HEAD = "journal.db", "journal.head"  # files in the data folder
 APPLICATION_ID = 0x504F5357  # "POSW"
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 
 TABLES = """
 CREATE TABLE journal(
@@ -28,6 +28,7 @@ CREATE TABLE payment(
     cause TEXT NOT NULL           -- of its last step
 ) STRICT;
 CREATE INDEX payment_by_auth ON payment(auth) WHERE kind = 'preauth';
+CREATE INDEX payment_of_owner ON payment(payment) WHERE state = 'needs-owner';
 CREATE TABLE batch(
     terminal TEXT NOT NULL,
     batch TEXT NOT NULL,

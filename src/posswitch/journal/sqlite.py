@@ -72,9 +72,10 @@ class Journal:
         self._db = _connect(disk, folder / DATABASE)
         self._run = self._db.cursor().execute
         self._last = last_head(self._db)
-        if not self._last.seq and self._head_file.blank:
-            self._head_file.write(self._last)  # from now on a missing head is a finding
-            self._head_file.sync()
+        if not self._last.seq:
+            if self._head_file.blank:
+                self._head_file.write(self._last)  # from now on a missing head is a finding
+            self._head_file.sync()  # also what a start before this one left unsynced
 
     def __repr__(self) -> str:
         return f"<journal at record {self._last.seq}>"
@@ -136,9 +137,9 @@ class Journal:
         payment, used_minor = found or (None, None)
         return (None if payment is None else self.row(payment)), used_minor or 0
 
-    def count(self, state: str) -> int:
-        """How many payments are in a state; reads them all."""
-        found = self._run("SELECT count(*) FROM payment WHERE state = ?", (state,)).fetchone()
+    def owners(self) -> int:
+        """How many payments need an owner."""
+        found = self._run("SELECT count(*) FROM payment WHERE state = 'needs-owner'").fetchone()  # an index
         return 0 if found is None else int(found[0])
 
     # Writing
@@ -147,11 +148,11 @@ class Journal:
         """Opens the batch's transaction."""
         self._run("BEGIN IMMEDIATE")
 
-    def append(self, at_ns: int, event: Event, verdict: Verdict) -> tuple[int, Record]:
-        """Writes one record and what follows from it into the open transaction."""
+    def append(self, at_ns: int, event: Event, verdict: Verdict, skip: int = 0) -> tuple[int, Record]:
+        """Writes one record and what follows from it into the open transaction; `skip`: numbers left out."""
         record = Record(at_ns, event, verdict)
         body = _encode(record)
-        seq = self._last.seq + 1
+        seq = self._last.seq + 1 + skip
         made = self._chain.link(self._last.link, seq, body)
         self._run("INSERT INTO journal VALUES(?, ?, ?, ?)", (seq, at_ns, body, made))
         self._last = Head(seq, made)

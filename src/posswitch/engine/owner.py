@@ -1,0 +1,106 @@
+"""What a person must decide: how a payment comes to need an owner, and what the owner's word does."""
+
+from posswitch.base.moment import stamp
+from posswitch.base.registry import Change, Ruling
+from posswitch.engine.effects import Amend, Decision, WakeLane
+from posswitch.engine.events import (
+    DeliveryExpired,
+    HandedToOwner,
+    JournalRestored,
+    Reopened,
+    RequestArrived,
+    Reversing,
+    Verdict,
+)
+from posswitch.engine.facts import Facts, Row
+from posswitch.engine.lifecycle import ADVISING, IN_LANE, NEEDS_OWNER, after
+from posswitch.engine.reverse import UNKNOWN_OUTCOME, release
+from posswitch.engine.rules import Rules
+from posswitch.engine.state import State
+from posswitch.scheme.kinds import PAYMENT_KINDS
+
+_DONE = "00"
+
+
+def delivery_expired(
+    state: State, event: DeliveryExpired, facts: Facts, at_ns: int, rules: Rules
+) -> Decision:
+    """The lane has tried long enough: a person must look. What the terminal was told stays."""
+    flight = state.flights.get(event.payment)
+    if flight is None or flight.state not in IN_LANE:
+        return Decision(None, note="expired-closed")
+    code = _DONE if flight.state == ADVISING else UNKNOWN_OUTCOME
+    verdict = Verdict(flight.payment, "expired", after(flight.state, "expired"), code)
+    return Decision(verdict, (WakeLane(flight.request.bank),))
+
+
+def journal_restored(
+    state: State, event: JournalRestored, facts: Facts, at_ns: int, rules: Rules
+) -> Decision:
+    """Numbers go on far behind the archive's; what was open is handed over one by one."""
+    return Decision(Verdict())
+
+
+def handed_to_owner(state: State, event: HandedToOwner, facts: Facts, at_ns: int, rules: Rules) -> Decision:
+    """What became of it after the archive ends nobody knows here: no bank is told anything by itself."""
+    flight = state.flights[event.payment]
+    advice = flight.state == ADVISING
+    verdict = Verdict(
+        flight.payment,
+        "restored",
+        after(flight.state, "restored"),
+        _DONE if advice else UNKNOWN_OUTCOME,
+        holds=() if advice else release(flight.holds),
+    )
+    return Decision(verdict)
+
+
+def ruled(state: State, change: Change, ruling: Ruling, facts: Facts, at_ns: int) -> Decision:
+    """An owner's word: it moves the payment if it still needs one, else it is noted beside it."""
+    row = facts.row
+    why = f"{ruling.author}: {ruling.reason}"
+    noted = Decision(Verdict(ruling.payment, why=f"too late, {why}"), (Amend(change),))
+    if row is None or row.state != NEEDS_OWNER:
+        return noted
+    if ruling.says != "again":
+        return Decision(_settled(row, ruling, why), (Amend(change),))
+    request = row.request
+    if request is None:
+        return noted
+    return Decision(_again(state, row, request, why, at_ns), (Amend(change), WakeLane(request.bank)))
+
+
+def _settled(row: Row, ruling: Ruling, why: str) -> Verdict:
+    """It stands, and uses again what it had given back; or it is reversed, and gives back what it has.
+
+    An advice keeps what it holds while it needs an owner; everything else has given it back.
+    """
+    request = row.request
+    holds = row.first.verdict.holds
+    advice = request is not None and PAYMENT_KINDS[request.kind].advice
+    if ruling.says == "stands":
+        cause, code = "owner-approved", _DONE
+        holds = () if advice else holds
+    else:
+        cause, code = "owner-reversed", row.code
+        holds = release(holds) if advice else ()
+    return Verdict(row.payment, cause, after(NEEDS_OWNER, cause), code, why, auth=row.auth, holds=holds)
+
+
+def _again(state: State, row: Row, request: RequestArrived, why: str, at_ns: int) -> Verdict:
+    """Back into its bank's lane: an advice as it was, anything else to be reversed."""
+    first = row.first.verdict
+    again = Reopened(request, row.first.at_ns, first.stan, first.f7, first.original)
+    advice = PAYMENT_KINDS[request.kind].advice
+    cause = "advised-again" if advice else "reversed-again"
+    steps = () if advice else (Reversing(row.payment, state.next_stan(request.bank), stamp(at_ns).f7),)
+    return Verdict(
+        row.payment,
+        cause,
+        after(NEEDS_OWNER, cause),
+        row.code,
+        why,
+        auth=row.auth,
+        reversing=steps,
+        reopened=again,
+    )
