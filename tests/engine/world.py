@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from posswitch.base.bounds import Timers
 from posswitch.base.moment import NS_PER_S, stamp
-from posswitch.base.registry import Limits
+from posswitch.base.registry import Change, Limits, Ruling
 from posswitch.engine.apply import apply
 from posswitch.engine.decide import Rules, decide
 from posswitch.engine.effects import Decision, SendRequest, SendResponse, SetTimer
@@ -29,6 +29,7 @@ from posswitch.engine.events import (
     NodeRestarted,
     NotSent,
     Record,
+    RegistryChanged,
     RequestArrived,
     ReversalArrived,
     TerminalSignedOn,
@@ -41,6 +42,7 @@ from posswitch.engine.invariants import Refold
 from posswitch.engine.lifecycle import ADVISING, REVERSING
 from posswitch.engine.state import Flight, pack_state
 from posswitch.journal.facts import FactReader
+from posswitch.journal.quarantine import quarantine
 from posswitch.journal.recovery import decode_record
 from posswitch.journal.sqlite import Journal
 from posswitch.scheme.kinds import PAYMENT_KINDS, answer_mti
@@ -318,6 +320,19 @@ class World:
     def expire(self, payment: int = 0) -> None:
         """The lane has tried for as long as it may."""
         self.submit(DeliveryExpired(payment or self.payment))
+
+    def restore(self, skip: int = 0) -> int:
+        """The journal becomes that of a restored switch; how many payments it hands to owners."""
+        handed = quarantine(self.journal, self.state, self.at_ns, skip)
+        for seq, record in records(self.folder):
+            if seq > self._checked:
+                self._check(seq, record)
+        return handed
+
+    def rule(self, says: str, payment: int = 0) -> None:
+        """The office hands on an owner's word about a payment (the last one)."""
+        ruling = Ruling(payment or self.payment, says, "wang", "the bank's list says so")
+        self.submit(RegistryChanged(Change(self.state.registry + 1, ruling=ruling)))
 
     def turn_day(self, day: str) -> None:
         """The settlement network's date changes."""

@@ -80,6 +80,9 @@ def key_of(row: Row) -> Key:
     return _TABLES[type(row)], row.id
 
 
+Word = Literal["stands", "reversed", "again"]
+
+
 class Ruling(msgspec.Struct, frozen=True, array_like=True):
     """A person's word about a payment that needs one.
 
@@ -87,7 +90,7 @@ class Ruling(msgspec.Struct, frozen=True, array_like=True):
     """
 
     payment: int
-    says: Literal["stands", "reversed", "again"]
+    says: Word
     author: str
     reason: str
 

@@ -11,7 +11,7 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import batches, bench, check, peers, recorded, sim, switch, words
+from posswitch.cli import batches, bench, check, peers, recorded, sim, switch, unknowns, words
 from posswitch.cli.registry import registry
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.command("demo")(switch.demo)
 app.command("verify")(switch.verify)
 app.command("check")(check.check)
 app.command("batches")(batches.batches)
+app.command("unknowns")(unknowns.unknowns)
 app.command("decode")(words.decode)
 app.command("diff")(recorded.diff)
 app.command("convert")(recorded.convert)

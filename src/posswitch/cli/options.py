@@ -1,5 +1,8 @@
 """What several commands share: their options, and the configuration they name."""
 
+import getpass
+import os
+from datetime import timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +26,17 @@ class Lang(StrEnum):
     en = "en"
 
 
+BEIJING = timezone(timedelta(hours=8))  # the time that people read
+
 OrLang = Annotated[Lang | None, typer.Option("--lang", help="Only this language.")]
+
+
+def user() -> str:
+    """Who uses this machine."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name
+        return f"uid {os.getuid()}"
 
 
 def settings_of(config: Path | None, data: Path | None) -> Config:

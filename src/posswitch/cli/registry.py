@@ -2,10 +2,9 @@
 
 import getpass
 import json
-import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ import typer
 from posswitch.base.errors import OfficeError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry, key_of
-from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of
+from posswitch.cli.options import BEIJING, AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
 from posswitch.crypto.hsm import Usage
 from posswitch.office.desk import Desk, Plan, activations, known_table
 from posswitch.office.difference import lines
@@ -45,7 +44,6 @@ Table = Annotated[str, typer.Argument(metavar="TABLE", help="bank, bin, merchant
 Name = Annotated[str, typer.Argument(metavar="ID", help="Its id; of a BIN row PREFIX/LENGTH.")]
 By = Annotated[str, typer.Option("--by", help="Who does it; without it the user of this machine.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the history.")]
-_BEIJING = timezone(timedelta(hours=8))
 _CALLED = {"bank": "bank", "bin": "BIN", "merchant": "merchant", "terminal": "terminal"}
 
 
@@ -206,7 +204,9 @@ def history(config: OrConfigFile = None, data: OrData = None) -> None:
         span = f"{first.first}" if first.first == first.last else f"{first.first}-{first.last}"
         put = sum(len(part.change.put) for part in parts)
         drop = sum(len(part.change.drop) for part in parts)
-        print(f"{span:<9} {_time(first.at_ns)}  {first.author}  {put:,} put, {drop:,} removed  {first.note}")
+        ruling = first.change.ruling
+        what = f"payment {ruling.payment} {ruling.says}" if ruling else f"{put:,} put, {drop:,} removed"
+        print(f"{span:<9} {_time(first.at_ns)}  {first.author}  {what}  {first.note}")
     print(f"version {desk.version}: {_counts(desk.registry)}")
 
 
@@ -285,7 +285,7 @@ def _activate(desk: Desk, plan: Plan, note: str, by: str, dry_run: bool = False)
     elif dry_run:
         ends = f"dry run: {plan.difference}; nothing was changed"
     else:
-        made = desk.activate(plan, by or _user(), note)
+        made = desk.activate(plan, by or user(), note)
         ends = f"version {made[-1].version}: {plan.difference}"
     for line in lines(plan.difference, desk.hsm):
         print(line)
@@ -294,15 +294,8 @@ def _activate(desk: Desk, plan: Plan, note: str, by: str, dry_run: bool = False)
     print(ends)
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name
-        return f"uid {os.getuid()}"
-
-
 def _time(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns // NS_PER_S, _BEIJING):%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(at_ns // NS_PER_S, BEIJING):%Y-%m-%d %H:%M:%S}"
 
 
 def _counts(rows: Registry) -> str:

@@ -17,7 +17,7 @@ from posswitch.base.order import (
     sign_order,
     split_change,
 )
-from posswitch.base.registry import Change, Key, Registry, Row, key_of
+from posswitch.base.registry import Change, Key, Registry, Row, Ruling, key_of
 from posswitch.edge.orders import OFFICE
 from posswitch.settings.clock import Clock
 
@@ -116,7 +116,15 @@ class Books:
         self, before: int, put: Iterable[Row], drop: Iterable[Key], author: str, note: str
     ) -> list[Change]:
         """Makes a change durable as one version or several; OfficeError when `before` is not the newest."""
-        changes = split_change(before + 1, put, drop)
+        return self._keep(before, split_change(before + 1, put, drop), author, note)
+
+    def rule(self, before: int, ruling: Ruling) -> Change:
+        """Makes an owner's word durable as a version of its own; OfficeError as `activate`."""
+        change = Change(before + 1, ruling=ruling)
+        self._keep(before, [change], ruling.author, ruling.reason)
+        return change
+
+    def _keep(self, before: int, changes: list[Change], author: str, note: str) -> list[Change]:
         self._create()
         with self._opened(apsw.SQLITE_OPEN_READWRITE) as db:
             for pragma in _PRAGMAS:

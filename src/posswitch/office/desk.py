@@ -6,7 +6,7 @@ from typing import NamedTuple
 from posswitch.base.card import scrub
 from posswitch.base.errors import OfficeError
 from posswitch.base.order import TABLES
-from posswitch.base.registry import Change, Key, Registry, Row, key_of
+from posswitch.base.registry import Change, Key, Registry, Row, Ruling, Word, key_of
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.orders import ORDERS_LABEL
 from posswitch.office.books import Books, Entry, rebuilt
@@ -95,6 +95,13 @@ class Desk:
             _line("author", author, _AUTHOR_MAX),
             scrub(_line("note", note, _NOTE_MAX)),
         )
+
+    def rule(self, payment: int, says: Word, author: str, reason: str) -> int:
+        """Hands an owner's word to the node; the number of the order. OfficeError without a reason."""
+        author, reason = _line("author", author, _AUTHOR_MAX), _line("reason", reason.strip(), _NOTE_MAX)
+        if not reason:
+            raise OfficeError("give --reason: how it is known what became of the payment")
+        return self._books.rule(self.version, Ruling(payment, says, author, scrub(reason))).version
 
 
 def activations(entries: list[Entry]) -> list[list[Entry]]:
