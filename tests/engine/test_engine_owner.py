@@ -187,3 +187,23 @@ def test_a_gap_that_no_record_explains_is_damage(world):
     world.journal = Journal(world.folder, KEY)
     with pytest.raises(JournalDamaged, match="record 3"):
         world.journal.recover(NODE)
+
+
+def test_a_declared_repeat_of_what_may_be_lost_is_never_sent_on(restored):
+    lost = restored.request("card 5", declared=True)
+    seq = restored.state.seq
+    (decision,) = restored.submit(lost)
+    assert (restored.told[-1], decision.verdict.cause, restored.state.seq) == ("98", "", seq + 1)
+    assert restored.journal.row_by_key(lost.key) is None
+    restored.reversal(lost)
+    assert restored.row().state == NEEDS_OWNER
+
+
+def test_a_declared_repeat_is_never_a_duplicate(world):
+    asked = world.sale()
+    world.answer("00")
+    world.wait(10_000)
+    world.repeat(asked)
+    world.repeat(asked, declared=True)
+    world.repeat(asked, declared=True, amount_minor=1)
+    assert world.told == ["00", "94", "00", "30"]

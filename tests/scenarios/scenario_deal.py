@@ -108,6 +108,11 @@ def changed(message: Message, changes: dict[int, str | None]) -> Message:
     return message
 
 
+def declared(message: Message) -> Message:
+    """The same message, saying itself that it was sent before (xxx1)."""
+    return Message(f"{message.mti[:3]}1", dict(message.fields), message.header)
+
+
 def packed(message: Message, step: Step, mak: bytes, old_mak: bytes) -> bytes:
     """Signed as the line says."""
     if "no-mac" in step.options:

@@ -14,6 +14,7 @@ ORDINALS = {"first": 0, "second": 1, "third": 2}
 OPTIONS = frozenset(
     {
         "pin",
+        "declared",
         "manual",
         "no-card",
         "no-track",

@@ -16,6 +16,7 @@ from scenario_deal import (
     check_asked,
     check_paid,
     check_taken_back,
+    declared,
     packed,
     request_of,
 )
@@ -191,10 +192,14 @@ class Paying:
         return answer
 
     async def _repeat(self, step: Step) -> None:
-        """The same bytes again (or, when they were lost, for the first time)."""
+        """The same bytes again (or, when they were lost, for the first time), or declared to be a repeat."""
         deal = self.deal(step.ref)
         ear = self._ear_of(deal)
-        deal.till.cable.put(deal.payload)
+        payload = deal.payload
+        if "declared" in step.options:
+            again = changed(declared(deal.request), step.changes)
+            payload = packed(again, step, deal.till.mak, ear.old_mak)
+        deal.till.cable.put(payload)
         if step.told is None:  # an echo comes back behind whatever was sent before it
             await self._echoed(ear)
         await self._answered(ear, deal, step)
@@ -230,6 +235,7 @@ class Paying:
             till.id, till.fitting.merchant, deal.stan, deal.batch, purchase, why, deal.kind
         )
         changed(message, step.changes)
+        message = declared(message) if "declared" in step.options else message
         till.cable.put(packed(message, step, till.mak, ear.old_mak))
         if step.told:
             stan = str(message.fields.get(11, ""))

@@ -34,6 +34,7 @@ from posswitch.scheme.kinds import (
     UPLOAD_END,
     Kind,
     batch_of,
+    is_declared_repeat,
     is_request,
     is_unnamed,
     kind_from_terminal,
@@ -283,6 +284,7 @@ class Admission:
             original[6:12],
             original[12:16],
             had.get(38, ""),
+            is_declared_repeat(heard.message.mti),
         )
 
     def _reversal(self, heard: Heard, kind: Kind) -> Event:

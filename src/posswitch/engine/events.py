@@ -46,6 +46,7 @@ class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=
     orig_stan: str = ""
     orig_date: str = ""  # MMDD
     auth: str = ""
+    declared: bool = False  # the terminal says itself that it sends this again
 
 
 class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

@@ -1,5 +1,6 @@
 """What a person must decide: how a payment comes to need an owner, and what the owner's word does."""
 
+from posswitch.base.bounds import RESTORED_DOUBT_NS
 from posswitch.base.moment import stamp
 from posswitch.base.registry import Change, Ruling
 from posswitch.engine.effects import Amend, Decision, WakeLane
@@ -53,6 +54,11 @@ def handed_to_owner(state: State, event: HandedToOwner, facts: Facts, at_ns: int
         holds=() if advice else release(flight.holds),
     )
     return Decision(verdict)
+
+
+def in_doubt(state: State, at_ns: int) -> bool:
+    """Whether what this journal does not have may be of those that a restore has lost."""
+    return bool(state.restored_ns) and at_ns - state.restored_ns < RESTORED_DOUBT_NS
 
 
 def ruled(state: State, change: Change, ruling: Ruling, facts: Facts, at_ns: int) -> Decision:

@@ -1,6 +1,5 @@
 """What terminals ask: payments and reversals. The first refusal ends a request with its DE39."""
 
-from posswitch.base.bounds import RESTORED_DOUBT_NS
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.engine.effects import (
     Answer,
@@ -16,6 +15,7 @@ from posswitch.engine.facts import Facts, Row
 from posswitch.engine.guard import Refusal, card, card_hold, guard, limits, route
 from posswitch.engine.lifecycle import APPROVED, FORWARDED, RECEIVED, REVERSED, after
 from posswitch.engine.original import Base, build_on
+from posswitch.engine.owner import in_doubt
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, reopen, reverse
 from posswitch.engine.rules import Rules
 from posswitch.engine.state import State
@@ -28,6 +28,8 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
     """match → guard → original → card → limits → route."""
     if facts.row is not None:
         return _repeat(state, event, facts.row, at_ns, rules)
+    if event.declared and in_doubt(state, at_ns):
+        return _told(event, Answer(UNKNOWN_OUTCOME), 0, "a repeat of what may be lost")
     kind, now = PAYMENT_KINDS[event.kind], stamp(at_ns)
     refusal = guard(kind, event)
     base = build_on(state, kind, event, facts, rules) if kind.original else None
@@ -98,15 +100,19 @@ def _repeat(state: State, event: RequestArrived, row: Row, at_ns: int, rules: Ru
     if not isinstance(first, RequestArrived):
         return _told(event, Answer(row.code), row.payment, "its reversal came first")
     if _content(first) != _content(event):
-        return _told(event, Answer("94"), 0, "same key, other content")
+        code = "30" if event.declared else "94"
+        return _told(event, Answer(code), 0, "same key, other content")
     if row.state == FORWARDED:
         moved = EraseTicket(state.flights[row.payment].ticket)
         return Decision(Verdict(row.payment, why="repeat moves the reply"), (moved,))
-    if _is_old(row, at_ns, rules) and not PAYMENT_KINDS[event.kind].advice:
+    expected = event.declared or PAYMENT_KINDS[event.kind].advice
+    if _is_old(row, at_ns, rules) and not expected:
         return _told(event, Answer("94"), row.payment, "a key from long ago")
+    rrn = state.rrn(row.first.at_ns, row.payment)
     if event.kind == BALANCE.name and row.state == APPROVED:
-        return _told(event, Answer("94"), row.payment, "a balance is not kept, it is asked anew")
-    answer = Answer(row.code, state.rrn(row.first.at_ns, row.payment), row.auth, state.day[4:])
+        code = UNKNOWN_OUTCOME if event.declared else "94"
+        return _told(event, Answer(code, rrn), row.payment, "a balance is not kept, it is asked anew")
+    answer = Answer(row.code, rrn, row.auth, state.day[4:])
     approved = row.payment if row.state == APPROVED and PAYMENT_KINDS[event.kind].reversible else 0
     told = SendResponse(event.ticket, event, answer, approved, repeat=True)
     return Decision(Verdict(row.payment, why="repeat answered"), (told,))
@@ -144,7 +150,7 @@ def reversal_arrived(
 
 def _reversal_of_nothing(state: State, event: ReversalArrived, at_ns: int) -> Decision:
     """Its original never came; or it is one of those that a restored journal has lost: a person must look."""
-    lost = state.restored_ns and at_ns - state.restored_ns < RESTORED_DOUBT_NS
+    lost = in_doubt(state, at_ns)
     cause, code = ("reversal-of-lost", _DONE) if lost else ("reversal-came-first", "25")
     verdict = Verdict(state.seq + 1, cause, after(RECEIVED, cause), code if lost else "22")
     return Decision(verdict, (SendResponse(event.ticket, event, Answer(code)),))

@@ -169,8 +169,18 @@ def is_request(mti: str) -> bool:
     return mti[2] in "024"
 
 
+def is_declared_repeat(mti: str) -> bool:
+    """True for an acquirer's xxx1: the same message, it says, was sent before (ISO 8583:1987)."""
+    return mti[3] == "1"
+
+
+def _plain(mti: str) -> str:
+    return f"{mti[:3]}0" if is_declared_repeat(mti) else mti
+
+
 def kind_from_terminal(mti: str, had: dict[int, str]) -> Kind | None:
     """The kind of a terminal's message by MTI, F3, F25 and F60, or None when it is not offered."""
+    mti = _plain(mti)
     if mti in _WITH_PROCESSING:
         return _BY_TERMINAL.get((mti, had.get(3, ""), had.get(25, ""), had.get(60, "")[0:2]))
     if mti == REVERSAL.terminal[0]:
@@ -185,6 +195,7 @@ def kind_reversed(had: dict[int, str]) -> Kind | None:
 
 def is_unnamed(mti: str, had: dict[int, str]) -> bool:
     """Whether a message lacks one of the fields that say of what kind it is."""
+    mti = _plain(mti)
     naming = (3, 25, 60) if mti in _WITH_PROCESSING or mti == REVERSAL.terminal[0] else (60,)
     return mti in _MTIS and any(field not in had for field in naming)
 
