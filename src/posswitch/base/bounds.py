@@ -24,6 +24,7 @@ LANE_SENDING_MAX = 32  # reversals in flight to one bank
 LINKS_PER_BANK_MAX = 16
 BATCH_ITEMS_MAX = 5000  # payments of a terminal's batch that a settlement looks at
 SNAPSHOT_EVERY = 50_000
+NEAR_FLIGHTS_MAX = 512  # payments under way that an answer which matches nothing is compared with
 RESTORED_SKIP = 1_000_000_000  # record numbers that a restored journal leaves out
 RESTORED_DOUBT_NS = 48 * 3600 * 1_000_000_000  # how long a reversal of nothing may be of a lost payment
 _SECONDS_MAX = 1_000_000

@@ -11,12 +11,15 @@ from posswitch.engine.lifecycle import (
     DECLINED,
     FORWARDED,
     NEEDS_OWNER,
+    OPEN,
     REVERSING,
     after,
 )
+from posswitch.engine.near import near_miss
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, forget, release, reopen, reverse
 from posswitch.engine.rules import Rules
 from posswitch.engine.state import Flight, State
+from posswitch.scheme.interbank import REVERSAL_ANSWER
 from posswitch.scheme.kinds import (
     ADVICE_LATER,
     HOP_CODES,
@@ -26,8 +29,6 @@ from posswitch.scheme.kinds import (
     REVERSAL_UNKNOWN,
     answer_mti,
 )
-
-REVERSAL_ANSWER = "0430"
 
 
 def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int, rules: Rules) -> Decision:
@@ -129,8 +130,8 @@ def _advice_answered(event: AnswerArrived, flight: Flight) -> Decision:
 def _answer_to_closed(state: State, event: AnswerArrived, row: Row | None, at_ns: int) -> Decision:
     """An answer to nothing under way. An approval that the terminal never saw must not stand."""
     request = row.request if row is not None else None
-    if row is None or request is None or not _was_asked(row, request, event):
-        return Decision(None, note="answer-unmatched")
+    if row is None or request is None or row.state in OPEN or not _was_asked(row, request, event):
+        return _unmatched(state, event, row)
     kind = PAYMENT_KINDS[request.kind]
     if event.mti == REVERSAL_ANSWER or kind.advice:
         done = event.code in (APPROVALS if kind.advice else REVERSAL_DONE)
@@ -142,6 +143,15 @@ def _answer_to_closed(state: State, event: AnswerArrived, row: Row | None, at_ns
     if event.code in APPROVALS and unseen and kind.reversible:
         return Decision(reopen(state, row, "approved-after-all", at_ns), (WakeLane(event.bank),))
     return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"))
+
+
+def _unmatched(state: State, event: AnswerArrived, row: Row | None) -> Decision:
+    """It moves nothing; when it comes near a payment, that is evidence beside it."""
+    payment, differs = near_miss(state, event, row)
+    if not payment:
+        return Decision(None, note="answer-unmatched")
+    why = f"a near miss: {event.mti} {event.code} of its bank belongs to nothing; {differs}"
+    return Decision(Verdict(payment, why=why))
 
 
 def _was_asked(row: Row, request: RequestArrived, answer: AnswerArrived) -> bool:

@@ -7,6 +7,8 @@ MAC_FIELDS = (2, 3, 4, 7, 11, 18, 25, 28, 32, 33, 38, 39, 41, 42)
 MAC_FIELDS_MANAGEMENT = (7, 11, 39, 53, 70, 100)
 ORIGINAL, ORIGINAL_DIGITS_IN_MAC = 90, 20
 
+REVERSAL_ANSWER = "0430"
+
 # What an answer repeats of its request.
 ANSWER_FIELDS = (2, 3, 4, 7, 11, 12, 13, 14, 18, 25, 32, 33, 37, 41, 42, 49)
 

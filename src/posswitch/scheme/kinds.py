@@ -171,7 +171,7 @@ def is_request(mti: str) -> bool:
 
 def is_declared_repeat(mti: str) -> bool:
     """True for an acquirer's xxx1: the same message, it says, was sent before (ISO 8583:1987)."""
-    return mti[3] == "1"
+    return mti[3:] == "1"
 
 
 def _plain(mti: str) -> str:
