@@ -270,3 +270,26 @@ def test_a_restart_on_a_later_day_turns_it(world):
     world.wait(24 * 3600)
     world.restart()
     assert world.state.day == "20260616"
+
+
+def test_without_room_nothing_new_is_begun_and_the_old_is_finished(tmp_path):
+    world = World(tmp_path)
+    paid = world.sale()
+    world.answer("00")
+    world.sale("card 2")
+    open_ = world.payment
+    world.room = False
+    seq = world.state.seq
+    refused = world.request("card 3")
+    (decision,) = world.submit(refused)
+    assert (world.told[-1], decision.note, world.state.seq) == ("96", "disk-low", seq)
+    world.repeat(paid)
+    assert world.told[-1] == "00"
+    world.reversal(paid)
+    assert world.told[-1] == "00"
+    world.answer("51", open_)
+    assert (world.told[-1], world.row(open_).state) == ("51", DECLINED)
+    world.room = True
+    world.submit(refused)
+    assert world.row().state == FORWARDED
+    world.close()

@@ -109,6 +109,7 @@ class World:
         self.folder = folder
         self.rules = rules
         self.at_ns = MORNING_NS
+        self.room = True  # on the disk
         self.serving = {BANK: True, OTHER_BANK: True}
         self.refold = Refold(rules.limits.card_daily_minor)
         self.answers: list[SendResponse] = []
@@ -126,7 +127,7 @@ class World:
         self.journal = Journal(self.folder, KEY)
         self.state = self.journal.recover(NODE)
         self.reader = FactReader(
-            self.journal, self.state, ACQUIRER, lambda bank: self.serving.get(bank, False)
+            self.journal, self.state, ACQUIRER, lambda bank: self.serving.get(bank, False), lambda: self.room
         )
         for seq, record in records(self.folder):
             if seq > self._checked:

@@ -22,6 +22,7 @@ from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.gate import Gate
+from posswitch.edge.headroom import Headroom
 from posswitch.edge.hear import ANSWERS, Hearing
 from posswitch.edge.listener import Listener
 from posswitch.edge.log import log_to
@@ -87,6 +88,8 @@ class Node:
         self._vitals = ports.vitals
         self._gate = Gate()
         self._dirty: dict[Wire, None] = {}
+        self._headroom = Headroom(ports.disk, config.data)
+        self._headroom.look()
         self._runtime = Runtime(
             self._journal,
             self._state,
@@ -97,6 +100,7 @@ class Node:
             self._vitals,
             self._dirty,
             ports.die,
+            self._headroom,
             config.acquirer,
             config.cutover_s,
         )
@@ -178,6 +182,7 @@ class Node:
         if tick_ns >= self._next_sweep_ns:
             self._next_sweep_ns = tick_ns + _SWEEP_NS
             self._gate.sweep(tick_ns)
+            self._headroom.look()
             for links in self._runtime.links.values():
                 links.sweep(tick_ns)
         if tick_ns >= self._next_sync_ns:

@@ -13,6 +13,7 @@ from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Change
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
+from posswitch.edge.headroom import Headroom
 from posswitch.edge.sealed import Tickets
 from posswitch.edge.vitals import Vitals
 from posswitch.edge.wire import Wire
@@ -63,6 +64,7 @@ class Runtime:
         vitals: Vitals,
         dirty: dict[Wire, None],
         die: Callable[[BaseException], None],
+        headroom: Headroom,
         acquirer: str,
         cutover_s: int,
     ) -> None:
@@ -75,7 +77,8 @@ class Runtime:
         self._vitals = vitals
         self._dirty = dirty
         self._die = die
-        self._facts = FactReader(journal, state, acquirer, self._ready)
+        self._facts = FactReader(journal, state, acquirer, self._ready, lambda: not headroom.low)
+        self._headroom = headroom
         self._cutover_s = cutover_s
         self._queue: deque[Event] = deque()
         self._unheard: dict[int, None] = {}  # approvals told to nobody in this turn
@@ -301,6 +304,8 @@ class Runtime:
             "open_reversals": states[REVERSING],
             "open_advices": states[ADVISING],
             "needs_owner": self.owners,
+            "disk_free_bytes": self._headroom.free_bytes,
+            "disk_low": self._headroom.low,
             "tickets": len(self._tickets),
             "links_up": sum(links.serving() for links in self.links.values()),
             "links": sum(len(links.bank.links) for links in self.links.values()),

@@ -40,7 +40,8 @@ class Entry(NamedTuple):
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """`row`: the payment the event speaks of, found by repeat key, number or RRN; `used_minor`: the card's
     holds today; `bank_ready`: a link to the bank is serving. `original`: the payment that a request builds
-    on; `taken_minor`: what has already been taken of it, or of `row`. `batch`: every payment of a batch."""
+    on; `taken_minor`: what has already been taken of it, or of `row`. `batch`: every payment of a batch.
+    `room`: the disk has room for something new."""
 
     row: Row | None = None
     used_minor: int = 0
@@ -48,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     original: Row | None = None
     taken_minor: int = 0
     batch: tuple[Entry, ...] = ()
+    room: bool = True
 
 
 NO_FACTS = Facts()

@@ -28,6 +28,8 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
     """match → guard → original → card → limits → route."""
     if facts.row is not None:
         return _repeat(state, event, facts.row, at_ns, rules)
+    if not facts.room:  # refused without a record, which would need room itself
+        return Decision(None, (SendResponse(event.ticket, event, Answer("96")),), note="disk-low")
     if event.declared and in_doubt(state, at_ns):
         return _told(event, Answer(UNKNOWN_OUTCOME), 0, "a repeat of what may be lost")
     kind, now = PAYMENT_KINDS[event.kind], stamp(at_ns)

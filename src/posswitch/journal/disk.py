@@ -46,6 +46,9 @@ class Disk(Protocol):
     def exists(self, path: Path) -> bool:
         """Whether there is such a file."""
 
+    def space(self, folder: Path) -> tuple[int, int]:
+        """Bytes that are free for us, and all bytes, of the file system that a folder is on."""
+
 
 class MachineDisk:
     """The file systems of this machine."""
@@ -75,6 +78,11 @@ class MachineDisk:
     def exists(self, path: Path) -> bool:
         """See Disk."""
         return path.exists()
+
+    def space(self, folder: Path) -> tuple[int, int]:
+        """See Disk."""
+        found = os.statvfs(folder)
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
 MACHINE = MachineDisk()

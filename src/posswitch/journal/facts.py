@@ -28,13 +28,21 @@ _PREAUTH_NS_MAX = ORIGINAL_DAYS_MAX * 86_400 * NS_PER_S
 
 
 class FactReader:
-    """Reads for one node; `ready` says whether a bank can be sent to now."""
+    """Reads for one node; `ready`: whether a bank can be sent to now, `room`: whether the disk has room."""
 
-    def __init__(self, journal: Journal, state: State, acquirer: str, ready: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        state: State,
+        acquirer: str,
+        ready: Callable[[str], bool],
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._journal = journal
         self._state = state
         self._acquirer = acquirer
         self._ready = ready
+        self._room = room
 
     def read(self, event: Event, at_ns: int) -> Facts:
         """What the journal knows about this event."""
@@ -43,6 +51,8 @@ class FactReader:
 
     def _request(self, event: RequestArrived, at_ns: int) -> Facts:
         row, used_minor = self._journal.facts(event.key, card_key(event), self._state.day)
+        if row is None and not self._room():
+            return Facts(room=False)
         kind = PAYMENT_KINDS[event.kind]
         original = self._original(kind, event, at_ns) if kind.original else None
         if original is None or original.request is None:

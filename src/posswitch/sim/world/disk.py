@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 
 _SECTOR_BYTES = 512
+_SPACE_BYTES = 1 << 40
 
 
 class Image:
@@ -71,6 +72,7 @@ class Disk:
         self.files: dict[str, Image] = {}
         self.before: Callable[[str], None] = lambda what: None
         self.life = ""  # whose the next files are
+        self.full = False  # as far as programs are told; what was begun still fits
         self.entropy = entropy
         self.lives = lives
         self._buried = False
@@ -126,6 +128,10 @@ class Disk:
     def exists(self, path: Path) -> bool:
         """See journal.disk."""
         return str(path) in self.files
+
+    def space(self, folder: Path) -> tuple[int, int]:
+        """See journal.disk."""
+        return (0 if self.full else _SPACE_BYTES), _SPACE_BYTES
 
 
 class _Slots:

@@ -22,6 +22,7 @@ STRIKES = (
     Strike("write-fails", 5.0),
     Strike("disk-broken", 8.0),
     Strike("disk-full", 8.0),
+    Strike("disk-fills", 5.0),
     Strike("clock-step", 3.0),
     Strike("key-change", 0.5),
     Strike("bank-away", 4.0),

@@ -241,6 +241,7 @@ class World:
         self._note("everything heals")
         self._fuse = 0
         self._disk_error = None
+        self._make_room()
         self._hsm_broken = False
         self.streets.heal()
 
@@ -266,6 +267,13 @@ class World:
 
     def _mend_disk(self) -> None:
         self._disk_error = None
+
+    def _disk_fills(self) -> None:
+        self.disk.full = True
+        self._after(self.entropy.uniform(0.5, 3.0), self._make_room)
+
+    def _make_room(self) -> None:
+        self.disk.full = False
 
     def _clock_step(self) -> None:
         self._machine_off_ns = int(self.entropy.uniform(-30.0, 30.0) * NS_PER_S)
@@ -298,6 +306,7 @@ _STRIKES: dict[str, Callable[[World], None]] = {
     "write-fails": World._write_fails,
     "disk-broken": World._disk_broken,
     "disk-full": World._disk_full,
+    "disk-fills": World._disk_fills,
     "clock-step": World._clock_step,
     "key-change": World._key_change,
     "bank-away": World._bank_away,
