@@ -75,6 +75,8 @@ class Node:
         self._die = ports.die
         self._journal = Journal(config.data, journal_key(hsm), ports.disk)
         self._state = self._journal.recover(config.node)
+        if self._journal.frames_cut:
+            log.warning("torn tail", record=self._state.seq, frames_cut=self._journal.frames_cut)
         self._tickets = Tickets(int(config.timers.terminal * NS_PER_S))
         self._registry = registry_in_force(config, self._state)
         for obstacle in obstacles(config, self._registry, self._state, clock.wall_ns()):

@@ -11,6 +11,7 @@ import apsw
 from posswitch.base.errors import JournalError
 
 _BUSY_MS = 2000
+_CHUNK_BYTES = 1 << 20
 
 
 class Slots(Protocol):
@@ -46,6 +47,9 @@ class Disk(Protocol):
     def exists(self, path: Path) -> bool:
         """Whether there is such a file."""
 
+    def rewrite(self, path: Path) -> bytes | mmap.mmap:
+        """Writes a file's bytes over themselves and syncs; the bytes, none when it is missing."""
+
     def space(self, folder: Path) -> tuple[int, int]:
         """Bytes that are free for us, and all bytes, of the file system that a folder is on."""
 
@@ -78,6 +82,18 @@ class MachineDisk:
     def exists(self, path: Path) -> bool:
         """See Disk."""
         return path.exists()
+
+    def rewrite(self, path: Path) -> bytes | mmap.mmap:
+        """See Disk."""
+        if not path.exists() or not path.stat().st_size:
+            return b""
+        with path.open("r+b") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            for at in range(0, len(data), _CHUNK_BYTES):
+                file.write(data[at : at + _CHUNK_BYTES])
+            file.flush()
+            os.fsync(file.fileno())
+        return data
 
     def space(self, folder: Path) -> tuple[int, int]:
         """See Disk."""

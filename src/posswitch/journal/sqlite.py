@@ -26,6 +26,7 @@ from posswitch.journal.chain import HEAD_BYTES, Chain, Head, HeadFile
 from posswitch.journal.disk import MACHINE, Disk
 from posswitch.journal.layout import APPLICATION_ID, DATABASE, HEAD, LAYOUT_VERSION, TABLES
 from posswitch.journal.recovery import decode_record, last_head, recovered, snapshot_mac
+from posswitch.journal.tail import settle
 
 _SNAPSHOTS_KEPT = 2
 
@@ -69,7 +70,7 @@ class Journal:
     def __init__(self, folder: Path, key: bytes, disk: Disk = MACHINE) -> None:
         self._chain = Chain(key)
         self._head_file = HeadFile(disk.slots(folder / HEAD, HEAD_BYTES), self._chain)
-        self._db = _connect(disk, folder / DATABASE)
+        self._db, self.frames_cut = _connect(disk, folder / DATABASE)
         self._run = self._db.cursor().execute
         self._last = last_head(self._db)
         if not self._last.seq:
@@ -227,41 +228,43 @@ class Journal:
 
     # Recovery
 
-    def _rewrite(self) -> None:
-        """What a crash or a failed sync left may be in memory only, however it is read: written anew."""
-        try:
-            self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except apsw.Error as error:
-            raise JournalError(
-                f"the journal's end cannot be written ({type(error).__name__}); "
-                "see to the disk, then start again"
-            ) from None
-
     def recover(self, node: str) -> State:
-        """The state after the last record, as `recovered` finds it.
-
-        The head file names that record only with the next commit: until then a power cut may bring back an
-        old WAL that never had what a failed sync lost.
-        """
-        self._rewrite()
+        """The state after the last record, as `recovered` finds it."""
         head = self._head_file.read() if self._last.seq or not self._head_file.blank else None
         return recovered(self._db, self._chain, head, node)
 
 
-def _connect(disk: Disk, path: Path) -> apsw.Connection:
-    """The write connection; raises JournalError when the file is not a journal of this layout."""
+def _connect(disk: Disk, path: Path) -> tuple[apsw.Connection, int]:
+    """The write connection, and how many frames of the log's end were torn or never committed.
+
+    Raises JournalError when the file is not a journal of this layout, or its end cannot be written.
+    """
     try:
+        frames = settle(disk, path)
         db = disk.database(path)
         for pragma in _PRAGMAS:
             db.execute(f"PRAGMA {pragma}")
-        version = db.pragma("user_version")
-        if version == 0 and not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
-            with db:
-                db.execute(TABLES)
-                db.pragma("application_id", APPLICATION_ID)
-                db.pragma("user_version", LAYOUT_VERSION)
-        elif version != LAYOUT_VERSION:
-            raise JournalError(f"{path}: layout {version}, this program reads {LAYOUT_VERSION}")
-    except apsw.Error as error:
-        raise JournalError(f"{path}: cannot be opened as a journal ({type(error).__name__})") from None
-    return db
+        _lay_out(db, path)
+        cut = frames - _whole_frames(db) if frames else 0
+    except (apsw.Error, OSError) as error:
+        name = type(error).__name__
+        raise JournalError(f"{path}: cannot be opened as a journal ({name}); see to the disk") from None
+    return db, cut
+
+
+def _whole_frames(db: apsw.Connection) -> int:
+    """The frames of the log up to its last commit; they are copied into the database on the way."""
+    _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone() or (0, 0, 0)
+    return int(frames)
+
+
+def _lay_out(db: apsw.Connection, path: Path) -> None:
+    """Makes the tables of a new file; JournalError for those of another layout."""
+    version = db.pragma("user_version")
+    if version == 0 and not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        with db:
+            db.execute(TABLES)
+            db.pragma("application_id", APPLICATION_ID)
+            db.pragma("user_version", LAYOUT_VERSION)
+    elif version != LAYOUT_VERSION:
+        raise JournalError(f"{path}: layout {version}, this program reads {LAYOUT_VERSION}")

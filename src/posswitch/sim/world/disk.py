@@ -129,6 +129,26 @@ class Disk:
         """See journal.disk."""
         return str(path) in self.files
 
+    def rewrite(self, path: Path) -> bytes:
+        """See journal.disk."""
+        image = self.files.get(str(path))
+        if image is None:
+            return b""
+        data = bytes(image.data)
+        self.change(self.life, "rewrite")
+        image.write(0, data)
+        self.sync(self.life, image)
+        return data
+
+    def sync(self, life: str, image: Image) -> None:
+        """Makes a file durable, or fails and loses what it should have written."""
+        try:
+            self.change(life, "sync")
+        except apsw.IOError:
+            image.pending.clear()  # as Linux does: what could not be written counts as written
+            raise
+        image.sync()
+
     def space(self, folder: Path) -> tuple[int, int]:
         """See journal.disk."""
         return (0 if self.full else _SPACE_BYTES), _SPACE_BYTES
@@ -203,12 +223,7 @@ class _File:
         self._image.cut(size)
 
     def xSync(self, flags: int) -> None:
-        try:
-            self._disk.change(self._life, "sync")
-        except apsw.IOError:
-            self._image.pending.clear()  # as Linux does: what could not be written counts as written
-            raise
-        self._image.sync()
+        self._disk.sync(self._life, self._image)
 
     def xFileSize(self) -> int:
         return len(self._image.data)
