@@ -293,3 +293,17 @@ def test_without_room_nothing_new_is_begun_and_the_old_is_finished(tmp_path):
     world.submit(refused)
     assert world.row().state == FORWARDED
     world.close()
+
+
+def test_a_clock_set_forward_between_two_lives_makes_no_repeat_old(tmp_path):
+    world = World(tmp_path)
+    paid = world.sale()
+    world.answer("00")
+    world.wait(3600)
+    world.restart()
+    world.repeat(paid)
+    assert world.told == ["00", "00"]
+    world.wait(RULES.timers.flight_max + 1)
+    world.repeat(paid)
+    assert world.told[-1] == "94"
+    world.close()

@@ -91,9 +91,13 @@ def _content(request: RequestArrived) -> tuple[str | int | bytes, ...]:
     )  # fmt: skip
 
 
-def _is_old(row: Row, at_ns: int, rules: Rules) -> bool:
-    """Whether no message of this payment can still be under way; what has its key now is something else."""
-    return at_ns - row.first.at_ns > int(rules.timers.flight_max * NS_PER_S)
+def _is_old(state: State, row: Row, at_ns: int, rules: Rules) -> bool:
+    """Whether no message of this payment can still be under way; what has its key now is something else.
+
+    How long ago a life before this one got it is unknown: the clock may have been set in between.
+    """
+    since_ns = max(row.first.at_ns, state.restarted_ns)
+    return at_ns - since_ns > int(rules.timers.flight_max * NS_PER_S)
 
 
 def _repeat(state: State, event: RequestArrived, row: Row, at_ns: int, rules: Rules) -> Decision:
@@ -108,7 +112,7 @@ def _repeat(state: State, event: RequestArrived, row: Row, at_ns: int, rules: Ru
         moved = EraseTicket(state.flights[row.payment].ticket)
         return Decision(Verdict(row.payment, why="repeat moves the reply"), (moved,))
     expected = event.declared or PAYMENT_KINDS[event.kind].advice
-    if _is_old(row, at_ns, rules) and not expected:
+    if _is_old(state, row, at_ns, rules) and not expected:
         return _told(event, Answer("94"), row.payment, "a key from long ago")
     rrn = state.rrn(row.first.at_ns, row.payment)
     if event.kind == BALANCE.name and row.state == APPROVED:
@@ -131,7 +135,7 @@ def reversal_arrived(
     if first is None:
         code = "25" if row.state == REVERSED else _DONE
         return _told(event, Answer(code), row.payment, "reversal again")
-    differs = _differs(event, first, _is_old(row, at_ns, rules))
+    differs = _differs(event, first, _is_old(state, row, at_ns, rules))
     if differs:
         code, why = differs
         return _told(event, Answer(code), row.payment, why)
