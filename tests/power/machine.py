@@ -69,11 +69,9 @@ class Machine:
         """kill -9 of the supervisor and its node; stopped first, so that it makes no other meanwhile."""
         assert self._supervisor is not None
         pid = self._supervisor.pid
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
-            for node in _children(pid):
-                os.kill(node, signal.SIGKILL)
-            os.kill(pid, signal.SIGKILL)
+        _send(pid, signal.SIGSTOP)
+        for dying in (*_children(pid), pid):
+            _send(dying, signal.SIGKILL)
         await self._supervisor.wait()
 
     async def stop(self) -> None:
@@ -88,6 +86,11 @@ class Machine:
             await asyncio.wait_for(self._supervisor.wait(), _STOP_SECONDS_MAX)
         except TimeoutError:
             await self._die()
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _children(pid: int) -> list[int]:
