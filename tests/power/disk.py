@@ -11,6 +11,7 @@ from typing import Self
 
 _SHUTDOWN = 0x8004587D  # FS_IOC_SHUTDOWN: every later access fails until the file system is mounted again
 _NO_LOG_FLUSH = struct.pack("I", 2)  # what is neither synced nor written back is lost
+_LOOP_DEVICES = 7  # their major number
 _OWN_MOUNTS = 0x00020000  # CLONE_NEWNS
 _IMAGE_BYTES = 1 << 30  # a sparse file
 _LEAVE_SECONDS_MAX = 10.0
@@ -71,6 +72,8 @@ class Disk:
         """The power is gone, at once; CannotCut when the file system does not know how."""
         handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            if os.major(os.fstat(handle).st_dev) != _LOOP_DEVICES:  # a cut here would end the machine itself
+                raise CannotCut(f"{self.folder} is not on a loop device of its own: mount it first")
             fcntl.ioctl(handle, _SHUTDOWN, _NO_LOG_FLUSH)
         except OSError as error:
             raise CannotCut(f"the file system cannot be cut off ({error.strerror}): use ext4") from None

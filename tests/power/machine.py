@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
-from tests.power.disk import Disk
-
 from posswitch.base.errors import PosswitchError
+
+from .disk import Disk
 
 POSSWITCH = (sys.executable, "-m", "posswitch")
 _READY = b"posswitch: listening"

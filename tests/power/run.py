@@ -12,13 +12,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.power.disk import CannotCut, Disk
-from tests.power.machine import POSSWITCH, Machine
-
 from posswitch.base.errors import PosswitchError
 from posswitch.edge.loop import run_fast
 from posswitch.sim.city import CONFIG_FILE, DATA_FOLDER, City
 from posswitch.sim.demo import DemoOptions, run_demo
+
+from .disk import CannotCut, Disk
+from .machine import POSSWITCH, Machine
 
 _CARELESS = (sys.executable, str(Path(__file__).parent / "careless.py"))
 _MUST_BE_ZERO = ("lost", "duplicated", "unknown")
@@ -33,8 +33,11 @@ def complaints(report: dict[str, Any], cuts: int) -> list[str]:
         found.append("something was still open at the end")
     if report["batches"]["unexplained"]:
         found.append(f"{report['batches']['unexplained']} batches are not explained")
-    if len(report["seconds_to_ready"]) != cuts or not all(report["in_flight_at_cut"]):
-        found.append(f"{cuts} cuts with payments in flight were asked for, each with a switch that came back")
+    met, back = report["in_flight_at_cut"], report["seconds_to_ready"]
+    if len(met) != cuts or not all(met):
+        found.append(f"{cuts} cuts were wanted with payments in flight, these were met: {met}")
+    if len(back) != cuts:
+        found.append(f"the switch came back {len(back)} times from {cuts} cuts")
     return found
 
 
