@@ -1,4 +1,8 @@
-"""A machine that loses power: `posswitch run` on a disk that forgets, dead at once, on again by itself."""
+"""A machine that loses power: `posswitch run` on a disk that forgets, dead at once, on again by itself.
+
+The processes are stopped before the disk is cut: a sync that is under way in that moment can return as if it
+had succeeded, and who got an answer because of it would have got it after the power was gone.
+"""
 
 import asyncio
 import contextlib
@@ -17,7 +21,10 @@ from .disk import Disk
 POSSWITCH = (sys.executable, "-m", "posswitch")
 _READY = b"posswitch: listening"
 _READY_SECONDS_MAX, _STOP_SECONDS_MAX = 60.0, 30.0
-_LINGER_S = (0.0, 0.3, 0.0, 0.05)  # how long processes outlive their disk, in turn
+_DIES_WITH_DISK = (True, False)  # what happens to the processes at a cut, in turn
+_OUTLIVES_S = 0.3
+_LOOK_S, _REST_SECONDS_MAX = 0.002, 10.0
+_AT_REST = ("T", "Z", "")  # stopped, dead, gone
 
 
 class Machine:
@@ -27,7 +34,7 @@ class Machine:
         self._disk = disk
         self._argv = ("setpriv", "--pdeathsig", "KILL", *program, "run", "-c", str(config))
         self._log = log
-        self._linger_s = cycle(_LINGER_S)
+        self._dies_with_disk = cycle(_DIES_WITH_DISK)
         self._supervisor: asyncio.subprocess.Process | None = None
         self._back: asyncio.Task[None] | None = None
         self.boot_seconds: list[float] = []  # from the start of the program until it listens
@@ -50,28 +57,48 @@ class Machine:
         raise PosswitchError(f"the switch does not start again; its last words are in {self._log}")
 
     def kill(self) -> None:
-        """The disk fails in this moment, the processes now or a little later; then power is back."""
-        self._disk.cut()
-        self._back = asyncio.create_task(self._die_and_return(next(self._linger_s)))
+        """The disk fails in this moment, and the processes with it, or a little later; then power is back."""
+        dies_with_disk = next(self._dies_with_disk)
+        processes = self._stopped()
+        if dies_with_disk:  # a sync under way may seem to succeed, but nobody is told any more
+            self._disk.cut()
+        self._back = asyncio.create_task(self._return(processes, outlives=not dies_with_disk))
 
-    async def _die_and_return(self, linger_s: float) -> None:
-        if linger_s:
-            await asyncio.sleep(linger_s)
+    def _stopped(self) -> list[int]:
+        """Supervisor and node, which from now on do nothing but end the system call they are in."""
+        assert self._supervisor is not None
+        pid = self._supervisor.pid
+        _send(pid, signal.SIGSTOP)
+        processes = [pid, *_children(pid)]
+        for process in processes[1:]:
+            _send(process, signal.SIGSTOP)
+        return processes
+
+    async def _return(self, processes: list[int], outlives: bool) -> None:
+        if outlives:
+            await self._outlive(processes)
         await self._die()
         await asyncio.to_thread(self._disk.unmount)
         await asyncio.to_thread(self._disk.mount)
         begin = time.monotonic()
         await self.start()
         self.boot_seconds.append(round(time.monotonic() - begin, 3))
-        print(f"cut {len(self.boot_seconds)}: processes outlived the disk by {linger_s} s", file=sys.stderr)
+
+    async def _outlive(self, processes: list[int]) -> None:
+        """The disk fails between two system calls, and every later one of the node gets an error."""
+        async with asyncio.timeout(_REST_SECONDS_MAX):
+            while not all(_state(process) in _AT_REST for process in processes):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_S)
+        self._disk.cut()
+        for process in processes:
+            _send(process, signal.SIGCONT)
+        await asyncio.sleep(_OUTLIVES_S)
 
     async def _die(self) -> None:
         """kill -9 of the supervisor and its node; stopped first, so that it makes no other meanwhile."""
         assert self._supervisor is not None
-        pid = self._supervisor.pid
-        _send(pid, signal.SIGSTOP)
-        for dying in (*_children(pid), pid):
-            _send(dying, signal.SIGKILL)
+        for process in reversed(self._stopped()):
+            _send(process, signal.SIGKILL)
         await self._supervisor.wait()
 
     async def stop(self) -> None:
@@ -95,9 +122,18 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 def _children(pid: int) -> list[int]:
     """The processes whose parent is `pid`, as /proc tells."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has just ended
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-    return found
+    found = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat")]
+    return [child for child in found if _stat(child)[1:2] == [str(pid)]]
+
+
+def _state(pid: int) -> str:
+    """`T` for a stopped process, `Z` for a dead one, none when there is no such."""
+    return "".join(_stat(pid)[:1])
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent and more of a process; none when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
