@@ -140,11 +140,11 @@ async def _trade(options: DemoOptions, striker: Striker, show: "_Show", interrup
             return
         if not await striker.strike():
             show.say("no blow: no sale came through")
-            return
+            continue
         show.say(f"struck with {striker.in_flight[-1]} sales in flight")
         if not await striker.recovered():
             show.say("the switch does not come back")
-            return
+            return  # what it owes stays open, and the report says so
         show.say(f"serves again after {striker.away_seconds[-1]} s")
     await _waited(interrupted, None if options.seconds is None else begin + options.seconds - loop.time())
 

@@ -59,8 +59,9 @@ class Striker:
         while loop.time() < begin + _SALE_SECONDS_MAX:
             sales = self._streets.in_flight(self._serves_since_ns)
             choosy = loop.time() < begin + _CHOOSY_SECONDS
-            if sales and (self._streets.at_a_bank(sales) or not choosy):
-                self._struck_pid = running(self._config)
+            pid = running(self._config)
+            if pid and sales and (self._streets.at_a_bank(sales) or not choosy):
+                self._struck_pid = pid
                 self._switch.kill()
                 self.in_flight.append(len(sales))
                 return True
