@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -43,8 +44,9 @@ async def measured(folder: Path, purchases: int, seed: int) -> dict[str, Any]:
     try:
         growth = await _filled(city, load, purchases)
         figures = {"growth": growth, **_on_file(city), "refused": load.refused}
-        figures["ready_warm_s"] = [await _ready_s(city, cold=False) for _ in range(_CRASHES)]
-        figures["ready_cold_s"] = [await _ready_s(city, cold=True) for _ in range(_CRASHES)]
+        for name, cold in (("warm", False), ("cold", True)):
+            waits = [await _ready(city, cold) for _ in range(_CRASHES)]
+            figures[f"ready_{name}_s"], figures[f"ready_{name}_cpu_s"] = map(list, zip(*waits, strict=True))
     finally:
         for server in servers:
             server.close()
@@ -113,18 +115,23 @@ def _on_file(city: City) -> dict[str, float]:
     }
 
 
-async def _ready_s(city: City, cold: bool) -> float:
-    """Seconds from the start of a node's process until it listens; it is killed again at once."""
+async def _ready(city: City, cold: bool) -> tuple[float, float]:
+    """Seconds from the start of a node until it listens, and of its CPU; it is killed again at once."""
     if cold:
         for path in city.data.glob(f"{DATABASE}*"):
             _forget(path)
     supervisor = Supervisor(city.config)
-    begin = time.monotonic()
+    begin, spent = time.monotonic(), _children_cpu_s()
     await supervisor.start()
-    seconds = round(time.monotonic() - begin, 2)
+    seconds = time.monotonic() - begin
     supervisor.kill()
     await supervisor.stop()
-    return seconds
+    return round(seconds, 2), round(_children_cpu_s() - spent, 2)
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _forget(path: Path) -> None:
