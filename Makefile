@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: run setup test lint bench sim prove prove-short mutants fuzz clean
+.PHONY: run setup test lint bench sim prove prove-short power mutants fuzz clean
 
 run: .venv/.stamp
 	$(BIN)/posswitch demo
@@ -36,19 +36,28 @@ REQUESTS ?= 500
 sim: .venv/.stamp
 	$(BIN)/posswitch sim --seeds $(SEEDS) --requests $(REQUESTS) --workers $(WORKERS)
 
+# Both need root: they cut the power of a file system.
 prove: .venv/.stamp
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --hypothesis-profile=fresh
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/posswitch sim --seeds 1-10000 --requests 500 --workers $(WORKERS)
 	mkdir -p build
-	$(BIN)/posswitch demo --seconds 600 --kills 60 --no-console --report build/prove.json
-	$(BIN)/python .ci/check_report.py build/prove.json --kills 60 --purchases-min 100000
+	$(BIN)/posswitch demo --seconds 1000 --kills 200 --no-console --report build/prove.json
+	$(BIN)/python .ci/check_report.py build/prove.json --kills 200 --purchases-min 50000
+	$(BIN)/python -m tests.power.run --cuts 20 --seconds-between 10
+	$(BIN)/python -m tests.power.million
 
 prove-short: .venv/.stamp
 	$(BIN)/posswitch sim --seeds 1-300 --requests 300 --workers $(WORKERS)
 	mkdir -p build
-	$(BIN)/posswitch demo --seconds 30 --kills 5 --no-console --report build/prove-short.json
-	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 5 --purchases-min 5000
+	$(BIN)/posswitch demo --seconds 90 --kills 20 --no-console --report build/prove-short.json
+	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 20 --purchases-min 5000
+	$(BIN)/python -m tests.power.run --cuts 2 --seconds-between 5
+
+# Power cuts of a loop-mounted ext4 under the real switch; needs root.
+CUTS ?= 20
+power: .venv/.stamp
+	$(BIN)/python -m tests.power.run --cuts $(CUTS) --seconds-between 10
 
 # Bugs that somebody could write, one at a time: the simulated worlds must see each.
 mutants: .venv/.stamp

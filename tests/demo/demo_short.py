@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from posswitch.base.bounds import Timers
+from posswitch.edge.supervisor import Supervisor
 from posswitch.sim import demo
-from posswitch.sim.city import build_city
+from posswitch.sim.city import City, build_city
 
 PLANTED = Path(__file__).parent / "planted"
 TIMERS = Timers(
@@ -23,7 +24,11 @@ def counted(folder: Path, seconds: float, kills: int = 0, bug: str = "") -> dict
     """The report."""
     options = demo.DemoOptions(data=folder, seconds=seconds, tps=120, kills=kills, seed=11, live=False)
     command = (sys.executable, str(PLANTED / f"{bug}.py")) if bug else None
+
+    def switch_in(city: City) -> Supervisor:
+        return Supervisor(city.config, command)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "build_city", functools.partial(build_city, timers=TIMERS))
         patch.setattr(demo, "DRAIN_SECONDS_MAX", 20.0)
-        return asyncio.run(demo.run_demo(options, command))
+        return asyncio.run(demo.run_demo(options, switch_in))

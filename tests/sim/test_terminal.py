@@ -285,9 +285,9 @@ def test_a_sale_that_cannot_be_ended_is_left_in_the_book(tmp_path: Path) -> None
         trading = asyncio.create_task(terminal.trade(0.01, asyncio.Event()))
         async with asyncio.timeout(30):
             await until(lambda: "0200" in shop.centre.mtis)
-            assert terminal.in_flight is not None
+            assert terminal.in_flight() is not None
             await until(lambda: shop.centre.mtis.count("0400") > 1)
-        assert terminal.in_flight is None
+        assert terminal.in_flight() is None
         trading.cancel()
         await asyncio.gather(trading, return_exceptions=True)
 

@@ -32,6 +32,7 @@ class Supervisor:
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._struck = False
         self._ready = asyncio.Event()
         self.restarts = 0
         self.listen = ""
@@ -66,8 +67,9 @@ class Supervisor:
             await self._task
 
     def kill(self) -> None:
-        """kill -9: for drills and demonstrations."""
+        """kill -9: for drills and demonstrations; such a death delays no start."""
         if self.node_pid is not None:
+            self._struck = True
             os.kill(self.node_pid, signal.SIGKILL)
 
     async def stop(self) -> None:
@@ -105,7 +107,8 @@ class Supervisor:
             hopeless = code == _USED_WRONGLY or self.restarts >= _UNREADY_DEATHS_MAX
             if hopeless and not self._ready.is_set():
                 return
-            early = early + 1 if loop.time() - started < _EARLY_S else 0
+            early = early + 1 if loop.time() - started < _EARLY_S and not self._struck else 0
+            self._struck = False
             await asyncio.sleep(_BACKOFF_S[min(early, len(_BACKOFF_S) - 1)])
 
     def _forget(self, pid: int) -> None:

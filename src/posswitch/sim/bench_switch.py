@@ -1,6 +1,5 @@
 """Measures a real node over TCP: its CPU a purchase at saturation and at steady rates, everything on."""
 
-import asyncio
 import os
 import random
 import statistics
@@ -14,8 +13,8 @@ from posswitch.base.registry import Address
 from posswitch.edge.loop import run_fast
 from posswitch.edge.supervisor import Supervisor
 from posswitch.sim.bench_codec import yardstick_us
-from posswitch.sim.city import HOST, City, build_city
-from posswitch.sim.load import ApprovingBank, Load
+from posswitch.sim.city import build_city
+from posswitch.sim.load import Load, open_banks
 
 FEATURES = [
     "TCP both sides, many terminals behind 16 concentrators, TCP_NODELAY",
@@ -40,7 +39,7 @@ def run(quick: bool, seed: int) -> dict[str, Any]:
 
 async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:
     city = build_city(folder, seed, _TERMINALS, Timers())
-    servers = await _open_banks(city)
+    servers = await open_banks(city)
     supervisor = Supervisor(city.config)
     await supervisor.start()
     pid = supervisor.node_pid
@@ -68,15 +67,6 @@ async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:
         "window_s": seconds,
         "features": FEATURES,
     }
-
-
-async def _open_banks(city: City) -> list[asyncio.Server]:
-    loop = asyncio.get_running_loop()
-    return [
-        await loop.create_server(lambda plan=bank: ApprovingBank(plan), HOST, port)  # type: ignore[misc]
-        for bank in city.banks
-        for port in bank.line_ports
-    ]
 
 
 def _share_out(pid: int) -> None:

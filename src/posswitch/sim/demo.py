@@ -1,9 +1,9 @@
-"""The demonstration: a city pays, banks and lines misbehave, the node is killed, the books are counted."""
+"""The demonstration: a city pays, banks and lines misbehave, the switch is struck, the books are counted."""
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,20 @@ import msgspec
 
 from posswitch.base.errors import ConfigError
 from posswitch.edge.node import verify_journal
+from posswitch.edge.start import running
 from posswitch.edge.supervisor import Supervisor
 from posswitch.edge.vitals import read_gauges
 from posswitch.journal.batches import read_batches
-from posswitch.settings.config import load_config
+from posswitch.settings.config import Config, load_config
 from posswitch.sim.city import LINKS_PER_BANK, MIXED_DIALECTS, City, build_city
 from posswitch.sim.peers.book import read_book
 from posswitch.sim.report import APPROVED, DECLINED, count, explained
 from posswitch.sim.streets import Streets
+from posswitch.sim.striker import Striker, Switch
 
 DRAIN_SECONDS_MAX = 60.0
 _TERMINALS_MIN, _TERMINALS_PER_TPS = 60, 0.8
-_LOOK_S = 0.005  # how often the killer looks for payments in flight
-_CHOOSY_SECONDS, _KILL_SECONDS_MAX = 3.0, 20.0
+_ENDLESS_PAUSE_S = 60.0  # between kills when nobody said how long it runs
 _SETTLED_LOOKS = 3  # vitals come four times a second: what looks quiet once may be old
 
 
@@ -41,29 +42,36 @@ class DemoOptions(msgspec.Struct, frozen=True):
     live: bool = True  # one line a second while it runs
 
 
+def _supervised(city: City) -> Switch:
+    return Supervisor(city.config)
+
+
 async def run_demo(
     options: DemoOptions,
-    node_command: Sequence[str] | None = None,
+    switch_in: Callable[[City], Switch] = _supervised,
     out: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Runs the city and returns the report; ConfigError when the folder is in use.
+    """Runs the city around the switch that `switch_in` puts into it; ConfigError when the folder is in use.
 
     The outcomes in the report come from the banks' ledgers and the terminals' slips alone.
     """
     city = _built(options)
+    config = load_config(city.config)
     streets = Streets(city)
-    supervisor = Supervisor(city.config, node_command)
-    show = _Show(city, streets, supervisor, out if options.live else _hush)
+    switch = switch_in(city)
+    striker = Striker(config, streets, switch, options.seed)
+    show = _Show(config, streets, striker, out if options.live else _hush)
     with _interrupts() as interrupted:
         try:
             await streets.open()
-            await supervisor.start()
+            await switch.start()
             show.say(
                 f"{len(streets.terminals)} terminals, the centre on {city.node}, all files in {city.folder}"
             )
             streets.trade(options.tps)
-            show.open()
-            await _trade(options, streets, supervisor, show, interrupted)
+            if options.live:
+                show.open()
+            await _trade(options, striker, show, interrupted)
             show.say("no new sales; lines and banks healed; draining")
             streets.shut_shops()
             streets.heal()
@@ -73,16 +81,17 @@ async def run_demo(
         finally:
             show.close()
             try:
-                await supervisor.stop()
+                await switch.stop()
             finally:
                 await streets.close()
-    findings = verify_journal(load_config(city.config))
+    findings = verify_journal(config)
     return {
         **count(city.books),
         "batches": explained(read_book(city.books / "batches.jsonl"), read_batches(city.data)),
         "line_faults": streets.line_faults(),
-        "in_flight_at_kill": show.in_flight_at_kill,
-        "kills": len(show.in_flight_at_kill),
+        "in_flight_at_kill": striker.in_flight,
+        "kills": len(striker.in_flight),
+        "away_seconds": striker.away_seconds,
         "verify": findings or "ok",
         "drained": drained,
         "seconds": options.seconds,
@@ -121,33 +130,23 @@ def _interrupts() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def _trade(
-    options: DemoOptions, streets: Streets, supervisor: Supervisor, show: "_Show", interrupted: asyncio.Event
-) -> None:
-    """The trading hours, the kills spread evenly over them."""
+async def _trade(options: DemoOptions, striker: Striker, show: "_Show", interrupted: asyncio.Event) -> None:
+    """The trading hours and the blows in them."""
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    for number in range(1, options.kills + 1):
-        at = begin + (options.seconds or 60.0 * (options.kills + 1)) * number / (options.kills + 1)
-        if await _waited(interrupted, at - loop.time()):
+    hours_s = options.seconds or _ENDLESS_PAUSE_S * (options.kills + 1)
+    for at_s in striker.moments(options.kills, hours_s):
+        if await _waited(interrupted, begin + at_s - loop.time()):
             return
-        await _kill(streets, supervisor, show)
+        if not await striker.strike():
+            show.say("no blow: no sale came through")
+            continue
+        show.say(f"struck with {striker.in_flight[-1]} sales in flight")
+        if not await striker.recovered():
+            show.say("the switch does not come back")
+            return  # what it owes stays open, and the report says so
+        show.say(f"serves again after {striker.away_seconds[-1]} s")
     await _waited(interrupted, None if options.seconds is None else begin + options.seconds - loop.time())
-
-
-async def _kill(streets: Streets, supervisor: Supervisor, show: "_Show") -> None:
-    """kill -9 while payments are in flight, one of them already posted by its bank unless that is rare."""
-    loop = asyncio.get_running_loop()
-    begin = loop.time()
-    while loop.time() < begin + _KILL_SECONDS_MAX:
-        sales = streets.in_flight()
-        choosy = loop.time() < begin + _CHOOSY_SECONDS
-        if sales and supervisor.node_pid and (streets.at_a_bank(sales) or not choosy):
-            supervisor.kill()
-            show.in_flight_at_kill.append(len(sales))
-            show.say(f"kill -9, {len(sales)} sales in flight")
-            return
-        await asyncio.sleep(_LOOK_S)
 
 
 async def _waited(event: asyncio.Event, seconds: float | None) -> bool:
@@ -184,15 +183,14 @@ class _Show:
     """The live line."""
 
     def __init__(
-        self, city: City, streets: Streets, supervisor: Supervisor, out: Callable[[str], None]
+        self, config: Config, streets: Streets, striker: Striker, out: Callable[[str], None]
     ) -> None:
-        self._city = city
+        self._config = config
         self._streets = streets
-        self._supervisor = supervisor
+        self._striker = striker
         self._out = out
         self._sold = 0
         self._watch: asyncio.Task[None] | None = None
-        self.in_flight_at_kill: list[int] = []
 
     def say(self, text: str) -> None:
         """One line with the time before it."""
@@ -219,14 +217,14 @@ class _Show:
         return (
             f"{self._state()} · {tps} tps · approved {tally[APPROVED]} · declined {tally[DECLINED]}"
             f" · reversed {tally['neither']} · open {self._streets.open_sales}"
-            f" · kills {len(self.in_flight_at_kill)}"
+            f" · kills {len(self._striker.in_flight)}"
         )
 
     def _state(self) -> str:
-        if self._supervisor.node_pid is None:
+        if running(self._config) is None:
             return "异常：交换中心停止，正在重启 / abnormal: the centre is down, restarting"
-        gauges = read_gauges(self._city.data)
-        links = LINKS_PER_BANK * len(self._city.banks)
+        gauges = read_gauges(self._config.data)
+        links = LINKS_PER_BANK * len(self._streets.city.banks)
         up = int(gauges.get("links_up", 0))
         if not gauges:
             return "异常：交换中心没有报告 / abnormal: the centre does not report"

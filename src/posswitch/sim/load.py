@@ -19,7 +19,7 @@ from posswitch.crypto.mab import interbank_text
 from posswitch.crypto.mac import x919
 from posswitch.crypto.signon import open_f62
 from posswitch.scheme.interbank import mac_text
-from posswitch.sim.city import BankPlan, City
+from posswitch.sim.city import HOST, BankPlan, City
 from posswitch.sim.peers.customer import VALID, Purchase, pin_of
 from posswitch.sim.peers.pos import sale, sign_on, signature_fits, signed
 from posswitch.sim.peers.terminal import Fitting
@@ -68,6 +68,16 @@ class ApprovingBank(asyncio.Protocol):
         payload = CUPS.pack(message)
         body = payload[CUPS.header_bytes :]
         return cups_header("00010000", self._plan.id, len(body)) + body
+
+
+async def open_banks(city: City) -> list[asyncio.Server]:
+    """All banks of a city on their ports; they only approve."""
+    loop = asyncio.get_running_loop()
+    return [
+        await loop.create_server(lambda plan=bank: ApprovingBank(plan), HOST, port)  # type: ignore[misc]
+        for bank in city.banks
+        for port in bank.line_ports
+    ]
 
 
 class Till(msgspec.Struct):
@@ -193,6 +203,17 @@ class Load:
             self._go(till)
         self._flush()
         await asyncio.sleep(seconds)
+        self._again = False
+
+    async def exhaust(self) -> None:
+        """Every sale that is prepared, each as soon as its terminal is answered; then quiet."""
+        wanted = self.answers + sum(len(till.frames) for till in self.tills)
+        self._again = True
+        for till in self.tills:
+            self._go(till)
+        self._flush()
+        while self.answers < wanted:  # noqa: ASYNC110 - each answer would have to tell
+            await asyncio.sleep(0.01)
         self._again = False
 
     async def steady(self, per_second: float, seconds: float) -> None:

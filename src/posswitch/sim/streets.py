@@ -141,9 +141,9 @@ class Streets:
         for book in self._books:
             book.close()
 
-    def in_flight(self) -> list[tuple[str, int]]:
-        """(field 41, amount) of every payment that is sent and not answered."""
-        return [sale for terminal in self.terminals if (sale := terminal.in_flight) is not None]
+    def in_flight(self, since_ns: int = 0) -> list[tuple[str, int]]:
+        """(field 41, amount) of every payment that was sent after `since_ns` and is not answered."""
+        return [sale for terminal in self.terminals if (sale := terminal.in_flight(since_ns)) is not None]
 
     def at_a_bank(self, sales: list[tuple[str, int]]) -> bool:
         """True when one of `sales` has been posted."""

@@ -109,11 +109,10 @@ class Terminal:
         doing = "idle" if self.sale is None else "reversing" if self.sale.answered else "selling"
         return f"Terminal({self._fitting.terminal}, {doing}, {dict(self.counts)})"
 
-    @property
-    def in_flight(self) -> tuple[str, int] | None:
-        """(field 41, amount) of a payment that was sent and is not answered."""
+    def in_flight(self, since_ns: int = 0) -> tuple[str, int] | None:
+        """(field 41, amount) of a payment that was sent after `since_ns` and is not answered."""
         sale = self.sale
-        if sale is None or sale.answered:
+        if sale is None or sale.answered or sale.sent_ns <= since_ns:
             return None
         return self._fitting.terminal, sale.purchase.amount_minor
 

@@ -1,0 +1,1 @@
+"""The real switch on a disk that forgets, and with a million purchases on file."""
