@@ -10,7 +10,7 @@ import typer
 
 from posswitch.base.registry import Bin
 from posswitch.cli.options import AsJson, ConfigFile
-from posswitch.edge.start import foreseen, running
+from posswitch.edge.start import foreseen, serving, serving_pid
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, Examined, examine
 from posswitch.settings.finding import ERROR, WARNING, Fault, Finding, counted, found
@@ -36,9 +36,9 @@ def _around(examined: Examined, config: Config) -> Iterator[Finding]:
         Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy)
         for one in foreseen(config, SystemClock())
     ]
-    pid = running(config)
-    if pid is not None:
-        what = f"a switch runs on it (process {pid})"
+    if serving(config):
+        pid = serving_pid(config)
+        what = "a switch runs on it" + (f" (process {pid})" if pid is not None else "")
         remedy = "this file counts when it is started again; a second one would not start"
         faults.append(Fault(("node", "data"), "node.data", what, remedy, WARNING))
     for fault in faults:

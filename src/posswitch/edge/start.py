@@ -1,7 +1,8 @@
 """What must agree before a node starts: its journal, its configuration, and the clock."""
 
-import os
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from posswitch.base.errors import JournalError
@@ -9,6 +10,8 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry
 from posswitch.crypto.hsm import Hsm, SoftHsm
 from posswitch.engine.state import State
+from posswitch.journal.disk import held
+from posswitch.journal.layout import HEAD
 from posswitch.journal.recovery import look
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
@@ -16,6 +19,7 @@ from posswitch.settings.secret import read_secret
 
 PID_FILE = "node.pid"
 _CLOCK_BEHIND_S_MAX = 60
+_LOCKS = Path("/proc/locks")  # a row: number, kind, mode, access, process, device:inode, from, to
 
 
 class Obstacle(NamedTuple):
@@ -83,18 +87,29 @@ def foreseen(config: Config, clock: Clock) -> Iterator[Obstacle]:
         yield from obstacles(config, registry_in_force(config, state), state, clock.wall_ns())
 
 
-def running(config: Config) -> int | None:
-    """The process that serves this data folder now, if there is one."""
+def serving(config: Config) -> bool:
+    """Whether a switch runs on this data folder now: its journal has a writer."""
+    return held(config.data / HEAD)
+
+
+def serving_pid(config: Config) -> int | None:
+    """The process of the switch that runs, when `node.pid` names the one that has the journal."""
     try:
-        pid = int((config.data / PID_FILE).read_text("ascii"))
-        if pid > 0:
-            os.kill(pid, 0)
-            return pid
-    except PermissionError:  # it lives, as another user's
-        return pid
-    except (OSError, ValueError, OverflowError):
-        pass
-    return None
+        pid = (config.data / PID_FILE).read_text("ascii").strip()
+        inode = (config.data / HEAD).stat().st_ino
+        rows = [row.split() for row in _LOCKS.read_text("ascii").splitlines()]
+    except (OSError, ValueError):
+        return None
+    fits = any(row[4] == pid and row[5].endswith(f":{inode}") for row in rows)
+    return int(pid) if fits else None
+
+
+def forget_pid(config: Config, pid: int) -> None:
+    """Removes the pid file of a process that ended, not that of a node of somebody else."""
+    file = config.data / PID_FILE
+    with contextlib.suppress(OSError, ValueError):
+        if file.read_text("ascii").strip() == str(pid):
+            file.unlink()
 
 
 def journal_key(hsm: Hsm) -> bytes:
