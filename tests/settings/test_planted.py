@@ -103,6 +103,9 @@ PLANTED = {
     "data in the program": wrong('data = "data"', f'data = "{PROGRAM}/d"', "elsewhere"),
     "data a file": wrong('data = "data"', 'data = "secret.key"', "name a folder"),
     "data under a file": wrong('data = "data"', 'data = "short.key/data"', "name a folder"),
+    "data where none can be made": wrong('data = "data"', 'data = "/proc/d"', "name another folder"),
+    "data behind a dead link": wrong('data = "data"', 'data = "nowhere/data"', "name a folder"),
+    "data with a long name": wrong('data = "data"', f'data = "{"d" * 300}"', "name another folder"),
     "data empty": wrong('data = "data"', 'data = ""', "file or folder"),
     "data with a zero": wrong('data = "data"', 'data = "a\\u0000b"', "file or folder", "data ="),
     # timers and limits
@@ -211,6 +214,7 @@ def folder(tmp_path):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o644 if name == "open.key" else 0o600)
     (tmp_path / "keys").mkdir()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "secret.key").write_text(SECRET.hex())
     (tmp_path / "data" / "secret.key").chmod(0o600)
