@@ -301,7 +301,7 @@ class Node:
 def verify_journal(config: Config) -> list[str]:
     """What `verify` finds in a node's journal; it may be running. Raises JournalError, ConfigError."""
     hsm = SoftHsm(read_secret(config.secret), SystemClock().entropy)
-    return verify(config.data, journal_key(hsm), config.node)
+    return verify(config.data, journal_key(hsm), config.node, identity=identity_of(config))
 
 
 def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
