@@ -122,8 +122,11 @@ def onboard(
     by: By = "",
 ) -> None:
     """Register a terminal with a new master key, in one step."""
-    if show_components and tmk_components:
-        raise OfficeError("give either --show-components or --tmk-components")
+    if show_components == tmk_components:
+        raise OfficeError(
+            "give either --show-components (a new key, for whoever loads the terminal) "
+            "or --tmk-components (the key that is in it)"
+        )
     desk = _desk(config, data)
     row = {"id": terminal, "merchant": merchant, "model": model, "firmware": firmware, "kinds": kinds}
     shop = {"name": merchant_name, "city": city, "mcc": mcc}
