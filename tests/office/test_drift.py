@@ -5,8 +5,9 @@ import time
 
 import apsw
 import pytest
-from office_rows import SHOP, activate, new_tmk, terminal
+from office_rows import SHOP, activate, merchant, new_tmk, terminal
 
+from posswitch.base.card import luhn_ok
 from posswitch.edge import drift as edge_drift
 from posswitch.edge.drift import DRIFT_ROWS_MAX, DriftLog
 from posswitch.edge.vitals import VITALS, Vitals
@@ -130,6 +131,13 @@ def test_what_agrees_by_now_is_not_told(desk, hsm, config, noted):
         ("dialect", "pos", "iso87a"),
         ("kind", "sale void", "refund"),
     ]
+
+
+def test_a_merchant_number_like_a_cards_agrees_with_itself(desk, hsm, config, noted):
+    shop = next(shop for shop in map(merchant, range(2000, 2100)) if luhn_ok(shop.id))
+    activate(desk(), [shop, terminal(1, new_tmk(hsm), shop.id)])
+    noted(("00000001", "merchant", shop.id))
+    assert standing(read_drift(config.data), desk().registry) == []
 
 
 def test_the_report_speaks_both_languages(registry, noted):
