@@ -99,11 +99,12 @@ class Supervisor:
             forget_pid(self._config, self._child.pid)
             if self._stopping or code == 0:
                 return
+            hopeless = code == _USED_WRONGLY or self.restarts + 1 >= _UNREADY_DEATHS_MAX
+            if hopeless and not self._ready.is_set():
+                self._tell(f"the node ended ({_how(code)}) and is not started again")
+                return
             self.restarts += 1
             self._tell(f"the node ended ({_how(code)}); start {self.restarts + 1}")
-            hopeless = code == _USED_WRONGLY or self.restarts >= _UNREADY_DEATHS_MAX
-            if hopeless and not self._ready.is_set():
-                return
             early = early + 1 if loop.time() - started < _EARLY_S else 0
             await asyncio.sleep(_BACKOFF_S[min(early, len(_BACKOFF_S) - 1)])
 
