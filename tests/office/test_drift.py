@@ -150,7 +150,7 @@ def test_the_report_speaks_both_languages(registry, noted):
         "币种",
         f"登记 {SHOP}",
         "set merchant 802440354110001",
-        "once since 2026-09-21",
+        "once since 2026-09-21 22:13:20+08:00",
     ):
         assert words in said.out
     assert "商户号" not in registry("drift", "--lang", "en").out

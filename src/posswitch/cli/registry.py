@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ import msgspec
 import typer
 
 from posswitch.base.errors import OfficeError
-from posswitch.base.moment import NS_PER_S
+from posswitch.base.moment import clock_text
 from posswitch.base.registry import Registry, key_of
 from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of
 from posswitch.crypto.hsm import Usage
@@ -45,7 +44,6 @@ Table = Annotated[str, typer.Argument(metavar="TABLE", help="bank, bin, merchant
 Name = Annotated[str, typer.Argument(metavar="ID", help="Its id; of a BIN row PREFIX/LENGTH.")]
 By = Annotated[str, typer.Option("--by", help="Who does it; without it the user of this machine.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the history.")]
-_BEIJING = timezone(timedelta(hours=8))
 _CALLED = {"bank": "bank", "bin": "BIN", "merchant": "merchant", "terminal": "terminal"}
 
 
@@ -186,7 +184,7 @@ def show(table: Table, name: Name, config: OrConfigFile = None, data: OrData = N
     for entry in desk.entries:
         change = entry.change
         if any(key_of(put) == (table, name) for put in change.put) or (table, name) in change.drop:
-            print(f"version {change.version:<6} {_time(entry.at_ns)}  {entry.author}  {entry.note}")
+            print(f"version {change.version:<6} {clock_text(entry.at_ns)}  {entry.author}  {entry.note}")
 
 
 @registry.command("export")
@@ -209,7 +207,8 @@ def history(config: OrConfigFile = None, data: OrData = None) -> None:
         span = f"{first.first}" if first.first == first.last else f"{first.first}-{first.last}"
         put = sum(len(part.change.put) for part in parts)
         drop = sum(len(part.change.drop) for part in parts)
-        print(f"{span:<9} {_time(first.at_ns)}  {first.author}  {put:,} put, {drop:,} removed  {first.note}")
+        counts = f"{put:,} put, {drop:,} removed"
+        print(f"{span:<9} {clock_text(first.at_ns)}  {first.author}  {counts}  {first.note}")
     print(f"version {desk.version}: {_counts(desk.registry)}")
 
 
@@ -255,7 +254,7 @@ def drift(
 
 def _drift_line(row: Drift, lang: str) -> str:
     name, words = remedy(row, lang)
-    first, last = _time(row.first_ns), _time(row.last_ns)
+    first, last = clock_text(row.first_ns), clock_text(row.last_ns)
     return SENTENCE[lang].format(
         **msgspec.structs.asdict(row),
         name=name,
@@ -302,10 +301,6 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a user without a name
         return f"uid {os.getuid()}"
-
-
-def _time(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns // NS_PER_S, _BEIJING):%Y-%m-%d %H:%M:%S}"
 
 
 def _counts(rows: Registry) -> str:

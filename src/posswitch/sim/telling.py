@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from posswitch.base.amount import amount_text
 from posswitch.base.card import mask_pan, scrub
 from posswitch.base.codes import lookup
-from posswitch.base.moment import NS_PER_MS, NS_PER_S, stamp
+from posswitch.base.moment import clock_text
 from posswitch.codec import Message
 from posswitch.scheme.kinds import REVERSAL, kind_from_terminal, kind_reversed, text, texts
 from posswitch.scheme.settlement import Side, read_totals
@@ -65,7 +65,7 @@ def bank_object(seen: Seen, link: int) -> dict[str, object]:
 def bank_line(seen: Seen, link: int) -> str:
     """One message or event of a bank, with its time and link, and what is wrong with it."""
     message = seen.message
-    head = f"{_clock(seen.at_ns)} link {link} {_ARROWS.get(seen.way, '→')}"
+    head = f"{clock_text(seen.at_ns, fine=True).partition(' ')[2]} link {link} {_ARROWS.get(seen.way, '→')}"
     if message is None:
         return f"{head} {plain(seen.note)}"
     amount = _amount(message)
@@ -78,11 +78,6 @@ def bank_line(seen: Seen, link: int) -> str:
         f"({plain(seen.note)})" if seen.note else "",
     ]
     return " ".join((head, *filter(None, parts)))
-
-
-def _clock(at_ns: int) -> str:
-    time = stamp(at_ns).time
-    return f"{time[:2]}:{time[2:4]}:{time[4:]}.{at_ns % NS_PER_S // NS_PER_MS:03d}"
 
 
 # A terminal
