@@ -165,10 +165,10 @@ PLANTED = {
     "mcc of three": wrong('mcc = "5411"', 'mcc = "541"', "4 digits"),
     "mcc a number": wrong('mcc = "5411"', "mcc = 5411", "4 digits between quotes"),
     "mcc differs": odd('mcc = "5411"', 'mcc = "5912"', "ask the acquirer"),
-    "name too long": wrong('"甲商店 Shop"', f'"{"N" * 26}"', "at most 25 characters"),
+    "name too long": wrong('"甲商店 Shop"', f'"{"N" * 26}"', "at most 25 letters or 12 汉字"),
     "name of too many bytes": wrong('"甲商店 Shop"', f'"{"甲" * 13}"', "shorten it to 25 letters or 12"),
     "city of too many bytes": wrong('"SHENZHEN"', f'"{"深" * 7}"', "shorten it to 13 letters or 6"),
-    "name with a line end": wrong('"甲商店 Shop"', '"A\\nB"', "at most 25 characters", "name = "),
+    "name with a line end": wrong('"甲商店 Shop"', '"A\\nB"', "at most 25 letters or 12 汉字", "name = "),
     # terminals
     "terminal id too long": wrong('"10000001"', '"100000001"', "8 ASCII characters"),
     "terminal id in Chinese": wrong('"10000001"', '"终端000001"', "8 ASCII characters"),

@@ -115,7 +115,7 @@ class _Life:
             if not hmac.compare_digest(mac, snapshot_mac(self._chain, seq, body)):
                 yield f"snapshot {seq}: its signature does not fit"
             elif pack_state(self._state) != body:
-                yield f"snapshot {seq}: is not what its records fold to"
+                yield f"snapshot {seq}: is not what its records say"
 
     def left(self) -> Iterator[str]:
         """Snapshots that no record led to."""
