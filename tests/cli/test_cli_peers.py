@@ -61,6 +61,13 @@ def test_a_realistic_mix_settles(tmp_path):
     assert len(list(read_book(tmp_path / "books" / "slips-alone.jsonl"))) == 40
 
 
+def test_one_run_after_the_other_stays_below_the_limit_of_sign_ons(tmp_path):
+    with town(tmp_path):
+        runs = [sim_terminal("--data", tmp_path, f"sale:{number}", "settle") for number in (1, 2, 3)]
+    assert [run.code for run in runs] == [0, 0, 0]
+    assert [[said["code"] for said in run.find(kind="sign-on")] for run in runs] == [["00"]] * 3
+
+
 def test_a_fixed_code_is_a_decline_and_exit_1(tmp_path):
     with town(tmp_path, "--code", "51") as bank:
         ran = sim_terminal("--data", tmp_path, "sale:12.34", "balance")

@@ -19,6 +19,7 @@ _FLAGS = {"0": "not said", "1": "balanced", "2": "not balanced", "3": "error"}
 _BALANCE = re.compile(r"[0-9]{2}([0-9]{2})([0-9]{3})([CD])([0-9]{12})")
 _BALANCE_NAMES = {"01": "ledger", "02": "available"}
 _ARROWS = {IN: "←", LINE: "·"}  # else →
+_OF_A_PAYMENT = frozenset({"0100", "0200", "0220", "0400"})  # what a cashier is told is about one
 _SHOWN_MAX = 160
 
 
@@ -153,7 +154,7 @@ def exchange_lines(exchange: Exchange) -> list[str]:
         lines += [f"    balance {words}" for words in _balances(answer)]
         lines += [f"    totals {words}" for words in _totals(answer)]
         row = lookup(exchange.reply.code)
-        if row is not None and row.category != "approved":
+        if row is not None and row.category != "approved" and request.mti in _OF_A_PAYMENT:
             lines += [f"    收银员：{row.cashier_zh}", f"    Cashier: {row.cashier_en}"]
     return lines
 
