@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posswitch.base.amount import AMOUNT_MINOR_MAX, amount_text
-from posswitch.base.moment import NS_PER_S, stamp
+from posswitch.base.moment import NS_PER_S, clock_text, stamp
 
 
 @pytest.mark.parametrize(
@@ -46,5 +46,9 @@ def test_stamps_are_beijing_time(at_ns):
     beijing = datetime.fromtimestamp(at_ns // NS_PER_S, timezone(timedelta(hours=8)))
     at = stamp(at_ns)
     assert at.f7 == at.date + at.time == beijing.strftime("%m%d%H%M%S")
+    assert clock_text(at_ns) == beijing.isoformat(" ")
+    assert clock_text(at_ns + 7_000_000 - at_ns % NS_PER_S, fine=True) == beijing.replace(
+        microsecond=7000
+    ).isoformat(" ", "milliseconds")
     assert at.day == beijing.strftime("%Y%m%d")
     assert int(at.day_of_year) == beijing.timetuple().tm_yday

@@ -95,9 +95,17 @@ def test_it_shows_one_terminal_or_only_what_differs(capsys, folder):
 
 
 def test_nothing_settled_is_said(capsys, folder):
-    assert posswitch(capsys, "batches", "--data", folder, "--terminal", "XX").out == (
-        "no settled batches of terminal XX\n"
-    )
+    said = "no settled batches of terminal 10000003\n"
+    words = ("batches", "--data", folder, "--terminal", "10000003")
+    assert posswitch(capsys, *words) == (0, said, "")
+    assert posswitch(capsys, *words, "--json") == (0, "", said)
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--differing",)])
+def test_a_terminal_that_is_not_registered_is_said(capsys, folder, words):
+    ended = posswitch(capsys, "batches", "--data", folder, "--terminal", "nix", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "posswitch: no terminal nix is registered; see registry list terminal\n"
 
 
 def test_the_books_of_batches_are_verified(capsys, folder):

@@ -11,6 +11,8 @@ from written_city import START_NS
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.edge.start import PID_FILE
+from posswitch.journal.disk import MACHINE
+from posswitch.journal.layout import HEAD
 from posswitch.sim.city import build_city
 
 
@@ -165,14 +167,48 @@ def test_a_journal_behind_its_head_is_found(capsys, started):
     assert "head file" in refused(capsys, started)
 
 
-def test_a_running_switch_is_a_warning(capsys, started):
-    (started.parent / "data" / PID_FILE).write_text(f"{os.getpid()}\n")
-    ended = posswitch(capsys, "check", "-c", started)
-    assert ended.code == 0
-    assert f": warning: node.data: a switch runs on it (process {os.getpid()}); " in ended.out
+def noted(capsys, config):
+    """The one warning about the data folder of a switch that would start."""
+    ended = posswitch(capsys, "check", "-c", config)
+    assert (ended.code, ended.err) == (0, "")
+    (line,) = [line for line in ended.out.splitlines() if ": warning: " in line]
+    return line.partition(": warning: ")[2]
 
 
-@pytest.mark.parametrize("left", ["", "x", "-1", "99999999999999999999", "4194304"])
+@pytest.mark.parametrize("spoilt", [b"", b"no database at all" * 40])
+def test_a_destroyed_office_is_worth_a_look(capsys, started, spoilt):
+    (started.parent / "data" / "office.db").write_bytes(spoilt)
+    said = noted(capsys, started)
+    assert said.startswith("node.data: office.db: cannot be read (")
+    assert said.endswith("; run posswitch registry check")
+
+
+@pytest.mark.parametrize("trace", ["office.db", "node.pid", "vitals.db"])
+def test_a_journal_that_is_gone_altogether_is_worth_a_look(capsys, city, trace):
+    office = "-c", city.config, "--by", "me"
+    removed = posswitch(capsys, "registry", "remove", "terminal", city.fittings[0].terminal, *office)
+    assert removed.code == 0, removed.err
+    if trace != "office.db":
+        (city.data / "office.db").rename(city.data / trace)
+    said = noted(capsys, city.config)
+    assert said.startswith(f"node.data: holds {trace} and no journal; bring back journal.db")
+
+
+@pytest.mark.parametrize("left", [None, "4194304", "x", f"{os.getpid()}"])
+def test_a_running_switch_is_a_warning_that_names_its_process_only_when_it_is_sure(capsys, started, left):
+    head = started.parent / "data" / HEAD
+    writer = MACHINE.slots(head, head.stat().st_size)
+    try:
+        if left is not None:
+            (started.parent / "data" / PID_FILE).write_text(left)
+        ended = posswitch(capsys, "check", "-c", started)
+    finally:
+        writer.close()
+    named = f" (process {os.getpid()})" if left == f"{os.getpid()}" else ""
+    assert f": warning: node.data: a switch runs on it{named}; " in ended.out
+
+
+@pytest.mark.parametrize("left", ["", "x", "-1", "99999999999999999999", "4194304", f"{os.getpid()}"])
 def test_a_pid_file_that_was_left_behind_says_nothing(capsys, started, left):
     (started.parent / "data" / PID_FILE).write_text(left)
     ended = posswitch(capsys, "check", "-c", started)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import socket
 import stat
@@ -58,6 +59,13 @@ def test_a_realistic_mix_settles(tmp_path):
     assert ran.steps() == {"sign-on": True, "mix 40": True, "settle": True, "sign-off": True}
     assert len({said["kind"] for said in ran.find(event="exchange")}) >= 8
     assert len(list(read_book(tmp_path / "books" / "slips-alone.jsonl"))) == 40
+
+
+def test_one_run_after_the_other_stays_below_the_limit_of_sign_ons(tmp_path):
+    with town(tmp_path):
+        runs = [sim_terminal("--data", tmp_path, f"sale:{number}", "settle") for number in (1, 2, 3)]
+    assert [run.code for run in runs] == [0, 0, 0]
+    assert [[said["code"] for said in run.find(kind="sign-on")] for run in runs] == [["00"]] * 3
 
 
 def test_a_fixed_code_is_a_decline_and_exit_1(tmp_path):
@@ -260,7 +268,7 @@ def test_random_keys_are_told_once_with_check_values_or_kept_in_a_file(tmp_path)
         assert bank.process.wait(PATIENCE_S) == 0
     told = [said["note"] for said in bank.find(event="keys")]
     assert [words.split(" = ")[0] for words in told[:2]] == ["test key made: zpk", "test key made: zak"]
-    assert told[2].startswith("check values: zpk ")
+    assert re.fullmatch("check values: zpk [0-9A-F]{8}, zak [0-9A-F]{8}", told[2])
     kept = tmp_path / "keys.toml"
     checks = []
     for _ in range(2):

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from cli_runs import one_line, posswitch
@@ -80,6 +81,34 @@ def test_one_unreadable_frame_does_not_end_it(capsys, file):
     assert "截断" in words.out
     assert PAN not in words.out
     assert one_line(words.err)
+
+
+def test_a_line_that_is_no_hexadecimal_is_named_and_exit_2(capsys, file):
+    path = file("\n".join(["# recorded", FRAMES[0].hex(), FRAMES[1].hex() + "0", FRAMES[2].hex(), "08zz"]))
+    ended = posswitch(capsys, "decode", "--json", path)
+    assert (ended.code, stans(ended)) == (2, ["000001", "000003"])
+    told = "no hexadecimal; correct it, or put # before a remark"
+    name = Path(path).name
+    assert ended.err == f"posswitch: {name}:3: {told}\nposswitch: {name}:5: {told}\n"
+
+
+def test_many_lines_that_are_no_hexadecimal_are_counted(capsys, file):
+    path = file("\n".join([FRAMES[0].hex(), "08zz"] * 30))
+    ended = posswitch(capsys, "decode", "--json", path)
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1].endswith(": and 10 more such lines")
+    assert ended.err.count("\n") == 21
+
+
+@pytest.mark.parametrize("prefix", ["none", "bin2", "ascii4", "bcd2", "bin4", "bin2self"])
+def test_the_only_message_of_a_recording_is_diagnosed_when_it_is_damaged(capsys, file, prefix):
+    at = len(HEADER) + 2 + 8 + 1 + 8  # field 3, behind MTI, bitmap and card number
+    damaged = FRAMES[0][:at] + b"\xaf" + FRAMES[0][at + 1 :]
+    ended = posswitch(capsys, "decode", file(damaged if prefix == "none" else framed(prefix, damaged)))
+    assert ended.code == 2
+    assert "应为 · expected" in ended.out
+    assert "AF" in ended.out
+    assert "1 of 1 frames could not be read" in ended.err
 
 
 @pytest.mark.parametrize("data", ["", "# nothing\n", FRAMES[0].hex()[:-8], b"\x00\x01\x02"])
@@ -257,6 +286,22 @@ def test_an_empty_file_holds_nothing(capsys, file, command, data):
     ended = posswitch(capsys, command, path)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"posswitch: {path}: holds no bytes; give a file with messages\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["nix", "capture1", "feedback", "Montagmorgen", "my frames of Monday morning"]
+)
+def test_a_mistyped_name_without_dot_or_slash_is_no_hexadecimal_either(capsys, name):
+    ended = posswitch(capsys, "decode", name)
+    assert (ended.code, ended.out) == (2, "")
+    assert one_line(ended.err)
+    assert f'"{name}": not hexadecimal and no file of that name' in ended.err
+
+
+def test_one_frame_is_not_cut(capsys):
+    ended = posswitch(capsys, "decode", FRAMES[0].hex(), "--framing", "bin2")
+    assert (ended.code, ended.out) == (2, "")
+    assert one_line(ended.err)
 
 
 def test_hexadecimal_with_a_slip_of_the_finger_is_shown_where_it_is(capsys):

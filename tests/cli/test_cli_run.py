@@ -121,6 +121,8 @@ def test_a_second_run_on_the_same_port_ends_with_exit_2_and_leaves_the_first_alo
             check=False,
         )  # fmt: skip
         assert ended.returncode == 2
+        assert "the node ended (exit code 2) and is not started again" in ended.stderr
+        assert "start 2" not in ended.stderr
         assert answers(first)
 
 

@@ -31,7 +31,17 @@ def test_a_story(capsys):
     assert ended.out.endswith("the end: 0 violations\n")
 
 
-@pytest.mark.parametrize("words", [("--seeds", "3-1"), ("--seeds", "x"), ("--explain",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--seeds", "3-1"),
+        ("--seeds", "x"),
+        ("--explain",),
+        ("--seed", "1", "--seeds", "1-2"),
+        ("--seed", "1", "--seeds", "1-100"),
+        ("--seed", "1", "--explain", "--json"),
+    ],
+)
 def test_used_wrongly(capsys, words):
     ended = posswitch(capsys, "sim", *words)
     assert ended.code == 2

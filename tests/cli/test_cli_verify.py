@@ -72,6 +72,21 @@ def test_the_wrong_secret_is_never_ok(capsys, folder):
     assert posswitch(capsys, "verify", "--data", folder).code in (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [('id = "1"', 'id = "2"'), ('acquirer = "48020000"', 'acquirer = "48020001"')],
+)
+def test_the_journal_of_another_node_is_named_as_that_and_nothing_else(capsys, folder, own, other):
+    config = folder / "posswitch.toml"
+    text = config.read_text("utf-8")
+    assert own in text
+    config.write_text(text.replace(own, other, 1), "utf-8")
+    ended = posswitch(capsys, "verify", "-c", config)
+    assert ended.code == 1
+    (line,) = ended.out.splitlines()
+    assert line.startswith("the journal is of node/acquirer/centre 1/48020000/00010000, the configuration ")
+
+
 def _no_journal(folder):
     (folder / "data" / "journal.db").unlink()
 

@@ -1,33 +1,19 @@
 """A city whose node has written eleven records."""
 
-from posswitch.base.moment import NS_PER_S
-from posswitch.base.registry import Limits
+from one_sale import IDENTITY, RULES, START_NS, sale
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.start import journal_key
 from posswitch.engine.apply import apply
-from posswitch.engine.decide import Rules, decide
-from posswitch.engine.events import NodeRestarted, RequestArrived, TerminalSignedOn
+from posswitch.engine.decide import decide
+from posswitch.engine.events import NodeRestarted, TerminalSignedOn
 from posswitch.engine.facts import NO_FACTS
 from posswitch.journal.sqlite import Journal
 from posswitch.settings.config import load_config
 from posswitch.settings.secret import read_secret
-from posswitch.sim.city import SHORT_TIMERS, build_city
-
-START_NS = 1_800_000_000 * NS_PER_S
-RULES = Rules(SHORT_TIMERS, Limits())
-
-
-def sale(number):
-    """A sale that goes out to its bank."""
-    return RequestArrived(
-        0, "sale", f"48020000|10000001|000001|{number:06d}|2", "10000001", "802440354110001", "000001",
-        f"{number:06d}", 1000 + number, "156", "000000", "022", "00", "4912", bytes(44), b"%016d" % number,
-        16, "0211", True, "90010000", "5411", "22000001000601", False, "v",
-    )  # fmt: skip
-
+from posswitch.sim.city import build_city
 
 EVENTS = [
-    NodeRestarted("20270115", "v", "1/48020000/00010000"),
+    NodeRestarted("20270115", "v", IDENTITY),
     *(
         TerminalSignedOn(0, f"{10_000_001 + number}", "000001", bytes(44), bytes(36), "v")
         for number in range(5)

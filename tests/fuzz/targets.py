@@ -220,15 +220,15 @@ TARGETS: dict[str, Target] = {
     "header": Target(_header, seeds.headers),
     "explain": Target(recorded.explained, partial(_told_apart, 1), cost=200),
     "convert": Target(recorded.converted, partial(_told_apart, 2)),
-    "cut": Target(recorded.cut_up, _streams, cost=200),
-    "fit": Target(recorded.fitted, _recordings, cost=2000),
+    "cut": Target(recorded.cut_up, _streams, cost=1000),
+    "fit": Target(recorded.fitted, _recordings, cost=2500),
     "masks": Target(planted, _planted_seeds),
     "decode": Target(_decode, _typed_seeds),
     "settlement": Target(_settlement, _settlement_seeds),
     "admission": Target(let_in, _terminal_seeds),
     "hearing": Target(heard, seeds.from_banks),
     "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS, cost=10),
-    "config-file": Target(_config_file, lambda: [Seed(switchboard.CONFIG_TEXT.encode())], WORDS, cost=100),
+    "config-file": Target(_config_file, lambda: [Seed(switchboard.CONFIG_TEXT.encode())], WORDS, cost=40),
 }
 
 

@@ -1,6 +1,7 @@
 """No bytes escape: what once did is replayed, and every target is hunted for a while; more under `slow`."""
 
 import random
+import statistics
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ SHORT_RUNS, SHORT_RUNS_WHERE_SLOW = 1_000, 12
 LONG_RUNS, LONG_RUNS_WHERE_SLOW, LONG_RUNS_OF_FIT = 100_000, 1_000, 50
 CALLS_BESIDE, CALLS_PER_BYTE = 8_000, 40  # of functions: the plan of a new bitmap, dressing for three banks
 CALLS_BESIDE_WHERE_SLOW, CALLS_PER_BYTE_WHERE_SLOW = 400_000, 3_000  # every way to read, at every byte
+MUCH_DEARER = 4  # than its weight says: it would eat the others' time, or get none of it
 SAMPLE, SAMPLE_WHERE_SLOW = 40, 3
 
 
@@ -47,6 +49,23 @@ def calls_of(name: str, data: bytes) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+def calls_of_an_input(name: str) -> float:
+    """On average, of a few."""
+    bits = random.Random(name).getrandbits
+    few = max(SAMPLE_WHERE_SLOW, min(SAMPLE, 10 * SAMPLE // TARGETS[name].cost))
+    inputs = [mutated(bits, seeds_of(name), TARGETS[name].words) for _ in range(few)]
+    return statistics.mean(calls_of(name, data) for data in inputs)
+
+
+def test_the_cost_of_a_target_is_about_what_its_inputs_take():
+    calls = {name: calls_of_an_input(name) for name in QUICK}
+    usual = statistics.median(count for name, count in calls.items() if TARGETS[name].cost == 1)
+    times = {name: calls[name] / usual / TARGETS[name].cost for name in QUICK}
+    assert {name: round(found, 1) for name, found in times.items() if found > MUCH_DEARER} == {}
+    dear = [name for name in QUICK if TARGETS[name].cost > 1]
+    assert {name: round(times[name], 1) for name in dear if times[name] < 1 / MUCH_DEARER} == {}
 
 
 @pytest.mark.parametrize("crasher", CRASHERS, ids=lambda path: path.stem)

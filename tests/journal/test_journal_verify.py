@@ -130,7 +130,7 @@ def test_a_signed_snapshot_of_another_state(tmp_path):
     body = pack_state(world.state)
     db.execute("UPDATE snapshot SET body = ?, mac = ?", (body, snapshot_mac(Chain(KEY), seq, body)))
     db.close()
-    assert found(tmp_path) == [f"snapshot {seq}: is not what its records fold to"]
+    assert found(tmp_path) == [f"snapshot {seq}: is not what its records say"]
 
 
 def test_a_record_that_goes_back_in_time(tmp_path):

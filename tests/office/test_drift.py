@@ -5,8 +5,9 @@ import time
 
 import apsw
 import pytest
-from office_rows import SHOP, activate, new_tmk, terminal
+from office_rows import SHOP, activate, merchant, new_tmk, terminal
 
+from posswitch.base.card import luhn_ok
 from posswitch.edge import drift as edge_drift
 from posswitch.edge.drift import DRIFT_ROWS_MAX, DriftLog
 from posswitch.edge.vitals import VITALS, Vitals
@@ -132,6 +133,13 @@ def test_what_agrees_by_now_is_not_told(desk, hsm, config, noted):
     ]
 
 
+def test_a_merchant_number_like_a_cards_agrees_with_itself(desk, hsm, config, noted):
+    shop = next(shop for shop in map(merchant, range(2000, 2100)) if luhn_ok(shop.id))
+    activate(desk(), [shop, terminal(1, new_tmk(hsm), shop.id)])
+    noted(("00000001", "merchant", shop.id))
+    assert standing(read_drift(config.data), desk().registry) == []
+
+
 def test_the_report_speaks_both_languages(registry, noted):
     noted(("10000001", "merchant", "802440354119999"), ("10000001", "currency", "840"))
     said = registry("drift")
@@ -142,7 +150,7 @@ def test_the_report_speaks_both_languages(registry, noted):
         "币种",
         f"登记 {SHOP}",
         "set merchant 802440354110001",
-        "once since 2026-09-21",
+        "once since 2026-09-21 22:13:20+08:00",
     ):
         assert words in said.out
     assert "商户号" not in registry("drift", "--lang", "en").out

@@ -169,7 +169,7 @@ def test_a_locked_file_is_read_later(box, desk, path):
     db.execute("SELECT * FROM orders").fetchall()
     began = time.monotonic()
     assert box.poll(0) == []
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # it does not wait for the lock's end; a busy machine takes its time
     assert box.counts["orders-locked"] == 1
     db.close()
     assert len(box.poll(0)) == 1
@@ -282,6 +282,7 @@ for number in range(1000):
     )
     child.stdout.readline()
     while not box.poll(2):
+        assert child.poll() is None, "it ended before it had written"
         time.sleep(0.02)
     time.sleep(0.05)
     child.send_signal(signal.SIGKILL)

@@ -11,6 +11,7 @@ import pytest
 from cli_runs import one_line, posswitch
 from office_rows import SHOP, activate, merchant, new_tmk, rows_of, terminal
 
+from posswitch.base.card import luhn_digit, luhn_ok
 from posswitch.crypto.ciphers import kcv, xor
 from posswitch.crypto.hsm import Usage
 
@@ -23,12 +24,11 @@ def tmk_check(desk, hsm, name):
 
 def test_onboarding_is_one_command(registry, desk, hsm):
     words = ("--merchant", SHOP, "--model", "X990", "--firmware", "2.1", "--kinds", "sale,void")
-    said = registry("onboard", "20000001", *words)
+    said = registry("onboard", "20000001", *words, "--show-components")
     assert said.code == 0, said.err
     row = desk().registry.terminals["20000001"]
     assert (row.merchant, row.model, row.firmware, row.kinds) == (SHOP, "X990", "2.1", ("sale", "void"))
     assert f"TMK check value {tmk_check(desk, hsm, '20000001')}" in said.out
-    assert "component" not in said.out
     assert desk().entries[0].note == "onboard 20000001"
 
 
@@ -46,6 +46,15 @@ def test_components_make_the_key_and_only_when_asked_for(registry, desk, hsm, ci
         for secret in (*parts, key):
             assert secret not in content
             assert secret.hex().encode() not in content.lower()
+
+
+def test_a_key_that_nobody_could_load_is_not_made(registry, desk):
+    for both in ((), ("--show-components", "--tmk-components")):
+        said = registry("onboard", "20000001", "--merchant", SHOP, *both)
+        assert said.code == 2
+        assert one_line(said.err)
+        assert "give either --show-components" in said.err
+        assert desk().version == 0
 
 
 def test_components_of_another_ceremony(registry, desk, hsm, monkeypatch):
@@ -82,11 +91,11 @@ def test_components_that_make_no_key(registry, desk, monkeypatch, lines, said):
 
 
 def test_a_merchant_on_the_fly(registry, desk):
-    said = registry("onboard", "20000001", "--merchant", NEW_SHOP)
+    said = registry("onboard", "20000001", "--merchant", NEW_SHOP, "--show-components")
     assert said.code == 2
     assert one_line(said.err)
     assert "give --merchant-name, --city and --mcc to add it" in said.err
-    words = ("--merchant-name", "新茶馆", "--city", "深圳", "--mcc", "5499")
+    words = ("--merchant-name", "新茶馆", "--city", "深圳", "--mcc", "5499", "--show-components")
     assert registry("onboard", "20000001", "--merchant", NEW_SHOP, *words).code == 0
     assert desk().registry.merchants[NEW_SHOP].name == "新茶馆"
     assert desk().version == 1
@@ -121,17 +130,27 @@ def test_a_merchant_on_the_fly(registry, desk):
             ),
             "name: takes 26 bytes in GB 18030, field 43 has 25",
         ),
-        (("20000001", "--merchant", SHOP, "--show-components", "--tmk-components"), "give either"),
         (("20000001", "--merchant", SHOP, "--note", "a\nb"), "note: must be one line"),
         (("20000001", "--merchant", SHOP, "--by", "x" * 65), "author: must be one line"),
     ],
 )
 def test_onboarding_that_is_refused(registry, desk, words, said):
-    ended = registry("onboard", *words)
-    assert ended.code == 2
+    ended = registry("onboard", *words, "--show-components")
+    assert (ended.code, ended.out) == (2, "")
     assert said in ended.err
     assert one_line(ended.err)
     assert desk().version == 0
+
+
+LIKE_A_CARD = next(f"8024403541{number:05d}" for number in range(99999) if luhn_ok(f"8024403541{number:05d}"))
+
+
+def test_a_merchant_number_is_told_whole_whatever_its_digits_add_up_to(registry):
+    for words in (("show", "merchant", LIKE_A_CARD), ("onboard", "20000001", "--merchant", LIKE_A_CARD)):
+        said = registry(*words, *(("--show-components",) if words[0] == "onboard" else ()))
+        assert f"no merchant {LIKE_A_CARD}" in said.err
+    card = LIKE_A_CARD + luhn_digit(LIKE_A_CARD)
+    assert card not in registry("show", "merchant", card).err
 
 
 def test_list(registry):

@@ -103,6 +103,9 @@ PLANTED = {
     "data in the program": wrong('data = "data"', f'data = "{PROGRAM}/d"', "elsewhere"),
     "data a file": wrong('data = "data"', 'data = "secret.key"', "name a folder"),
     "data under a file": wrong('data = "data"', 'data = "short.key/data"', "name a folder"),
+    "data where none can be made": wrong('data = "data"', 'data = "/proc/d"', "name another folder"),
+    "data behind a dead link": wrong('data = "data"', 'data = "nowhere/data"', "name a folder"),
+    "data with a long name": wrong('data = "data"', f'data = "{"d" * 300}"', "name another folder"),
     "data empty": wrong('data = "data"', 'data = ""', "file or folder"),
     "data with a zero": wrong('data = "data"', 'data = "a\\u0000b"', "file or folder", "data ="),
     # timers and limits
@@ -162,10 +165,10 @@ PLANTED = {
     "mcc of three": wrong('mcc = "5411"', 'mcc = "541"', "4 digits"),
     "mcc a number": wrong('mcc = "5411"', "mcc = 5411", "4 digits between quotes"),
     "mcc differs": odd('mcc = "5411"', 'mcc = "5912"', "ask the acquirer"),
-    "name too long": wrong('"甲商店 Shop"', f'"{"N" * 26}"', "at most 25 characters"),
+    "name too long": wrong('"甲商店 Shop"', f'"{"N" * 26}"', "at most 25 letters or 12 汉字"),
     "name of too many bytes": wrong('"甲商店 Shop"', f'"{"甲" * 13}"', "shorten it to 25 letters or 12"),
     "city of too many bytes": wrong('"SHENZHEN"', f'"{"深" * 7}"', "shorten it to 13 letters or 6"),
-    "name with a line end": wrong('"甲商店 Shop"', '"A\\nB"', "at most 25 characters", "name = "),
+    "name with a line end": wrong('"甲商店 Shop"', '"A\\nB"', "at most 25 letters or 12 汉字", "name = "),
     # terminals
     "terminal id too long": wrong('"10000001"', '"100000001"', "8 ASCII characters"),
     "terminal id in Chinese": wrong('"10000001"', '"终端000001"', "8 ASCII characters"),
@@ -211,6 +214,7 @@ def folder(tmp_path):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o644 if name == "open.key" else 0o600)
     (tmp_path / "keys").mkdir()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "secret.key").write_text(SECRET.hex())
     (tmp_path / "data" / "secret.key").chmod(0o600)

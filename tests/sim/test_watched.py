@@ -18,6 +18,7 @@ from posswitch.crypto.mac import cup_mac
 from posswitch.crypto.signon import pack_f62
 from posswitch.scheme.interbank import original_data
 from posswitch.scheme.kinds import COMPLETION, PREAUTH, REFUND, SALE, VOID, answer_mti
+from posswitch.scheme.settlement import Side
 from posswitch.sim import solo, telling
 from posswitch.sim.peers import cups, pos
 from posswitch.sim.peers import desk as desk_room
@@ -119,9 +120,13 @@ def test_signed_nonsense_never_breaks_a_bank(dialect_name: str) -> None:
     assert not any(PAN in line or ZPK.hex() in line.lower() for line in shown)
 
 
+def sale_of_the_watched() -> Message:
+    return pos.payment(SALE, "10000001", "8" * 15, 7, "000041", Purchase(PAN, "4912", "", 1234), bytes(16))
+
+
 def test_answers_of_nonsense_are_told_safely() -> None:
     entropy = random.Random(19)
-    request = pos.payment(SALE, "10000001", "8" * 15, 7, "000041", Purchase(PAN, "4912", "", 1234), bytes(16))
+    request = sale_of_the_watched()
     for _ in range(2000):
         fields: dict[int, str | bytes] = {
             field: "".join(entropy.choice(ODD) for _ in range(entropy.choice([2, 20, 40, 62])))
@@ -134,6 +139,22 @@ def test_answers_of_nonsense_are_told_safely() -> None:
         lines = telling.exchange_lines(exchange)
         assert all(line.isprintable() for line in lines)
         assert PAN not in "".join(lines) + json.dumps(telling.exchange_object(exchange))
+
+
+@pytest.mark.parametrize(
+    ("request_", "advised"),
+    [
+        (pos.sign_on("10000001", "8" * 15, 7, "000041"), False),
+        (pos.settlement("10000001", "8" * 15, 7, "000041", Side(), Side()), False),
+        (sale_of_the_watched(), True),
+    ],
+    ids=["sign-on", "settlement", "sale"],
+)
+def test_a_cashier_is_advised_about_payments_only(request_: Message, advised: bool) -> None:
+    lines = telling.exchange_lines(
+        Exchange(request_, Reply(Message(answer_mti(request_.mti), {39: "96"})), 1.5)
+    )
+    assert any("Cashier" in line for line in lines) is advised
 
 
 def answered(request: Message, entropy: random.Random, tmk: bytes) -> bytes:

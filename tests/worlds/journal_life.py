@@ -5,36 +5,23 @@ from pathlib import Path
 
 import apsw
 
-from posswitch.base.moment import NS_PER_S
-from posswitch.base.registry import Limits
+from one_sale import IDENTITY, RULES, START_NS, sale
 from posswitch.engine.apply import apply
-from posswitch.engine.decide import Rules, decide
-from posswitch.engine.events import AnswerArrived, NodeRestarted, RequestArrived, TerminalSignedOn
+from posswitch.engine.decide import decide
+from posswitch.engine.events import AnswerArrived, NodeRestarted, TerminalSignedOn
 from posswitch.engine.facts import NO_FACTS
 from posswitch.engine.state import pack_state
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
-from posswitch.sim.city import SHORT_TIMERS
 from posswitch.sim.world.disk import Disk
 
 FOLDER, KEY, NODE = Path("/world"), b"chain key of the tests, 32 bytes", "1"
-START_NS = 1_800_000_000 * NS_PER_S
-RULES = Rules(SHORT_TIMERS, Limits())
 KILL, POWER_CUT, FAILED, FULL = "kill", "power cut", "failed", "full"
 _ERRORS = {FAILED: apsw.IOError, FULL: apsw.FullError}
 
 
 class Dead(BaseException):
     """The process is no more."""
-
-
-def sale(number):
-    """A sale that goes out to its bank."""
-    return RequestArrived(
-        0, "sale", f"48020000|10000001|000001|{number:06d}|2", "10000001", "802440354110001", "000001",
-        f"{number:06d}", 1000 + number, "156", "000000", "022", "00", "4912", bytes(44), b"%016d" % number,
-        16, "0211", True, "90010000", "5411", "22000001000601", False, "v",
-    )  # fmt: skip
 
 
 def answer(state, payment):
@@ -49,7 +36,7 @@ def answer(state, payment):
 
 def turns():
     """The events of each transaction, as functions of the state."""
-    yield [lambda state: NodeRestarted("20270115", "v", "1/48020000/00010000")]
+    yield [lambda state: NodeRestarted("20270115", "v", IDENTITY)]
     yield [lambda state: TerminalSignedOn(0, "10000001", "000001", bytes(44), bytes(36), "v")]
     for number in range(1, 9):
         yield [

@@ -41,6 +41,13 @@ def stamp(at_ns: int) -> Stamp:
     return _stamp(at_ns // NS_PER_S)
 
 
+def clock_text(at_ns: int, *, fine: bool = False) -> str:
+    """The Beijing wall clock for people: 2026-09-21 22:13:20+08:00; `fine`: to the millisecond."""
+    day, time = stamp(at_ns).day, stamp(at_ns).time
+    rest = f".{at_ns % NS_PER_S // NS_PER_MS:03d}" if fine else ""
+    return f"{day[:4]}-{day[4:6]}-{day[6:]} {time[:2]}:{time[2:4]}:{time[4:]}{rest}+08:00"
+
+
 def business_day(at_ns: int, cutover_s: int) -> str:
     """YYYYMMDD of the settlement network: from `cutover_s` seconds after midnight on it is the next day's."""
     return stamp(at_ns + (-cutover_s % _DAY_S) * NS_PER_S).day

@@ -1,6 +1,7 @@
 """batches: what became of every terminal's settlement."""
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -9,7 +10,10 @@ from posswitch.base.amount import amount_text
 from posswitch.cli.options import OrConfigFile, OrData, settings_of
 from posswitch.engine.events import Difference
 from posswitch.journal.batches import BatchView, read_batches
+from posswitch.office.desk import Desk
 from posswitch.scheme.settlement import Side
+from posswitch.settings.clock import SystemClock
+from posswitch.settings.config import Config
 
 
 def batches(
@@ -20,14 +24,23 @@ def batches(
     differing: Annotated[bool, typer.Option("--differing", help="Only those that did not balance.")] = False,
 ) -> None:
     """Show settled batches: balanced, or what differed; exit 1 when --differing finds any."""
-    views = read_batches(settings_of(config, data).data, terminal)
+    settings = settings_of(config, data)
+    views = read_batches(settings.data, terminal)
     chosen = [view for view in views if not (differing and view.balanced)]
     for view in chosen:
         print(json.dumps(_row(view), ensure_ascii=False) if as_json else _text(view))
-    if not chosen and not as_json:
+    if not chosen:
+        if terminal and not views:
+            _known(settings, terminal)
         which = f"{'differing' if differing and views else 'settled'} batches"
-        print(f"no {which}{f' of terminal {terminal}' if terminal else ''}")
+        said = f"no {which}{f' of terminal {terminal}' if terminal else ''}"
+        print(said, file=sys.stderr if as_json else sys.stdout)
     raise typer.Exit(1 if differing and chosen else 0)
+
+
+def _known(settings: Config, terminal: str) -> None:
+    """Raises OfficeError when the registry has no such terminal, now or since the office changed it."""
+    Desk(settings, SystemClock()).row("terminal", terminal)
 
 
 def _row(view: BatchView) -> dict[str, object]:

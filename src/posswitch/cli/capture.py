@@ -17,10 +17,14 @@ _NAME_MAX = 256  # what is longer is mistyped hexadecimal, not the name of a fil
 _PCAP_MAGICS = tuple(
     bytes.fromhex(magic) for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")
 )
+_DIGITS_MIN = 20  # of the shortest message: its type and its bitmap
 _TOKEN = re.compile(r"[0-9A-Fa-f]+")
 _DUMP_OFFSET = re.compile(r"(?:0x)?([0-9A-Fa-f]{4,8}):?")
 _TCP = 6
 _SYN = 0x02
+
+
+NEITHER = "not hexadecimal and no file of that name; give HEX, @FILE or -"
 
 
 class Chunk(NamedTuple):
@@ -31,11 +35,11 @@ class Chunk(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What was given: `kind` is hex, lines, raw or network; `skipped` lines held no bytes."""
+    """What was given: `kind` is hex, lines, raw or network; lines with the numbers `bad` held no bytes."""
 
     kind: str
     chunks: list[Chunk]
-    skipped: int = 0
+    bad: tuple[int, ...] = ()
 
 
 def is_file(text: str) -> bool:
@@ -51,6 +55,12 @@ def is_file(text: str) -> bool:
         return False
 
 
+def rather_a_name(text: str) -> bool:
+    """Whether what is no hexadecimal is rather the name of a file that is not there than damaged bytes."""
+    digits = sum(map(len, _TOKEN.findall(text)))
+    return digits < len(text) and (len(text) < _DIGITS_MIN or digits * 2 <= len(text))
+
+
 def source(text: str) -> Source:
     """The bytes behind an argument; ConfigError with what to do when there are none."""
     if not is_file(text):
@@ -58,7 +68,7 @@ def source(text: str) -> Source:
         try:
             return Source("hex", [Chunk("", bytes.fromhex(compact))])
         except ValueError:
-            raise ConfigError("not hexadecimal and no file of that name; give HEX, @FILE or -") from None
+            raise ConfigError(NEITHER) from None
     name = text.removeprefix("@")
     data = _read(name)
     if data[:4] in _PCAP_MAGICS:
@@ -66,9 +76,9 @@ def source(text: str) -> Source:
         if not flows:
             raise ConfigError(f"{name}: holds no TCP payload; record the port of the payments")
         return Source("network", flows)
-    found, skipped = _lines(data)
+    found, bad = _lines(data)
     if found:
-        return Source("lines", found, skipped)
+        return Source("lines", found, bad)
     if not data.strip():
         raise ConfigError(f"{name}: holds no bytes; give a file with messages")
     return Source("raw", [Chunk(name, data)])
@@ -85,22 +95,23 @@ def _read(name: str) -> bytes:
     return data
 
 
-def _lines(data: bytes) -> tuple[list[Chunk], int]:
-    """A chunk for each line of hexadecimal, or for each dump; none when most lines hold none."""
+def _lines(data: bytes) -> tuple[list[Chunk], tuple[int, ...]]:
+    """A chunk for each line of hexadecimal, or for each dump, and the others; none when they are most."""
     try:
         text = data.decode("utf-8")
     except UnicodeError:
-        return [], 0
+        return [], ()
     if "\0" in text:
-        return [], 0
+        return [], ()
     rows = [(number, line.partition("#")[0]) for number, line in enumerate(text.splitlines(), 1)]
     rows = [(number, line) for number, line in rows if line.strip()]
     dump = _dump(rows)
     if dump:
-        return dump, 0
-    found = [Chunk(f"line {number}", _line_bytes(line)) for number, line in rows]
-    kept = [chunk for chunk in found if chunk.data][:CHUNKS_MAX]
-    return (kept, len(rows) - len(kept)) if len(kept) * 2 >= len(rows) else ([], 0)
+        return dump, ()
+    found = [(number, _line_bytes(line)) for number, line in rows]
+    kept = [Chunk(f"line {number}", data) for number, data in found if data]
+    bad = tuple(number for number, data in found if not data)
+    return (kept[:CHUNKS_MAX], bad) if len(kept) >= len(bad) else ([], ())
 
 
 def _line_bytes(line: str) -> bytes:

@@ -10,7 +10,7 @@ import typer
 
 from posswitch.base.registry import Bin
 from posswitch.cli.options import AsJson, ConfigFile
-from posswitch.edge.start import foreseen, running
+from posswitch.edge.start import foreseen
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, Examined, examine
 from posswitch.settings.finding import ERROR, WARNING, Fault, Finding, counted, found
@@ -32,16 +32,9 @@ def check(config: ConfigFile, as_json: AsJson = False) -> None:
 
 def _around(examined: Examined, config: Config) -> Iterator[Finding]:
     """What a start with this configuration would meet in the data folder."""
-    faults = [
-        Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy)
-        for one in foreseen(config, SystemClock())
-    ]
-    pid = running(config)
-    if pid is not None:
-        what = f"a switch runs on it (process {pid})"
-        remedy = "this file counts when it is started again; a second one would not start"
-        faults.append(Fault(("node", "data"), "node.data", what, remedy, WARNING))
-    for fault in faults:
+    for one in foreseen(config, SystemClock()):
+        severity = ERROR if one.stops else WARNING
+        fault = Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy, severity)
         yield found(fault, examined.places.of(fault.path))
 
 

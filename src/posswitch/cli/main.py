@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -13,6 +14,8 @@ from posswitch import __version__
 from posswitch.base.errors import PosswitchError
 from posswitch.cli import batches, bench, check, peers, recorded, sim, switch, unknowns, words
 from posswitch.cli.registry import registry
+
+_UNREAD = 128 + signal.SIGPIPE  # as of a program that its closed pipe has ended
 
 app = typer.Typer(
     name="posswitch",
@@ -62,9 +65,17 @@ app.add_typer(registry)
 def main() -> None:
     """Runs the program; every expected error is one line on standard error and exit code 2."""
     _have_streams()
+    out = sys.stdout
     try:
-        app()
-        sys.stdout.flush()
+        try:
+            app()
+        finally:
+            out.flush()  # what nobody reads any more is found here, whatever ended the command
+    except (BrokenPipeError, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # Python flushes once more at its end
+        sys.exit(_UNREAD)
     except (PosswitchError, OSError) as error:
         if os.environ.get("POSSWITCH_DEBUG"):
             traceback.print_exc()

@@ -2,7 +2,6 @@
 
 import getpass
 import os
-from datetime import timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -25,8 +24,6 @@ class Lang(StrEnum):
     zh = "zh"
     en = "en"
 
-
-BEIJING = timezone(timedelta(hours=8))  # the time that people read
 
 OrLang = Annotated[Lang | None, typer.Option("--lang", help="Only this language.")]
 

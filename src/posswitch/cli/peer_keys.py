@@ -129,5 +129,5 @@ def _digits(lengths: tuple[int, ...]) -> str:
 
 
 def _checks(keys: dict[str, bytes]) -> str:
-    values = ", ".join(f"{name} {kcv(key, 3).hex().upper()}" for name, key in keys.items())
+    values = ", ".join(f"{name} {kcv(key).hex().upper()}" for name, key in keys.items())
     return f"check values: {values}"

@@ -12,13 +12,15 @@ from posswitch.cli.options import AsJson
 from posswitch.codec import Dialect, Message, describe, examine, load_dialect, picture_text
 from posswitch.codec.compare import Spoken, differences
 from posswitch.codec.convert import convert as rewritten
-from posswitch.codec.cut import FRAMINGS, cut
+from posswitch.codec.cut import FRAMINGS, NO_FRAMING, cut
 from posswitch.codec.fit import Fit, dialect_file, fits
 
 Reveal = Annotated[bool, typer.Option(help="Show card data (test data only).")]
 
 
+AUTO = "auto"
 _FRAMES_TRIED = 500  # of each framing, before one is chosen
+_BAD_LINES_TOLD = 20
 
 
 class Frame(NamedTuple):
@@ -31,10 +33,10 @@ class Frame(NamedTuple):
 
 def frames_of(given: Source, dialect: Dialect, framing: str) -> list[Frame]:
     """The frames of a source; `auto` takes the framing under which the dialect reads most of them."""
-    if framing not in ("auto", *FRAMINGS):
+    if framing not in (AUTO, *FRAMINGS):
         raise ConfigError(f"framing {framing!r} is not known; use auto or one of {', '.join(FRAMINGS)}")
     data = [chunk.data for chunk in given.chunks]
-    if framing == "auto":
+    if framing == AUTO:
         framing = max(FRAMINGS, key=lambda name: _readable(dialect, data, name))
     found = []
     for chunk in given.chunks:
@@ -42,10 +44,13 @@ def frames_of(given: Source, dialect: Dialect, framing: str) -> list[Frame]:
     return [Frame(number, label, payload) for number, (label, payload) in enumerate(found, 1)]
 
 
-def _readable(dialect: Dialect, data: list[bytes], framing: str) -> tuple[int, int]:
-    """Frames that can be read, then fewest that cannot."""
-    frames = cut(data, framing).frames[:_FRAMES_TRIED]
+def _readable(dialect: Dialect, data: list[bytes], framing: str) -> tuple[int, ...]:
+    """Frames that can be read, then fewest that cannot; where none can, which framing takes all bytes."""
+    made = cut(data, framing)
+    frames = made.frames[:_FRAMES_TRIED]
     good = sum(_read(dialect, frame) is not None for frame in frames)
+    if not good:
+        return 0, bool(frames), -made.lost - made.open, framing != NO_FRAMING
     return good, good - len(frames)
 
 
@@ -88,7 +93,7 @@ def _one_message(side: str, text: str, dialect: Dialect) -> Message:
     """The only message of an argument; ConfigError names the side when it is not one or cannot be read."""
     try:
         given = source(text)
-        frames = frames_of(given, dialect, "none" if given.kind == "hex" else "auto")
+        frames = frames_of(given, dialect, "none" if given.kind == "hex" else AUTO)
         if len(frames) == 1:
             return dialect.unpack(frames[0].payload)
     except CodecError as error:
@@ -187,8 +192,12 @@ def decode_many(text: str, dialect: str, framing: str, as_json: bool, reveal: bo
     """Decodes every frame of a file; the exit code."""
     spoken = load_dialect(dialect)
     given = source(text)
-    if given.skipped:
+    code = print_frames(spoken, frames_of(given, spoken, framing), as_json, reveal)
+    name = Path(text.removeprefix("@")).name
+    for number in given.bad[:_BAD_LINES_TOLD]:
         typer.echo(
-            f"posswitch: {Path(text.removeprefix('@')).name}: {given.skipped} lines hold no bytes", err=True
+            f"posswitch: {name}:{number}: no hexadecimal; correct it, or put # before a remark", err=True
         )
-    return print_frames(spoken, frames_of(given, spoken, framing), as_json, reveal)
+    if len(given.bad) > _BAD_LINES_TOLD:
+        typer.echo(f"posswitch: {name}: and {len(given.bad) - _BAD_LINES_TOLD:,} more such lines", err=True)
+    return 2 if given.bad else code

@@ -4,7 +4,6 @@ import getpass
 import json
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +11,9 @@ import msgspec
 import typer
 
 from posswitch.base.errors import OfficeError
-from posswitch.base.moment import NS_PER_S
+from posswitch.base.moment import clock_text
 from posswitch.base.registry import Registry, key_of
-from posswitch.cli.options import BEIJING, AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
+from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
 from posswitch.crypto.hsm import Usage
 from posswitch.office.desk import Desk, Plan, activations, known_table
 from posswitch.office.difference import lines
@@ -120,8 +119,11 @@ def onboard(
     by: By = "",
 ) -> None:
     """Register a terminal with a new master key, in one step."""
-    if show_components and tmk_components:
-        raise OfficeError("give either --show-components or --tmk-components")
+    if show_components == tmk_components:
+        raise OfficeError(
+            "give either --show-components (a new key, for whoever loads the terminal) "
+            "or --tmk-components (the key that is in it)"
+        )
     desk = _desk(config, data)
     row = {"id": terminal, "merchant": merchant, "model": model, "firmware": firmware, "kinds": kinds}
     shop = {"name": merchant_name, "city": city, "mcc": mcc}
@@ -181,7 +183,7 @@ def show(table: Table, name: Name, config: OrConfigFile = None, data: OrData = N
     for entry in desk.entries:
         change = entry.change
         if any(key_of(put) == (table, name) for put in change.put) or (table, name) in change.drop:
-            print(f"version {change.version:<6} {_time(entry.at_ns)}  {entry.author}  {entry.note}")
+            print(f"version {change.version:<6} {clock_text(entry.at_ns)}  {entry.author}  {entry.note}")
 
 
 @registry.command("export")
@@ -206,7 +208,7 @@ def history(config: OrConfigFile = None, data: OrData = None) -> None:
         drop = sum(len(part.change.drop) for part in parts)
         ruling = first.change.ruling
         what = f"payment {ruling.payment} {ruling.says}" if ruling else f"{put:,} put, {drop:,} removed"
-        print(f"{span:<9} {_time(first.at_ns)}  {first.author}  {what}  {first.note}")
+        print(f"{span:<9} {clock_text(first.at_ns)}  {first.author}  {what}  {first.note}")
     print(f"version {desk.version}: {_counts(desk.registry)}")
 
 
@@ -252,7 +254,7 @@ def drift(
 
 def _drift_line(row: Drift, lang: str) -> str:
     name, words = remedy(row, lang)
-    first, last = _time(row.first_ns), _time(row.last_ns)
+    first, last = clock_text(row.first_ns), clock_text(row.last_ns)
     return SENTENCE[lang].format(
         **msgspec.structs.asdict(row),
         name=name,
@@ -292,10 +294,6 @@ def _activate(desk: Desk, plan: Plan, note: str, by: str, dry_run: bool = False)
     for found in plan.notes:
         print(f"note: {found}")
     print(ends)
-
-
-def _time(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns // NS_PER_S, BEIJING):%Y-%m-%d %H:%M:%S}"
 
 
 def _counts(rows: Registry) -> str:

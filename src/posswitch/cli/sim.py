@@ -10,11 +10,14 @@ from posswitch.base.errors import ConfigError
 from posswitch.cli.options import AsJson
 from posswitch.sim.world.run import explained, many, summary
 
+_SEEDS_USUAL = "1-100"
 _SEEDS = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
 
 
 def sim(
-    seeds: Annotated[str, typer.Option(metavar="A-B", help="The first and the last seed, or one.")] = "1-100",
+    seeds: Annotated[
+        str | None, typer.Option(metavar="A-B", help="The first and the last seed, or one; without it 1-100.")
+    ] = None,
     requests: Annotated[int, typer.Option(min=1, max=100_000, help="Payments in each world.")] = 500,
     seed: Annotated[int | None, typer.Option(min=0, help="One seed; with --explain its story.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Tell the story of one seed.")] = False,
@@ -22,13 +25,17 @@ def sim(
     as_json: AsJson = False,
 ) -> None:
     """Run the switch in simulated worlds, kill and starve it, and count: exit 1 on any violation."""
+    if seed is not None and seeds is not None:
+        raise ConfigError("--seed and --seeds: give one of them")
+    if explain and as_json:
+        raise ConfigError("--explain and --json: a story is for people; give one of them")
     if explain:
         if seed is None:
             raise ConfigError("--explain: of which world? add --seed N")
         told, lines = explained(seed, requests)
         print("\n".join(lines))
         raise typer.Exit(1 if told.violations else 0)
-    chosen = range(seed, seed + 1) if seed is not None else _read(seeds)
+    chosen = range(seed, seed + 1) if seed is not None else _read(seeds or _SEEDS_USUAL)
     counted = summary(many(chosen, requests, workers))
     if as_json:
         print(json.dumps(counted, ensure_ascii=False))

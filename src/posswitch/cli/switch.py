@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import json
 import signal
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from posswitch.base.moment import stamp
 from posswitch.cli.options import ConfigFile, OrConfigFile, OrData, settings_of
 from posswitch.edge.loop import run_fast
 from posswitch.edge.node import verify_journal
 from posswitch.edge.supervisor import Supervisor
+from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
 from posswitch.sim.demo import DemoOptions, run_demo
 
@@ -52,7 +53,8 @@ def demo(
     console: Annotated[bool, typer.Option(help="Show the screen (a live line for now).")] = True,
 ) -> None:
     """Run a small city against the switch, with faults, and count money by the peers' own books."""
-    folder = data or Path("demo-data") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    now = stamp(SystemClock().wall_ns())
+    folder = data or Path("demo-data") / f"{now.day}-{now.time}"
     options = DemoOptions(
         seconds=seconds, tps=tps, kills=kills, seed=seed, data=folder, port=port, live=console
     )

@@ -1,7 +1,6 @@
 """unknowns: payments whose outcome only a person can find out, and the person's word."""
 
 import json
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -9,9 +8,9 @@ import typer
 from posswitch.base.amount import amount_text
 from posswitch.base.codes import lookup
 from posswitch.base.errors import OfficeError
-from posswitch.base.moment import NS_PER_S
+from posswitch.base.moment import clock_text
 from posswitch.base.registry import Word
-from posswitch.cli.options import BEIJING, AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
+from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
 from posswitch.engine.lifecycle import NEEDS_OWNER
 from posswitch.journal.story import Case, Step, needing_owner, told
 from posswitch.office.desk import Desk
@@ -96,11 +95,12 @@ def _rule(settings: Config, payment: str, says: Word, by: str, reason: str) -> N
 
 def _text(case: Case, lang: Lang | None) -> str:
     amount = amount_text(case.amount_minor, case.currency)
-    card = f"  card …{case.last_four}" if case.last_four else ""
-    bank = f"  bank {case.bank}" if case.bank else ""
+    where = f"terminal {case.terminal} batch {case.batch} trace {case.stan}"
+    where += f"  card …{case.last_four}" if case.last_four else ""
+    where += f"  bank {case.bank}" if case.bank else ""
     lines = [
         f"payment {case.payment}  RRN {case.rrn}  {case.kind} {amount}",
-        f"  {_time(case.at_ns)}  terminal {case.terminal} batch {case.batch} trace {case.stan}{card}{bank}",
+        f"  {clock_text(case.at_ns)}  {where}",
     ]
     row = lookup(case.code)
     if case.state == NEEDS_OWNER:
@@ -116,7 +116,7 @@ def _story(case: Case, steps: list[Step], lang: Lang | None) -> str:
         moved = f" → {step.state}" if step.state else ""
         why = f": {step.why}" if step.why else ""
         cause = f" {step.cause}" if step.cause else ""
-        lines.append(f"  {_time(step.at_ns)}  record {step.seq}  {step.event}{cause}{moved}{why}")
+        lines.append(f"  {clock_text(step.at_ns)}  record {step.seq}  {step.event}{cause}{moved}{why}")
     return "\n".join(lines)
 
 
@@ -128,7 +128,3 @@ def _document(case: Case, steps: list[Step] | None = None) -> dict[str, Any]:
 
 def _chosen(texts: tuple[str, str], lang: Lang | None) -> list[str]:
     return [text for text, language in zip(texts, Lang, strict=True) if lang in (None, language)]
-
-
-def _time(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns // NS_PER_S, BEIJING):%Y-%m-%d %H:%M:%S}"

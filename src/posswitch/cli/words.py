@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from posswitch.base.codes import explain_text, lookup
-from posswitch.base.errors import CodecError
-from posswitch.cli.capture import is_file
+from posswitch.base.errors import CodecError, ConfigError
+from posswitch.cli.capture import NEITHER, is_file, rather_a_name
 from posswitch.cli.options import AsJson, Lang, OrLang
-from posswitch.cli.recorded import decode_many
+from posswitch.cli.recorded import AUTO, decode_many
 from posswitch.codec import (
     Damage,
     Dialect,
@@ -20,6 +20,7 @@ from posswitch.codec import (
     load_dialect,
     picture_text,
 )
+from posswitch.settings.finding import shown
 
 
 def decode(
@@ -32,17 +33,23 @@ def decode(
     dialect: Annotated[str, typer.Option(help="pos, cups, iso87a, iso87b, or a dialect file.")] = "pos",
     as_json: AsJson = False,
     reveal: Annotated[bool, typer.Option(help="Show card data (test data only).")] = False,
-    framing: Annotated[str, typer.Option(help="How a file is cut: auto, none, bin2, ascii4 …")] = "auto",
+    framing: Annotated[
+        str | None, typer.Option(help="How a file is cut: none, bin2, ascii4 …; without it auto.")
+    ] = None,
 ) -> None:
     """Print a message field by field, masked; or every message of a file or network recording."""
     if is_file(text):
-        raise typer.Exit(decode_many(text, dialect, framing, as_json, reveal))
+        raise typer.Exit(decode_many(text, dialect, framing or AUTO, as_json, reveal))
+    if framing is not None:
+        raise ConfigError("--framing: HEX is one frame, nothing is cut; leave it out, or give a file")
     spoken = load_dialect(dialect)
     try:
         decoded = decode_json(spoken, text, reveal)
     except CodecError as error:
         if as_json:
             print(json.dumps({"error": error.reason, "field": error.field, "offset": error.offset}))
+        elif rather_a_name(text):
+            raise ConfigError(f"{shown(text)}: {NEITHER}") from None
         else:
             damage = _damage(spoken, text, error)
             print(damage)

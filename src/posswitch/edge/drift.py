@@ -38,12 +38,12 @@ class DriftLog:
 
     def note(self, terminal: str, what: str, registered: str, sent: str, at_ns: int) -> None:
         """Notes one difference; values are masked and cut to 32 characters."""
-        key = (_shown(terminal), what, _shown(sent))
+        key = (as_noted(terminal), what, as_noted(sent))
         held = self._pending.get(key)
         if held is not None:
-            self._pending[key] = (_shown(registered), held[1], at_ns, held[3] + 1)
+            self._pending[key] = (as_noted(registered), held[1], at_ns, held[3] + 1)
         elif len(self._pending) < _PENDING_MAX:
-            self._pending[key] = (_shown(registered), at_ns, at_ns, 1)
+            self._pending[key] = (as_noted(registered), at_ns, at_ns, 1)
         else:
             self.dropped += 1
 
@@ -65,6 +65,6 @@ class DriftLog:
             self.dropped += sum(row[-1] for row in rows)
 
 
-def _shown(text: str) -> str:
-    """Masked before it is cut, so that no part of a card number is left."""
+def as_noted(text: str) -> str:
+    """A value as it is kept: masked before it is cut, so that no part of a card number is left."""
     return scrub(text)[:_TEXT_MAX]

@@ -1,12 +1,14 @@
 """The node's log: JSON lines, scrubbed of card numbers in one place."""
 
+import time
 from pathlib import Path
 
 import structlog
-from structlog.processors import JSONRenderer, TimeStamper
+from structlog.processors import JSONRenderer
 from structlog.typing import EventDict
 
 from posswitch.base.card import scrub
+from posswitch.base.moment import clock_text
 
 
 def log_to(path: Path) -> None:
@@ -16,10 +18,13 @@ def log_to(path: Path) -> None:
     def scrubbed(_logger: object, _method: str, line: EventDict) -> EventDict:
         return {key: scrub(value) if isinstance(value, str) else value for key, value in line.items()}
 
+    def dated(_logger: object, _method: str, line: EventDict) -> EventDict:
+        return {**line, "timestamp": clock_text(time.time_ns(), fine=True).replace(" ", "T")}
+
     structlog.configure(
         processors=[
-            TimeStamper(fmt="iso"),
             scrubbed,
+            dated,
             JSONRenderer(),
         ],
         logger_factory=structlog.WriteLoggerFactory(path.open("a", buffering=1, encoding="utf-8")),

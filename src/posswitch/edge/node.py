@@ -30,7 +30,7 @@ from posswitch.edge.loop import run_fast
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
-from posswitch.edge.start import PID_FILE, identity_of, journal_key, obstacles, registry_in_force
+from posswitch.edge.start import PID_FILE, forget_pid, identity_of, journal_key, obstacles, registry_in_force
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
@@ -308,7 +308,7 @@ class Node:
 def verify_journal(config: Config) -> list[str]:
     """What `verify` finds in a node's journal; it may be running. Raises JournalError, ConfigError."""
     hsm = SoftHsm(read_secret(config.secret), SystemClock().entropy)
-    return verify(config.data, journal_key(hsm), config.node)
+    return verify(config.data, journal_key(hsm), config.node, identity=identity_of(config))
 
 
 def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -357,6 +357,7 @@ async def _served(node: Node, config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     pid_file = config.data / PID_FILE
+    pid_file.unlink(missing_ok=True)  # of one that died; this node has the journal now
 
     def ready(at: Address) -> None:
         pid_file.write_text(f"{os.getpid()}\n", "ascii")
@@ -365,7 +366,7 @@ async def _served(node: Node, config: Config) -> None:
     following = asyncio.create_task(_follow_supervisor(stop))
     await node.serve(stop, ready)
     following.cancel()
-    pid_file.unlink(missing_ok=True)
+    forget_pid(config, os.getpid())
 
 
 async def _follow_supervisor(stop: asyncio.Event) -> None:

@@ -1,14 +1,19 @@
 """What must agree before a node starts: its journal, its configuration, and the clock."""
 
-import os
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from posswitch.base.errors import JournalError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry
 from posswitch.crypto.hsm import Hsm, SoftHsm
+from posswitch.edge.orders import OFFICE, ORDERS_LABEL, OrderBox
+from posswitch.edge.vitals import VITALS
 from posswitch.engine.state import State
+from posswitch.journal.disk import held
+from posswitch.journal.layout import HEAD
 from posswitch.journal.recovery import look
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
@@ -16,14 +21,20 @@ from posswitch.settings.secret import read_secret
 
 PID_FILE = "node.pid"
 _CLOCK_BEHIND_S_MAX = 60
+_TRACES = (PID_FILE, VITALS, OFFICE)
+_LOCKS = Path("/proc/locks")  # a row: number, kind, mode, access, process, device:inode, from, to
 
 
 class Obstacle(NamedTuple):
-    """Why a node would not start: the key of `[node]` that it is about, what is wrong, the remedy."""
+    """Why a node would not start: the key of `[node]` that it is about, what is wrong, the remedy.
+
+    What does not stop it is only worth a look.
+    """
 
     key: str
     what: str
     remedy: str
+    stops: bool = True
 
     def __str__(self) -> str:
         return f"{self.what}; {self.remedy}"
@@ -71,30 +82,66 @@ def obstacles(config: Config, registry: Registry, state: State, now_ns: int) -> 
 
 
 def foreseen(config: Config, clock: Clock) -> Iterator[Obstacle]:
-    """What a start would find, without starting: reads the journal, also beside a running node."""
-    key = journal_key(SoftHsm(read_secret(config.secret), clock.entropy))
+    """What a start would find, without starting: reads the data folder, also beside a running node."""
+    if serving(config):
+        pid = serving_pid(config)
+        what = "a switch runs on it" + (f" (process {pid})" if pid is not None else "")
+        remedy = "this file counts when it is started again; a second one would not start"
+        yield Obstacle("data", what, remedy, stops=False)
+    hsm = SoftHsm(read_secret(config.secret), clock.entropy)
     try:
-        state = look(config.data, key, config.node)
+        state = look(config.data, journal_key(hsm), config.node)
     except (JournalError, OSError) as error:
         what, _, remedy = str(error).partition("; ")
         yield Obstacle("data", what, remedy or "see docs/operating.md, When it does not start")
         return
-    if state is not None:
+    if state is None:
+        yield from _traces(config)
+    else:
         yield from obstacles(config, registry_in_force(config, state), state, clock.wall_ns())
+    orders = OrderBox(config.data, hsm.derive(ORDERS_LABEL))
+    orders.poll(0 if state is None else state.registry)
+    if orders.problem:
+        what, _, remedy = orders.problem.partition("; ")
+        yield Obstacle("data", what, remedy, stops=False)
 
 
-def running(config: Config) -> int | None:
-    """The process that serves this data folder now, if there is one."""
+def _traces(config: Config) -> Iterator[Obstacle]:
+    """A folder without a journal in which a node has been: nothing can tell whether it took payments."""
+    left = [name for name in _TRACES if (config.data / name).exists()]
+    if left:
+        yield Obstacle(
+            "data",
+            f"holds {', '.join(left)} and no journal",
+            "bring back journal.db and journal.head; a start without them would give numbers away twice, "
+            "unless it is the first one",
+            stops=False,
+        )
+
+
+def serving(config: Config) -> bool:
+    """Whether a switch runs on this data folder now: its journal has a writer."""
+    return held(config.data / HEAD)
+
+
+def serving_pid(config: Config) -> int | None:
+    """The process of the switch that runs, when `node.pid` names the one that has the journal."""
     try:
-        pid = int((config.data / PID_FILE).read_text("ascii"))
-        if pid > 0:
-            os.kill(pid, 0)
-            return pid
-    except PermissionError:  # it lives, as another user's
-        return pid
-    except (OSError, ValueError, OverflowError):
-        pass
-    return None
+        pid = (config.data / PID_FILE).read_text("ascii").strip()
+        inode = (config.data / HEAD).stat().st_ino
+        rows = [row.split() for row in _LOCKS.read_text("ascii").splitlines()]
+    except (OSError, ValueError):
+        return None
+    fits = any(row[4] == pid and row[5].endswith(f":{inode}") for row in rows)
+    return int(pid) if fits else None
+
+
+def forget_pid(config: Config, pid: int) -> None:
+    """Removes the pid file of a process that ended, not that of a node of somebody else."""
+    file = config.data / PID_FILE
+    with contextlib.suppress(OSError, ValueError):
+        if file.read_text("ascii").strip() == str(pid):
+            file.unlink()
 
 
 def journal_key(hsm: Hsm) -> bytes:

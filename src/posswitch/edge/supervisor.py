@@ -10,7 +10,7 @@ from pathlib import Path
 
 from posswitch.base.errors import PosswitchError
 from posswitch.edge.node import SUPERVISOR
-from posswitch.edge.start import PID_FILE
+from posswitch.edge.start import forget_pid
 from posswitch.settings.config import load_config
 
 _READY_SECONDS_MAX = 60.0
@@ -26,9 +26,8 @@ class Supervisor:
 
     def __init__(self, config_path: Path, command: Sequence[str] | None = None) -> None:
         self._argv = [*(command or (sys.executable, "-m", "posswitch.cli.node")), "-c", str(config_path)]
-        config = load_config(config_path)
-        self._pid_file = config.data / PID_FILE
-        self._stop_seconds_max = config.timers.drain + _STOP_MARGIN_S
+        self._config = load_config(config_path)
+        self._stop_seconds_max = self._config.timers.drain + _STOP_MARGIN_S
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -99,23 +98,18 @@ class Supervisor:
             )
             await self._listen_for_ready(self._child)
             code = await self._child.wait()
-            self._forget(self._child.pid)
+            forget_pid(self._config, self._child.pid)
             if self._stopping or code == 0:
+                return
+            hopeless = code == _USED_WRONGLY or self.restarts + 1 >= _UNREADY_DEATHS_MAX
+            if hopeless and not self._ready.is_set():
+                self._tell(f"the node ended ({_how(code)}) and is not started again")
                 return
             self.restarts += 1
             self._tell(f"the node ended ({_how(code)}); start {self.restarts + 1}")
-            hopeless = code == _USED_WRONGLY or self.restarts >= _UNREADY_DEATHS_MAX
-            if hopeless and not self._ready.is_set():
-                return
             early = early + 1 if loop.time() - started < _EARLY_S and not self._struck else 0
             self._struck = False
             await asyncio.sleep(_BACKOFF_S[min(early, len(_BACKOFF_S) - 1)])
-
-    def _forget(self, pid: int) -> None:
-        """Removes the pid file of a dead child, not that of a node of somebody else."""
-        with contextlib.suppress(OSError):
-            if self._pid_file.read_text("ascii").strip() == str(pid):
-                self._pid_file.unlink()
 
     @staticmethod
     def _tell(text: str) -> None:

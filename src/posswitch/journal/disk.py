@@ -1,8 +1,10 @@
 """Where a journal's two files live: the machine's disk, or one that the simulated world brings."""
 
+import contextlib
 import fcntl
 import mmap
 import os
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +14,7 @@ from posswitch.base.errors import JournalError
 
 _BUSY_MS = 2000
 _CHUNK_BYTES = 1 << 20
+_LOCK_TRIES, _LOCK_PAUSE_S = 5, 0.02  # who asks with `held` has the file for a moment
 
 
 class Slots(Protocol):
@@ -104,16 +107,27 @@ class MachineDisk:
 MACHINE = MachineDisk()
 
 
+def held(path: Path) -> bool:
+    """Whether a writer has this small file now; makes no file, and hinders nobody who only asks."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+    return False
+
+
 class _MappedSlots:
     """Mapped memory: what was written survives the process at once."""
 
     def __init__(self, path: Path, size: int) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(self._fd):
             os.close(self._fd)
-            raise JournalError(f"{path.parent}: another node is using this journal; stop it first") from None
+            raise JournalError(f"{path.parent}: another node is using this journal; stop it first")
         self.found = os.pread(self._fd, size, 0)
         os.truncate(self._fd, size)
         self._map = mmap.mmap(self._fd, size)
@@ -130,3 +144,14 @@ class _MappedSlots:
         """See Slots."""
         self._map.close()
         os.close(self._fd)
+
+
+def _locked(fd: int) -> bool:
+    """Takes the writer's lock; tried more than once, because a look at it must not fail a start."""
+    for number in range(_LOCK_TRIES):
+        if number:
+            time.sleep(_LOCK_PAUSE_S)
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False

@@ -9,7 +9,7 @@ import msgspec
 
 from posswitch.base.errors import JournalError, PosswitchError
 from posswitch.engine.apply import apply
-from posswitch.engine.events import Difference, Record
+from posswitch.engine.events import Difference, NodeRestarted, Record
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state
 from posswitch.journal.chain import GENESIS, Chain, Head, read_head
@@ -19,10 +19,16 @@ from posswitch.journal.recovery import checked_link, decode_record, snapshot_mac
 
 
 def verify(
-    folder: Path, key: bytes, node: str, disk: Disk = MACHINE, card_daily_minor: int | None = None
+    folder: Path,
+    key: bytes,
+    node: str,
+    disk: Disk = MACHINE,
+    card_daily_minor: int | None = None,
+    identity: str = "",
 ) -> list[str]:
     """Every finding as a line; an empty list means that the journal is whole.
 
+    `identity`: node, acquirer and centre that it should be kept under; without it any.
     `card_daily_minor`: the limit of a card, where it is known to have been the same all the time.
     Raises JournalError when there is no journal to look at.
     """
@@ -37,7 +43,7 @@ def verify(
         head = read_head(disk.read(folder / HEAD), chain)
         db = disk.view(path)
         with db:  # one read transaction: a live node goes on meanwhile
-            findings.extend(_whole(db, chain, node, head, Refold(card_daily_minor)))
+            findings.extend(_whole(db, chain, node, head, Refold(card_daily_minor), identity))
             findings.extend(f"database: {row[0]}" for row in db.execute("PRAGMA integrity_check(5)"))
             findings.remove("database: ok")
     except JournalError as damage:
@@ -49,13 +55,16 @@ def verify(
     return findings
 
 
-def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head, refold: Refold) -> Iterator[str]:
+def _whole(
+    db: apsw.Connection, chain: Chain, node: str, head: Head, refold: Refold, identity: str
+) -> Iterator[str]:
     life = _Life(chain, node, dict(_snapshots(db)))
     last = Head(0, GENESIS)
     before_ns = 0
     for seq, at_ns, body, made in db.execute("SELECT seq, at_ns, body, link FROM journal ORDER BY seq"):
         last = Head(seq, checked_link(chain, last.link, last.seq + 1, seq, body, made))
         record = decode_record(seq, body)
+        _belongs(record, identity)
         if record.at_ns != at_ns:
             yield f"record {seq}: its column at_ns differs from its body"
         if record.at_ns < before_ns:
@@ -71,6 +80,16 @@ def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head, refold: Ref
     yield from _payments(db, refold)
     yield from _counters(db, refold)
     yield from _batches(db, refold)
+
+
+def _belongs(record: Record, identity: str) -> None:
+    """Raises JournalError at a start under other numbers: everything after it would seem wrong."""
+    kept = record.event.identity if isinstance(record.event, NodeRestarted) else ""
+    if identity and kept not in ("", identity):
+        raise JournalError(
+            f"the journal is of node/acquirer/centre {kept}, the configuration says {identity}; "
+            "verify it with its own configuration"
+        )
 
 
 class _Life:
@@ -96,7 +115,7 @@ class _Life:
             if not hmac.compare_digest(mac, snapshot_mac(self._chain, seq, body)):
                 yield f"snapshot {seq}: its signature does not fit"
             elif pack_state(self._state) != body:
-                yield f"snapshot {seq}: is not what its records fold to"
+                yield f"snapshot {seq}: is not what its records say"
 
     def left(self) -> Iterator[str]:
         """Snapshots that no record led to."""

@@ -8,7 +8,7 @@ import msgspec
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.registry import Registry, Terminal
-from posswitch.edge.drift import DRIFT_ROWS_MAX
+from posswitch.edge.drift import DRIFT_ROWS_MAX, as_noted
 from posswitch.edge.vitals import VITALS
 
 _READ = """SELECT terminal, what, registered, sent, first_ns, last_ns, count FROM drift
@@ -90,7 +90,7 @@ def standing(noted: Iterable[Drift], registry: Registry) -> list[Drift]:
 def _agrees(row: Drift, terminal: Terminal) -> bool:
     if row.what == "kind":
         return not terminal.kinds or row.sent in terminal.kinds
-    return _registered(row, terminal) == row.sent
+    return as_noted(_registered(row, terminal)) == row.sent
 
 
 def _registered(row: Drift, terminal: Terminal) -> str:

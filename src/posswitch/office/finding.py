@@ -5,6 +5,8 @@ from typing import NamedTuple
 from posswitch.base.registry import Key
 from posswitch.settings.finding import ERROR, Fault, brief, one_line
 
+_MERCHANT_CHARS = 15  # of field 42; one in ten numbers looks like a card's
+
 
 class Finding(NamedTuple):
     """What to say about a row, and what to do about it; equal wherever the row stands."""
@@ -27,4 +29,5 @@ def found(fault: Fault) -> Finding:
 def named(key: Key) -> str:
     """A row's key as people are told it, whatever stands in it."""
     table, name = key
-    return f"{table} {brief(name)}"
+    as_typed = table == "merchant" and len(name) == _MERCHANT_CHARS  # a listing shows it, too
+    return f"{table} {one_line(name) if as_typed else brief(name)}"

@@ -19,6 +19,11 @@ _DELIMITERS = ",;\t"
 _NOT_ROWS = ("node", "timers", "limits")  # of a configuration, which may be imported as it is
 
 
+# What a spreadsheet would take for a formula gets an apostrophe; so does what looks as if it had one.
+_FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r]")
+_APOSTROPHE = "'"
+
+
 class Place(NamedTuple):
     """Where a row stands."""
 
@@ -88,12 +93,20 @@ def _read_csv(path: Path, text: str, table: str | None) -> Sheet:
                 what = f"{len(cells)} cells, the header has {len(header)}"
                 sheet.mistakes.append((place, what, "check commas and quotes"))
                 continue
-            values = {name: value.strip() for name, value in zip(header, cells, strict=True)}
+            values = {name: _bare(value.strip()) for name, value in zip(header, cells, strict=True)}
             sheet.lines.append(Line(place, folder, table, values))
     except csv.Error as error:
         place = Place(path.name, reader.line_num)
         sheet.mistakes.append((place, f"not CSV: {error}", "save the sheet as CSV again"))
     return sheet
+
+
+def _guarded(text: str) -> str:
+    return _APOSTROPHE + text if _FORMULA.match(text) else text
+
+
+def _bare(text: str) -> str:
+    return text[1:] if text.startswith(_APOSTROPHE) and _FORMULA.match(text) else text
 
 
 def _table_of(path: Path, header: list[str]) -> str:
@@ -175,5 +188,5 @@ def write_sheets(folder: Path, registry: Registry) -> list[Path]:
             sheet.writerow(COLUMNS[table])
             for row in rows[table]:
                 values = values_of(row)
-                sheet.writerow([cell(values[name]) for name in COLUMNS[table]])
+                sheet.writerow([_guarded(cell(values[name])) for name in COLUMNS[table]])
     return list(paths.values())

@@ -10,12 +10,11 @@ from posswitch.scheme.kinds import PAYMENT_KINDS
 from posswitch.settings.address import endpoint, reaches, read_address
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
-from posswitch.settings.shape import Row, did_you_mean
+from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
 
 Check = Callable[[Draft], Iterable[Fault]]
 
 TERMINAL_DIALECTS = ("pos",)  # what is served towards terminals
-FIELD_43 = {"name": 25, "city": 13}  # bytes of GB 18030
 _NAMED_ONCE = ("bank", "merchant", "terminal")
 REFERENCES = (("bin", "bank", "bank"), ("terminal", "merchant", "merchant"))  # table, key, table it names
 _PARENTS = (
@@ -176,7 +175,7 @@ def names_fit(draft: Draft) -> Iterator[Fault]:
             size = len(row.good[key].encode("gb18030", "replace"))
             if size > bytes_max:
                 what = f"takes {size} bytes in GB 18030, field 43 has {bytes_max}"
-                yield row.fault(key, what, f"shorten it to {bytes_max} letters or {bytes_max // 2} 汉字")
+                yield row.fault(key, what, f"shorten it to {letters(bytes_max)}")
 
 
 def kinds_known(draft: Draft) -> Iterator[Fault]:

@@ -18,6 +18,18 @@ def _text(pattern: str, expected: str) -> msgspec.Meta:
 
 
 _PLAIN = r"[^\x00-\x1f\x7f]"
+FIELD_43 = {"name": 25, "city": 13}  # bytes of GB 18030
+
+
+def letters(bytes_max: int) -> str:
+    """How much of a name fits into so many bytes of GB 18030, in words."""
+    return f"{bytes_max} letters or {bytes_max // 2} 汉字"
+
+
+def _name_of(bytes_max: int) -> msgspec.Meta:
+    return _text(f"{_PLAIN}{{1,{bytes_max}}}", f"write a name of at most {letters(bytes_max)} (field 43)")
+
+
 _Institution = Annotated[str, _text("[0-9]{8,11}", "write 8 to 11 digits")]
 _MerchantId = Annotated[str, _text("[!-~]{15}", "write 15 ASCII characters without blanks")]
 _File = Annotated[str, _text(_PLAIN + "{1,1000}", "write the name of a file or folder")]
@@ -76,8 +88,8 @@ class MerchantTable(msgspec.Struct, forbid_unknown_fields=True):
     """`[[merchant]]`."""
 
     id: _MerchantId
-    name: Annotated[str, _text(_PLAIN + "{1,25}", "write a name of at most 25 characters (field 43)")]
-    city: Annotated[str, _text(_PLAIN + "{1,13}", "write a name of at most 13 characters (field 43)")]
+    name: Annotated[str, _name_of(FIELD_43["name"])]
+    city: Annotated[str, _name_of(FIELD_43["city"])]
     mcc: Annotated[str, _text("[0-9]{4}", "write 4 digits between quotes")]
 
 

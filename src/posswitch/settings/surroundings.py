@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path as File
 from typing import NamedTuple
@@ -129,14 +130,40 @@ def data_usable(draft: Draft) -> Iterator[Fault]:
             what = "lies inside the program, an upgrade would remove it"
             yield row.fault("data", what, "name a folder elsewhere, such as /var/lib/posswitch")
             continue
-        there = os.fspath(folder)
-        while not os.path.exists(there) and there != os.path.dirname(there):  # noqa: PTH110, PTH120
-            there = os.path.dirname(there)  # noqa: PTH120
-        if not os.path.isdir(there):  # noqa: PTH112 - pathlib's raise for names that cannot be
-            yield row.fault("data", f"{shown(there)} is not a folder", "name a folder, or remove that file")
-        elif not os.access(there, os.W_OK | os.X_OK):
-            what = f"{shown(there)} may not be written by this user"
-            yield row.fault("data", what, "run as its owner, or name another folder")
+        if refusal := _refused_folder(folder):
+            yield row.fault("data", *refusal)
+
+
+def _refused_folder(folder: File) -> tuple[str, str] | None:
+    """What keeps a start from making a folder its own, and the remedy."""
+    try:
+        owner = folder.stat().st_uid
+    except (FileNotFoundError, NotADirectoryError):
+        owner = None
+    except (OSError, ValueError) as error:  # ValueError: letters that no name may hold
+        why = getattr(error, "strerror", "no name")
+        return f"{shown(os.fspath(folder))} cannot be a folder ({why})", "name another folder"
+    there = os.fspath(folder)
+    while not os.path.lexists(there) and there != os.path.dirname(there):  # noqa: PTH120
+        there = os.path.dirname(there)  # noqa: PTH120
+    if not os.path.isdir(there):  # noqa: PTH112 - pathlib's raise for names that cannot be
+        return f"{shown(there)} is not a folder", "name a folder, or remove that file"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{shown(there)} may not be written by this user", "run as its owner, or name another folder"
+    if owner is not None and os.geteuid() not in (0, owner):
+        return f"{shown(there)} belongs to another user", "run as its owner, or name another folder"
+    if owner is None and (why := _unmakable(there)):
+        return f"no folder can be made in {shown(there)} ({why})", "name another folder"
+    return None
+
+
+def _unmakable(there: str) -> str:
+    """Why no folder can be made in one, by making one for a moment: a right to write does not say it."""
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".posswitch-", dir=there))  # noqa: PTH106
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 def listen_here(draft: Draft) -> Iterator[Fault]:

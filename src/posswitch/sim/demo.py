@@ -12,7 +12,7 @@ import msgspec
 
 from posswitch.base.errors import ConfigError
 from posswitch.edge.node import verify_journal
-from posswitch.edge.start import running
+from posswitch.edge.start import serving_pid
 from posswitch.edge.supervisor import Supervisor
 from posswitch.edge.vitals import read_gauges
 from posswitch.journal.batches import read_batches
@@ -221,7 +221,7 @@ class _Show:
         )
 
     def _state(self) -> str:
-        if running(self._config) is None:
+        if serving_pid(self._config) is None:
             return "异常：交换中心停止，正在重启 / abnormal: the centre is down, restarting"
         gauges = read_gauges(self._config.data)
         links = LINKS_PER_BANK * len(self._streets.city.banks)

@@ -152,7 +152,7 @@ class Solo:
         try:
             for at, step in enumerate(steps):
                 try:
-                    why = await self._do(step)
+                    why = await self._do(step, last=at == len(steps) - 1)
                 except GaveUp as gave_up:
                     rest = ", ".join(left.word for left in steps[at + 1 :])
                     not_done = f"; not done: {rest}" if rest else ""
@@ -164,7 +164,7 @@ class Solo:
             self._terminal.close()
         return good
 
-    async def _do(self, step: Step) -> str:
+    async def _do(self, step: Step, *, last: bool) -> str:
         """One step; why it was not as asked, or empty."""
         terminal = self._terminal
         if step.name == SIGN_ON.name:
@@ -177,7 +177,7 @@ class Solo:
         if step.name == SIGN_OFF.name:
             return _unless_done(await terminal.sign_off())
         if step.name == _SETTLE:
-            return "" if await terminal.settle() else _UNBALANCED
+            return "" if await terminal.settle(goes_on=not last) else _UNBALANCED
         if step.name == MIX:
             outcomes = [await terminal.pay(terminal.drawer.next(terminal.batch)) for _ in range(step.times)]
             missed = len(outcomes) - outcomes.count(APPROVED)

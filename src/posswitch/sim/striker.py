@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from posswitch.edge.start import running
+from posswitch.edge.start import serving_pid
 from posswitch.settings.config import Config
 from posswitch.sim.streets import Streets
 
@@ -59,7 +59,7 @@ class Striker:
         while loop.time() < begin + _SALE_SECONDS_MAX:
             sales = self._streets.in_flight(self._serves_since_ns)
             choosy = loop.time() < begin + _CHOOSY_SECONDS
-            pid = running(self._config)
+            pid = serving_pid(self._config)
             if pid and sales and (self._streets.at_a_bank(sales) or not choosy):
                 self._struck_pid = pid
                 self._switch.kill()
@@ -73,7 +73,7 @@ class Striker:
         loop = asyncio.get_running_loop()
         begin = loop.time()
         while loop.time() < begin + _AWAY_SECONDS_MAX:
-            pid = running(self._config)
+            pid = serving_pid(self._config)
             if pid not in (None, self._struck_pid):
                 self._serves_since_ns = time.time_ns()
                 self.away_seconds.append(round(loop.time() - begin, 3))

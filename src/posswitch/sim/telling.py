@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from posswitch.base.amount import amount_text
 from posswitch.base.card import mask_pan, scrub
 from posswitch.base.codes import lookup
-from posswitch.base.moment import NS_PER_MS, NS_PER_S, stamp
+from posswitch.base.moment import clock_text
 from posswitch.codec import Message
 from posswitch.scheme.kinds import REVERSAL, kind_from_terminal, kind_reversed, text, texts
 from posswitch.scheme.settlement import Side, read_totals
@@ -19,6 +19,7 @@ _FLAGS = {"0": "not said", "1": "balanced", "2": "not balanced", "3": "error"}
 _BALANCE = re.compile(r"[0-9]{2}([0-9]{2})([0-9]{3})([CD])([0-9]{12})")
 _BALANCE_NAMES = {"01": "ledger", "02": "available"}
 _ARROWS = {IN: "←", LINE: "·"}  # else →
+_OF_A_PAYMENT = frozenset({"0100", "0200", "0220", "0400"})  # what a cashier is told is about one
 _SHOWN_MAX = 160
 
 
@@ -65,7 +66,7 @@ def bank_object(seen: Seen, link: int) -> dict[str, object]:
 def bank_line(seen: Seen, link: int) -> str:
     """One message or event of a bank, with its time and link, and what is wrong with it."""
     message = seen.message
-    head = f"{_clock(seen.at_ns)} link {link} {_ARROWS.get(seen.way, '→')}"
+    head = f"{clock_text(seen.at_ns, fine=True).partition(' ')[2]} link {link} {_ARROWS.get(seen.way, '→')}"
     if message is None:
         return f"{head} {plain(seen.note)}"
     amount = _amount(message)
@@ -78,11 +79,6 @@ def bank_line(seen: Seen, link: int) -> str:
         f"({plain(seen.note)})" if seen.note else "",
     ]
     return " ".join((head, *filter(None, parts)))
-
-
-def _clock(at_ns: int) -> str:
-    time = stamp(at_ns).time
-    return f"{time[:2]}:{time[2:4]}:{time[4:]}.{at_ns % NS_PER_S // NS_PER_MS:03d}"
 
 
 # A terminal
@@ -158,7 +154,7 @@ def exchange_lines(exchange: Exchange) -> list[str]:
         lines += [f"    balance {words}" for words in _balances(answer)]
         lines += [f"    totals {words}" for words in _totals(answer)]
         row = lookup(exchange.reply.code)
-        if row is not None and row.category != "approved":
+        if row is not None and row.category != "approved" and request.mti in _OF_A_PAYMENT:
             lines += [f"    收银员：{row.cashier_zh}", f"    Cashier: {row.cashier_en}"]
     return lines
 

@@ -23,6 +23,7 @@ from posswitch.sim.peers.drawer import FORGETFUL_RATE, Drawer, Order, Queue
 APPROVED, DECLINED, NEITHER, OPEN = "approved", "declined", "neither", "open"
 
 _REVERSE = {"98": "98", "68": "98", "96": "96"}  # answers that leave the outcome open → field 39 of the 0400
+_BUSY = "96"
 _STALE_KEYS = frozenset({"A0", "77"})
 _REVERSED = frozenset({"00", "12", "25"})
 _ASK_AGAIN = frozenset({"96", "98", "68", SILENCE, BAD_MAC})  # an advice is told until its answer is known
@@ -173,6 +174,8 @@ class Terminal:
                 return
             if self._tries and reply.message is not None and reply.code not in ADVICE_LATER:
                 raise GaveUp(_refused(reply))  # asked again it would be answered the same
+            if reply.message is not None and reply.code == _BUSY:
+                self._desk.watch("a centre may limit sign-ons: asked again after a pause")
             await pause.wait()
 
     def _take_keys(self, answer: Message) -> bool:
@@ -283,8 +286,8 @@ class Terminal:
 
     # The end of a batch
 
-    async def settle(self) -> bool:
-        """Totals, an upload when the centre has others, then a new batch; True when it balanced."""
+    async def settle(self, *, goes_on: bool = True) -> bool:
+        """Totals, an upload when the centre has others, a new batch if it goes on; True when it balanced."""
         lost, batch = self.drawer.forget_one(), self._batch
         domestic, foreign = self.drawer.totals(PAYMENT_KINDS)
         who = self._fitting
@@ -311,7 +314,8 @@ class Terminal:
             )
         self.drawer.close()
         self._left = self._entropy.randint(*_PAYMENTS_PER_BATCH)
-        await self.sign_on()
+        if goes_on:
+            await self.sign_on()
         return balanced
 
     async def _upload(self, batch: str) -> None:
