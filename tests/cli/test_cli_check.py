@@ -194,7 +194,7 @@ def test_a_journal_that_is_gone_altogether_is_worth_a_look(capsys, city, trace):
     assert said.startswith(f"node.data: holds {trace} and no journal; bring back journal.db")
 
 
-@pytest.mark.parametrize("left", [None, "4194304", "x", f"{os.getpid()}"])
+@pytest.mark.parametrize("left", [None, "4194304", "x", pytest.param(f"{os.getpid()}", id="ours")])
 def test_a_running_switch_is_a_warning_that_names_its_process_only_when_it_is_sure(capsys, started, left):
     head = started.parent / "data" / HEAD
     writer = MACHINE.slots(head, head.stat().st_size)
@@ -208,7 +208,9 @@ def test_a_running_switch_is_a_warning_that_names_its_process_only_when_it_is_su
     assert f": warning: node.data: a switch runs on it{named}; " in ended.out
 
 
-@pytest.mark.parametrize("left", ["", "x", "-1", "99999999999999999999", "4194304", f"{os.getpid()}"])
+@pytest.mark.parametrize(
+    "left", ["", "x", "-1", "99999999999999999999", "4194304", pytest.param(f"{os.getpid()}", id="ours")]
+)
 def test_a_pid_file_that_was_left_behind_says_nothing(capsys, started, left):
     (started.parent / "data" / PID_FILE).write_text(left)
     ended = posswitch(capsys, "check", "-c", started)

@@ -305,7 +305,7 @@ class Runtime:
             "open_advices": states[ADVISING],
             "needs_owner": self.owners,
             "disk_free_bytes": self._headroom.free_bytes,
-            "disk_low": self._headroom.low,
+            "disk_low": int(self._headroom.low),
             "tickets": len(self._tickets),
             "links_up": sum(links.serving() for links in self.links.values()),
             "links": sum(len(links.bank.links) for links in self.links.values()),

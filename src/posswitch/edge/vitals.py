@@ -1,5 +1,6 @@
 """What a node says about itself: gauges and raw outcomes, a ten-minute ring that may be lost at any time."""
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -33,11 +34,7 @@ class Vitals:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = apsw.Connection(str(folder / VITALS))
-        self._db.set_busy_timeout(50)
-        for pragma in ("journal_mode=WAL", "synchronous=OFF"):
-            self._db.execute(f"PRAGMA {pragma}")
-        self._db.execute(_TABLES)
+        self._db = _opened(folder / VITALS)
         self._outcomes: list[Outcome] = []
         self.drift = DriftLog()
         self._dropped = 0
@@ -69,6 +66,29 @@ class Vitals:
         self._db.close()
 
 
+def _opened(path: Path) -> apsw.Connection:
+    """The ring; a damaged one is thrown away, and where no file can be made it is kept in memory."""
+    try:
+        return _laid_out(path)
+    except apsw.Error:
+        with contextlib.suppress(OSError):
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
+    try:
+        return _laid_out(path)
+    except apsw.Error:
+        return _laid_out(":memory:")
+
+
+def _laid_out(name: Path | str) -> apsw.Connection:
+    db = apsw.Connection(str(name))
+    db.set_busy_timeout(50)
+    for pragma in ("journal_mode=WAL", "synchronous=OFF"):
+        db.execute(f"PRAGMA {pragma}")
+    db.execute(_TABLES)
+    return db
+
+
 def read_gauges(folder: Path) -> dict[str, float]:
     """The newest gauges of a node, empty when there are none or they are older than five seconds."""
     path = folder / VITALS
@@ -82,4 +102,7 @@ def read_gauges(folder: Path) -> dict[str, float]:
         return {}
     if row is None or row[0] < time.time_ns() - _STALE_NS:
         return {}
-    return msgspec.msgpack.decode(row[1], type=dict[str, float])
+    try:
+        return msgspec.msgpack.decode(row[1], type=dict[str, float])
+    except msgspec.DecodeError:  # of another release
+        return {}
