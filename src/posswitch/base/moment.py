@@ -1,6 +1,6 @@
 """Time is integer nanoseconds since the epoch; messages carry Beijing time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -39,6 +39,18 @@ def _stamp(second: int) -> Stamp:
 def stamp(at_ns: int) -> Stamp:
     """The Beijing wall clock at `at_ns`, to the second."""
     return _stamp(at_ns // NS_PER_S)
+
+
+def iso(at_ns: int) -> str:
+    """Beijing time to the second, as people write it: 2026-09-21T14:03:05+08:00 (ISO 8601)."""
+    return (datetime.fromtimestamp(at_ns // NS_PER_S, UTC) + _BEIJING).strftime("%Y-%m-%dT%H:%M:%S+08:00")
+
+
+def of_iso(text: str) -> int:
+    """Nanoseconds since the epoch of an ISO 8601 time, Beijing's where it names no zone; ValueError."""
+    at = datetime.fromisoformat(text)
+    at = at if at.tzinfo else at.replace(tzinfo=timezone(_BEIJING))
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
 
 
 def business_day(at_ns: int, cutover_s: int) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from posswitch.cli.backup import verify_archive
 from posswitch.cli.options import ConfigFile, OrConfigFile, OrData, settings_of
 from posswitch.edge.loop import run_fast
 from posswitch.edge.node import verify_journal
@@ -70,8 +71,13 @@ def demo(
 def verify(
     config: OrConfigFile = None,
     data: OrData = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="Check the backup in this folder, not the journal.")
+    ] = None,
 ) -> None:
     """Check a journal to the last record, also beside a running switch: exit 1 names what is damaged."""
+    if archive is not None:
+        raise typer.Exit(verify_archive(settings_of(config, data), archive))
     findings = verify_journal(settings_of(config, data))
     for finding in findings:
         print(finding)
