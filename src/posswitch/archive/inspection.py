@@ -24,11 +24,10 @@ class Inspection(msgspec.Struct):
 
 def inspect(shelf: Shelf, sealed: Sealed, chain: Chain) -> Inspection:
     """Reads all of an archive; raises ArchiveError when there is none."""
-    if not shelf.folder.is_dir():
-        raise ArchiveError(f"{shelf.folder}: no backup there; name its folder")
     seen = Inspection([])
+    spans = shelf.spans()
     try:
-        way = chosen(shelf.spans())
+        way = chosen(spans)
     except ArchiveError as damage:
         return Inspection([str(damage)])
     if not way:

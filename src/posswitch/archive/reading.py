@@ -1,6 +1,7 @@
 """An archive from its first record on: segments without a gap, records held against the chain."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -67,21 +68,26 @@ def segment_links(shelf: Shelf, sealed: Sealed, chain: Chain, span: Span) -> tup
 
 def read_links(shelf: Shelf, sealed: Sealed, chain: Chain) -> Iterator[Link]:
     """Every record and its link, in order; ArchiveError names the segment, and the record from which on."""
-    before = GENESIS
+    before, last = GENESIS, 0
     for span in _way(shelf):
         head, links = segment_links(shelf, sealed, chain, span)
-        if head.before != before:
+        link = head.before
+        for one in islice(links, last + 1 - span.first):  # read already, in segments that this one replaced
+            link = one.link
+        if link != before:
             raise ArchiveError(
-                f"record {head.first}: {span.name} does not follow the segment before it; bring back its copy"
+                f"record {last + 1}: {span.name} does not follow what is before it; bring back its copy"
             )
         yield from links
-        before = head.after
+        before, last = head.after, head.last
 
 
 def read_bodies(shelf: Shelf, sealed: Sealed) -> Iterator[bytes]:
     """Every record's bytes, in order; for whoever leaves the chain to another reader."""
+    last = 0
     for span in _way(shelf):
-        yield from _segment(shelf, sealed, span)
+        yield from islice(_segment(shelf, sealed, span), last + 1 - span.first, None)
+        last = span.last
 
 
 def read_office(shelf: Shelf, sealed: Sealed, version: int) -> bytes:
@@ -106,8 +112,6 @@ def _way(shelf: Shelf) -> Iterator[Span]:
         elif listings < _LISTINGS_MAX:
             listings += 1
             way = [one for one in chosen(shelf.spans()) if one.last > last]
-            if way and way[0].first != last + 1:
-                raise ArchiveError(f"{shelf.folder}: was written anew while it was read; read it again")
         else:
             raise ArchiveError(f"{shelf.folder}: its segments vanish while they are read; read it again")
 

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from posswitch.archive.aside import aside, sync_folder
-from posswitch.archive.reading import Sealed, read_bodies, read_links, read_office
+from posswitch.archive.reading import Sealed, chosen, read_bodies, read_links, read_office
 from posswitch.archive.shelf import Shelf
 from posswitch.base.errors import ArchiveError, PosswitchError
 from posswitch.base.order import OFFICE
@@ -72,6 +72,7 @@ def refuse_taken(data: Path) -> None:
 
 def rebuilt(shelf: Shelf, sealed: Sealed, key: bytes, folder: Path, until: Until) -> Restored:
     """Builds the journal in an empty folder, judged and durable; ArchiveError says what is wrong."""
+    until = _bounded(shelf, until)
     with second(lambda line: _judge(line, shelf, sealed, folder, until)) as line:
         build = Rebuild(folder, key)
         try:
@@ -93,6 +94,17 @@ def rebuilt(shelf: Shelf, sealed: Sealed, key: bytes, folder: Path, until: Until
     return Restored(head.seq, last.at_ns, len(last.flights), office)
 
 
+def _bounded(shelf: Shelf, until: Until) -> Until:
+    """Where the archive ends now: a running backup adds to it, and both processes read the same."""
+    way = chosen(shelf.spans())
+    if not way:
+        raise ArchiveError(f"{shelf.folder}: no backup there; name its folder")
+    last = way[-1].last
+    if until.record is not None and until.record > last:
+        raise ArchiveError(f"{shelf.folder}: ends at record {last}; name that one, or another folder")
+    return Until(until.record or last, until.at_ns)
+
+
 def _fill(build: Rebuild, shelf: Shelf, sealed: Sealed, chain: Chain, until: Until) -> None:
     last = 0
     for seq, body, link in read_links(shelf, sealed, chain):
@@ -103,8 +115,6 @@ def _fill(build: Rebuild, shelf: Shelf, sealed: Sealed, chain: Chain, until: Unt
         last = seq
     if not last:
         raise ArchiveError(f"{shelf.folder}: holds no record so early; name a later time, or another folder")
-    if until.record is not None and last < until.record:
-        raise ArchiveError(f"{shelf.folder}: ends at record {last}; name that one, or another folder")
 
 
 def _restore_office(shelf: Shelf, sealed: Sealed, folder: Path, registry: int) -> int:

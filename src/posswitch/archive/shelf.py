@@ -67,6 +67,8 @@ class Shelf:
     def _names(self) -> list[str]:
         """Every name that looks like a segment's; one that only nearly does is an error, not overlooked."""
         names = []
+        if not self.folder.is_dir():
+            raise ArchiveError(f"{self.folder}: no backup there; name its folder")
         with os.scandir(self.folder) as entries:
             for entry in entries:
                 if not entry.name.endswith(".seg"):

@@ -31,7 +31,7 @@ from posswitch.settings.config import Config, load_config
 from posswitch.settings.secret import read_secret
 
 ARCHIVE_LABEL = "archive"  # the key of the segments is `Hsm.derive` of it
-_PROGRAM = (sys.executable, "-m", "posswitch")
+PROGRAM = (sys.executable, "-m", "posswitch")
 _LOOK_S = 0.5  # how soon a stop is seen
 _NICE = 10  # payments first
 
@@ -117,7 +117,7 @@ def _follow(keeper: _Keeper, config: Path, every_s: int, as_json: bool) -> None:
             _say(written, as_json)
         if (rehearsing is None or rehearsing.poll() is not None) and _rehearsal_due(keeper):
             rehearsing = subprocess.Popen(  # noqa: S603 - this program
-                [*_PROGRAM, "backup", "-c", str(config), "--to", str(keeper.shelf.folder), "--rehearse"],
+                [*PROGRAM, "backup", "-c", str(config), "--to", str(keeper.shelf.folder), "--rehearse"],
                 stdout=subprocess.DEVNULL,
             )
     if rehearsing is not None and rehearsing.poll() is None:
