@@ -22,7 +22,8 @@ from posswitch.journal.recovery import checked_link, decode_record
 SEGMENT_RECORDS_MAX = 50_000
 SEGMENT_BYTES_MAX = 64 << 20  # compressed; a segment waits in memory until it is whole
 _LOOK_RECORDS = 1000  # one read transaction: a few milliseconds, so that the WAL can begin anew
-_BODY_BYTES_MAX = CHUNK_BYTES_MAX - 16
+_LENGTH_BYTES = 5  # before a record in a chunk, and before them all
+_BODY_BYTES_MAX = CHUNK_BYTES_MAX - 2 * _LENGTH_BYTES
 _SMALL_RECORDS, _SMALL_MAX = SEGMENT_RECORDS_MAX // 2, 64  # more small segments are joined
 _ROWS = "SELECT seq, body, link FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 
@@ -30,19 +31,48 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Written(msgspec.Struct):
-    """What a backup has written: records `first` to `last`, where it stands now, and the office's version."""
+    """What a backup has written: so many records, up to number `last`, and the office's version."""
 
-    first: int
     last: int
+    records: int = 0
     at_ns: int = 0
     segments: int = 0
     bytes: int = 0
     office: int = 0
 
+
+class _Chunks:
+    """Records on their way into a segment."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._bodies: list[bytes] = []
+        self._clear = self._sealed = self._records = 0
+
     @property
-    def records(self) -> int:
-        """How many are new."""
-        return self.last - self.first + 1
+    def full(self) -> bool:
+        """Whether the segment should end here."""
+        return self._records >= SEGMENT_RECORDS_MAX or self._sealed > SEGMENT_BYTES_MAX
+
+    def add(self, seq: int, body: bytes) -> None:
+        """One more record."""
+        if len(body) > _BODY_BYTES_MAX:
+            raise ArchiveError(f"record {seq}: is too long for a backup; report it")
+        if self._clear + len(body) > _BODY_BYTES_MAX:
+            self._pack()
+        self._bodies.append(body)
+        self._clear += len(body) + _LENGTH_BYTES
+        self._records += 1
+
+    def finished(self) -> list[bytes]:
+        """The chunks, packed."""
+        self._pack()
+        return self._packed
+
+    def _pack(self) -> None:
+        self._packed.append(pack_chunk(_encode(self._bodies)))
+        self._sealed += len(self._packed[-1])
+        self._bodies, self._clear = [], 0
 
 
 class Backup:
@@ -72,11 +102,12 @@ class Backup:
                 at = self._position or self._resumed(db)
                 if head.seq < at.seq:
                     raise _other_history(self._shelf, at.seq, f"the journal ends at record {head.seq}")
-                written = Written(at.seq + 1, at.seq)
+                written = Written(at.seq)
                 while at.seq < head.seq:
                     made = self._segment(db, at, head.seq)
                     at = self._position = Position(made.last, made.after)
                     written.last, written.at_ns = made.last, made.last_ns
+                    written.records += made.last - made.first + 1
                     written.segments += 1
                     written.bytes += self._shelf.size(Span(made.first, made.last).name)
                 self._position = at
@@ -100,53 +131,44 @@ class Backup:
         return Position(head.last, head.after)
 
     def _segment(self, db: apsw.Connection, at: Position, upto: int) -> Head:
-        """Writes the segment that follows `at`; its head."""
-        last, times, packed = self._packed(db, at, min(upto, at.seq + SEGMENT_RECORDS_MAX))
-        head = Head(
-            JOURNAL, self._sealed.node, at.seq + 1, last.seq, at.link, last.link, *times, self._wall_ns()
-        )
+        """Writes the segment that follows `at`, in which no number is left out; its head."""
+        first, last, times, packed = self._packed(db, at, upto)
+        node, now_ns = self._sealed.node, self._wall_ns()
+        head = Head(JOURNAL, node, first, last.seq, at.seq, at.link, last.link, *times, now_ns)
         self._shelf.write(Span(head.first, head.last).name, self._sealed.sealer.sealed(head, packed))
         return head
 
     def _packed(
         self, db: apsw.Connection, at: Position, upto: int
-    ) -> tuple[Position, tuple[int, int], list[bytes]]:
-        """The records after `at` as chunks: the last of them, the times of both ends."""
-        packed: list[bytes] = []
-        bodies: list[bytes] = []
-        size = total = 0
-        first, last, link = b"", b"", at.link
-        seq = at.seq
-        for number, body, made in self._looks(db, at.seq, upto):
-            link = checked_link(self._chain, link, seq + 1, number, body, made)
-            seq += 1
-            if len(body) > _BODY_BYTES_MAX:
-                raise ArchiveError(f"record {seq}: is too long for a backup; report it")
-            if size + len(body) + 8 > CHUNK_BYTES_MAX - 8:
-                packed.append(pack_chunk(_encode(bodies)))
-                bodies, size, total = [], 0, total + len(packed[-1])
-            bodies.append(body)
-            size += len(body) + 8
-            first, last = first or body, body
-            if total > SEGMENT_BYTES_MAX:
+    ) -> tuple[int, Position, tuple[int, int], list[bytes]]:
+        """The records after `at` as chunks: the first of them, the last, the times of both."""
+        chunks = _Chunks()
+        first, first_body, last, body = 0, b"", at, b""
+        for seq, found, made in self._looks(db, at.seq, upto):
+            if first and (seq != last.seq + 1 or chunks.full):
                 break
-        packed.append(pack_chunk(_encode(bodies)))
-        times = decode_record(at.seq + 1, first).at_ns, decode_record(seq, last).at_ns
-        return Position(seq, link), times, packed
+            last = Position(seq, checked_link(self._chain, last.link, last.seq + 1, seq, found, made))
+            body = found
+            chunks.add(seq, body)
+            if not first:
+                first, first_body = seq, body
+        times = decode_record(first, first_body).at_ns, decode_record(last.seq, body).at_ns
+        return first, last, times, chunks.finished()
 
     def _looks(self, db: apsw.Connection, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
         """The records after one up to another, every few of them in a transaction of its own."""
         while after < upto:
             rows = db.execute(_ROWS, (after, upto, _LOOK_RECORDS)).fetchall()
+            if not rows:
+                raise ArchiveError(f"record {after + 1}: is missing in the journal; run verify")
             yield from rows
-            after += len(rows)
-            if not rows or rows[-1][0] != after:
-                raise ArchiveError(f"record {after}: is missing in the journal; run verify")
+            after = int(rows[-1][0])  # type: ignore[arg-type]
 
     def _join(self, db: apsw.Connection) -> None:
         """Many small segments at the end become few: written anew from the journal, then removed."""
         for run in _joined(chosen(self._shelf.spans())):
-            at = Position(run[0].first - 1, head_of(self._shelf, self._sealed, run[0]).before)
+            head = head_of(self._shelf, self._sealed, run[0])
+            at = Position(head.previous, head.before)
             made = self._segment(db, at, run[-1].last)
             whole = made.last == run[-1].last  # else it was too many bytes for one
             self._shelf.remove(span.name for span in (run if whole else [Span(made.first, made.last)]))
@@ -159,7 +181,7 @@ class Backup:
             return 0
         packed = [pack_chunk(part) for part in office_copy(self._data)]
         now = self._wall_ns()
-        head = Head(OFFICE, self._sealed.node, 1, version, b"", b"", now, now, now)
+        head = Head(OFFICE, self._sealed.node, 1, version, 0, b"", b"", now, now, now)
         self._shelf.write(office_name(version), self._sealed.sealer.sealed(head, packed))
         self._shelf.remove(office_name(old) for old in sorted([*kept, version])[:-OFFICE_KEPT])
         return version
@@ -176,8 +198,9 @@ def _joined(way: list[Span]) -> Iterator[list[Span]]:
         return
     run: list[Span] = []
     for span in reversed(small):
-        if len(run) > 1 and span.last - run[0].first + 1 > SEGMENT_RECORDS_MAX:
-            yield run
+        if run and (span.last - run[0].first >= SEGMENT_RECORDS_MAX or span.first != run[-1].last + 1):
+            if len(run) > 1:
+                yield run
             run = []
         run.append(span)
     if len(run) > 1:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from posswitch.archive.reading import Sealed, chosen, read_office, segment_links
+from posswitch.archive.reading import Sealed, chosen, misplaced, read_office, segment_links
+from posswitch.archive.segment import JOURNAL, Head
 from posswitch.archive.shelf import Shelf, Span
 from posswitch.base.errors import ArchiveError
 from posswitch.journal.chain import GENESIS, Chain
@@ -40,18 +41,20 @@ def inspect(shelf: Shelf, sealed: Sealed, chain: Chain) -> Inspection:
 
 
 def _findings(shelf: Shelf, sealed: Sealed, chain: Chain, way: list[Span], seen: Inspection) -> Iterator[str]:
-    link: bytes | None = GENESIS  # None: after a damaged segment, what follows is not held against it
+    after = Head(JOURNAL, sealed.node, 0, 0, 0, b"", GENESIS, 0, 0, 0)
+    torn = False  # after a damaged segment, what follows is not held against it
     for span in way:
         seen.segments += 1
         try:
             head, links = segment_links(shelf, sealed, chain, span)
-            if link is not None and head.before != link:
-                yield f"record {span.first}: {span.name} does not follow the segment before it"
+            if not torn and (wrong := misplaced(after.last, after.after, head.previous, head.before, span)):
+                yield wrong
             for _ in links:
                 pass
-            link, seen.last, seen.at_ns = head.after, head.last, head.last_ns
+            after, torn = head, False
+            seen.last, seen.at_ns = head.last, head.last_ns
         except ArchiveError as damage:
-            link = None
+            torn = True
             yield str(damage)
     for version in shelf.office_versions():
         try:

@@ -31,7 +31,7 @@ class Link(NamedTuple):
 
 
 def chosen(spans: list[Span]) -> list[Span]:
-    """The segments to read, each beginning where the one before ends; ArchiveError names what is missing.
+    """The segments to read, none of them twice; whether one is missing, their heads tell.
 
     What lies within a longer segment was replaced by it, and its removal cut short.
     """
@@ -44,10 +44,6 @@ def chosen(spans: list[Span]) -> list[Span]:
             continue
         if span.first <= last:
             raise ArchiveError(f"{span.name}: overlaps what comes before it; move it elsewhere")
-        if span.first != last + 1:
-            raise ArchiveError(
-                f"records {last + 1} to {span.first - 1}: their segment is missing; bring back its copy"
-            )
         way.append(span)
         last = span.last
     return way
@@ -68,25 +64,33 @@ def segment_links(shelf: Shelf, sealed: Sealed, chain: Chain, span: Span) -> tup
 
 def read_links(shelf: Shelf, sealed: Sealed, chain: Chain) -> Iterator[Link]:
     """Every record and its link, in order; ArchiveError names the segment, and the record from which on."""
-    before, last = GENESIS, 0
+    last = Link(0, b"", GENESIS)
     for span in _way(shelf):
         head, links = segment_links(shelf, sealed, chain, span)
-        link = head.before
-        for one in islice(links, last + 1 - span.first):  # read already, in segments that this one replaced
-            link = one.link
-        if link != before:
-            raise ArchiveError(
-                f"record {last + 1}: {span.name} does not follow what is before it; bring back its copy"
-            )
-        yield from links
-        before, last = head.after, head.last
+        before = Link(head.previous, b"", head.before)
+        for before in islice(links, max(0, last.seq + 1 - span.first)):  # noqa: B007 - read already
+            pass
+        if wrong := misplaced(last.seq, last.link, before.seq, before.link, span):
+            raise ArchiveError(f"{wrong}; bring back its copy")
+        for last in links:
+            yield last
 
 
-def read_bodies(shelf: Shelf, sealed: Sealed) -> Iterator[bytes]:
-    """Every record's bytes, in order; for whoever leaves the chain to another reader."""
+def misplaced(last: int, link: bytes, previous: int, before: bytes, span: Span) -> str:
+    """Why a segment that wants to follow record `previous` does not follow record `last`, or nothing."""
+    if previous > last:
+        return f"records {last + 1} to {previous}: the segment before {span.name} is missing"
+    if previous < last or before != link:
+        return f"record {span.first}: {span.name} does not follow what is before it"
+    return ""
+
+
+def read_bodies(shelf: Shelf, sealed: Sealed) -> Iterator[tuple[int, bytes]]:
+    """Every record's number and bytes, in order; for whoever leaves the chain to another reader."""
     last = 0
     for span in _way(shelf):
-        yield from islice(_segment(shelf, sealed, span), last + 1 - span.first, None)
+        numbered = enumerate(_segment(shelf, sealed, span), span.first)
+        yield from islice(numbered, max(0, last + 1 - span.first), None)
         last = span.last
 
 
@@ -130,7 +134,7 @@ def _segment(shelf: Shelf, sealed: Sealed, span: Span) -> Iterator[bytes]:
     except ArchiveError as damage:
         raise ArchiveError(f"record {seq}: cannot be read: {damage}") from None
     except msgspec.DecodeError:
-        raise ArchiveError(f"record {seq}: cannot be read: {span.name} is of another release") from None
+        raise ArchiveError(f"record {seq}: cannot be read: {span.name} is of another release; upgrade") from None
 
 
 def _linked(chain: Chain, head: Head, bodies: Iterator[bytes]) -> Iterator[Link]:

@@ -11,16 +11,18 @@ import msgspec
 from posswitch.archive.aside import aside, sync_folder
 from posswitch.archive.reading import Sealed, chosen, read_bodies, read_links, read_office
 from posswitch.archive.shelf import Shelf
-from posswitch.base.errors import ArchiveError, PosswitchError
+from posswitch.base.errors import ArchiveError, JournalError, PosswitchError
 from posswitch.base.order import OFFICE
 from posswitch.engine.apply import apply
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state, unpack_state
 from posswitch.journal.chain import Chain
 from posswitch.journal.layout import DATABASE, HEAD
+from posswitch.journal.quarantine import quarantine
 from posswitch.journal.rebuild import Rebuild
 from posswitch.journal.recovery import decode_record
 from posswitch.journal.second import Line, second
+from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import beside_records
 
 _FINDINGS_MAX = 5
@@ -41,22 +43,37 @@ class Until(msgspec.Struct, frozen=True):
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """What stands there: the last record, its time, how many payments are open, the office's version."""
+    """What came back: so many records, up to number `last` and its time, and what was open then.
+
+    `office`: the version of its books, 0 without any.
+    """
 
     records: int
+    last: int
     at_ns: int
     open: int
     office: int
 
 
-def restore(shelf: Shelf, sealed: Sealed, key: bytes, data: Path, until: Until) -> Restored:
+def restore(shelf: Shelf, sealed: Sealed, key: bytes, data: Path, until: Until, wall_ns: int) -> Restored:
     """Puts the archived journal into the data folder, which has none; ArchiveError leaves it as it was."""
     refuse_taken(data)
     data.parent.mkdir(parents=True, exist_ok=True)
     with aside(data.parent, f".{data.name}.restore-") as made:
         restored = rebuilt(shelf, sealed, key, made, until)
+        _quarantine(made, key, sealed.node, wall_ns)
         _move(made, data)
     return restored
+
+
+def _quarantine(folder: Path, key: bytes, node: str, wall_ns: int) -> None:
+    """Its first new records: numbers beyond those that may be lost, an owner for whatever was open."""
+    journal = Journal(folder, key)
+    try:
+        quarantine(journal, journal.recover(node), wall_ns)
+    finally:
+        journal.close()
+    _sync(folder)
 
 
 def refuse_taken(data: Path) -> None:
@@ -83,6 +100,12 @@ def rebuilt(shelf: Shelf, sealed: Sealed, key: bytes, folder: Path, until: Until
             raise ArchiveError(
                 f"{folder}: cannot be written ({type(error).__name__}); see to its disk"
             ) from None
+        except JournalError as damage:
+            raise ArchiveError(f"{shelf.folder}: {damage}; bring back its copy") from None
+        except (LookupError, AssertionError, AttributeError):
+            raise ArchiveError(
+                f"{shelf.folder}: record {build.last + 1} cannot follow what came before it; report it"
+            ) from None
         finally:
             build.close()
         line.tell("finished")
@@ -91,7 +114,7 @@ def rebuilt(shelf: Shelf, sealed: Sealed, key: bytes, folder: Path, until: Until
     assert last.seq == head.seq
     office = _restore_office(shelf, sealed, folder, last.registry)
     _sync(folder)
-    return Restored(head.seq, last.at_ns, len(last.flights), office)
+    return Restored(build.records, head.seq, last.at_ns, len(last.flights), office)
 
 
 def _bounded(shelf: Shelf, until: Until) -> Until:
@@ -153,7 +176,7 @@ def _judge(line: Connection, shelf: Shelf, sealed: Sealed, folder: Path, until: 
     refold, state = Refold(), State(sealed.node)
     findings: list[str] = []
     try:
-        for seq, body in enumerate(read_bodies(shelf, sealed), 1):
+        for seq, body in read_bodies(shelf, sealed):
             record = decode_record(seq, body)
             if until.reached(seq, record.at_ns):
                 break

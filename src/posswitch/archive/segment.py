@@ -34,6 +34,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     node: str
     first: int
     last: int
+    previous: int  # the record before the first: only a restored journal leaves numbers out
     before: bytes  # link of the record before the first
     after: bytes  # link of the last record
     first_ns: int

@@ -88,12 +88,12 @@ class Shelf:
             fd = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise ArchiveError(f"{name}: cannot be opened ({error.strerror}); bring back its copy") from None
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > SEGMENT_FILE_BYTES_MAX:
+            os.close(fd)
+            what = "is too long for a segment" if stat.S_ISREG(found.st_mode) else "is not a file"
+            raise ArchiveError(f"{name}: {what}; bring back its copy")
         with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
-                raise ArchiveError(f"{name}: is not a file; bring back its copy")
-            if found.st_size > SEGMENT_FILE_BYTES_MAX:
-                raise ArchiveError(f"{name}: is too long for a segment; bring back its copy")
             yield file
 
     def has(self, name: str) -> bool:

@@ -28,6 +28,7 @@ from posswitch.edge.start import journal_key
 from posswitch.journal.chain import Chain
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, load_config
+from posswitch.settings.finding import counted
 from posswitch.settings.secret import read_secret
 
 ARCHIVE_LABEL = "archive"  # the key of the segments is `Hsm.derive` of it
@@ -158,14 +159,12 @@ class _Stop:
 
 def _say(written: Written, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"records": written.records, **msgspec.structs.asdict(written)}), flush=True)
+        print(json.dumps(msgspec.structs.asdict(written)), flush=True)
         return
-    at = f", up to {iso(written.at_ns)}" if written.at_ns else ""
-    what = (
-        f"records {written.first} to {written.last}" if written.records else f"nothing after {written.last}"
-    )
-    office = f"; office.db version {written.office}" if written.office else ""
-    print(f"{written.records} new: {what}{at}, {written.bytes} bytes{office}", flush=True)
+    at = f" of {iso(written.at_ns)}" if written.at_ns else ""
+    office = f", office.db version {written.office}" if written.office else ""
+    size = f"{written.bytes} bytes in {counted(written.segments, 'segment')}"
+    print(f"{written.records} records up to {written.last}{at}, {size}{office}", flush=True)
 
 
 def _rehearse(keeper: _Keeper, as_json: bool) -> None:
@@ -194,15 +193,16 @@ def restore_(
     settings = load_config(config, serve=False)
     keeper = _Keeper(settings, _folder(settings, source))
     began = time.monotonic()
-    restored = restore(keeper.shelf, keeper.sealed, keeper.key, settings.data, Until(record, _moment(at)))
+    until, now_ns = Until(record, _moment(at)), keeper.clock.wall_ns()
+    restored = restore(keeper.shelf, keeper.sealed, keeper.key, settings.data, until, now_ns)
     seconds = round(time.monotonic() - began, 1)
     if as_json:
         print(json.dumps({**msgspec.structs.asdict(restored), "seconds": seconds}))
         return
     office = f", office.db version {restored.office}" if restored.office else ""
     print(
-        f"restored and verified: {restored.records} records up to {iso(restored.at_ns)}, "
-        f"{restored.open} payments open{office}, {seconds} s"
+        f"restored and verified: {restored.records} records up to {restored.last} of {iso(restored.at_ns)}, "
+        f"{restored.open} open payments given to owners{office}, {seconds} s"
     )
 
 

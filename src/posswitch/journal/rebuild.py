@@ -41,6 +41,7 @@ class Rebuild:
         self._db.execute("BEGIN")
         self._db.execute(TABLES)
         self._last = Head(0, GENESIS)
+        self.records = 0
         self._rows: list[tuple[int, int, bytes, bytes]] = []
         self._payments: dict[int, tuple[str | int, ...]] = {}
         self._counters: dict[tuple[str, str], int] = {}
@@ -48,10 +49,16 @@ class Rebuild:
     def __repr__(self) -> str:
         return f"<rebuild at record {self._last.seq}>"
 
+    @property
+    def last(self) -> int:
+        """The number of the last record."""
+        return self._last.seq
+
     def add(self, seq: int, body: bytes, link: bytes, record: Record) -> None:
         """The next record; its link was checked."""
         self._rows.append((seq, record.at_ns, body, link))
         self._last = Head(seq, link)
+        self.records += 1
         verdict = record.verdict
         if verdict.cause:
             self._follow(record.event, verdict)

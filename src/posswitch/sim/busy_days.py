@@ -11,6 +11,7 @@ from posswitch.engine.apply import apply
 from posswitch.engine.decide import Rules, decide
 from posswitch.engine.events import AnswerArrived, DayTurned, Event, NodeRestarted, RequestArrived
 from posswitch.engine.facts import NO_FACTS
+from posswitch.engine.lifecycle import FORWARDED
 from posswitch.engine.state import State
 from posswitch.journal.sqlite import Journal
 from posswitch.scheme.numbers import repeat_key
@@ -32,7 +33,7 @@ class BusyDays:
         self._state: State = self._journal.recover(node)
         self._chance = random.Random(seed)  # noqa: S311 - shapes a load
         self._cards = [self._chance.randbytes(16) for _ in range(_CARDS)]
-        self._number = 0
+        self._number = self._state.seq  # no key of an earlier writer
         self._snapshot_seq = self._state.seq
         self.spent_ns = 0
         self._at_ns = max(START_NS, self._state.at_ns)
@@ -50,6 +51,10 @@ class BusyDays:
             if self._state.seq - self._snapshot_seq >= _SNAPSHOT_EVERY:
                 self._journal.snapshot(self._state)
                 self._snapshot_seq = self._state.seq
+
+    def ask(self, purchases: int) -> None:
+        """Purchases that no bank answers."""
+        self._record([self._sale() for _ in range(purchases)])
 
     def close(self) -> None:
         """Snapshot and close, as a node that drains."""
@@ -85,7 +90,7 @@ class BusyDays:
         )  # fmt: skip
 
     def _answers(self) -> Iterator[AnswerArrived]:
-        for flight in list(self._state.flights.values()):
+        for flight in [one for one in self._state.flights.values() if one.state == FORWARDED]:
             asked = flight.request
             yield AnswerArrived(
                 asked.bank, "0210", flight.stan, flight.f7, "00", f"{flight.payment % 1_000_000:06d}",
