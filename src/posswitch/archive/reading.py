@@ -134,7 +134,9 @@ def _segment(shelf: Shelf, sealed: Sealed, span: Span) -> Iterator[bytes]:
     except ArchiveError as damage:
         raise ArchiveError(f"record {seq}: cannot be read: {damage}") from None
     except msgspec.DecodeError:
-        raise ArchiveError(f"record {seq}: cannot be read: {span.name} is of another release; upgrade") from None
+        raise ArchiveError(
+            f"record {seq}: cannot be read: {span.name} is of another release; upgrade"
+        ) from None
 
 
 def _linked(chain: Chain, head: Head, bodies: Iterator[bytes]) -> Iterator[Link]:

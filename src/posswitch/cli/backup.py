@@ -221,5 +221,6 @@ def verify_archive(settings: Config, folder: Path) -> int:
         print(finding)
     if not seen.findings:
         office = f", office.db version {seen.office}" if seen.office else ""
-        print(f"ok: records 1 to {seen.last} in {seen.segments} segments, up to {iso(seen.at_ns)}{office}")
+        segments = counted(seen.segments, "segment")
+        print(f"ok: records 1 to {seen.last} in {segments}, up to {iso(seen.at_ns)}{office}")
     return 1 if seen.findings else 0
