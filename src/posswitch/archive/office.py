@@ -11,7 +11,7 @@ from posswitch.base.errors import ArchiveError
 from posswitch.base.order import OFFICE
 
 OFFICE_KEPT = 10  # copies: the newest
-OFFICE_BYTES_MAX = 1 << 30
+OFFICE_BYTES_MAX = 200 << 20  # a segment's file may be no longer than SEGMENT_FILE_BYTES_MAX
 _BUSY_MS = 2000
 
 

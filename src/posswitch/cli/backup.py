@@ -35,6 +35,7 @@ ARCHIVE_LABEL = "archive"  # the key of the segments is `Hsm.derive` of it
 PROGRAM = (sys.executable, "-m", "posswitch")
 _LOOK_S = 0.5  # how soon a stop is seen
 _NICE = 10  # payments first
+_RETRY_S = 3600  # after a rehearsal that left no result
 
 
 class _Keeper:
@@ -102,7 +103,7 @@ def _follow(keeper: _Keeper, config: Path, every_s: int, as_json: bool) -> None:
     stop = _Stop()
     running = keeper.backup()
     _say(running.run(), as_json)
-    rehearsing: subprocess.Popen[bytes] | None = None
+    rehearsals = _Rehearsals(keeper, config)
     trouble = ""
     while stop.wait(every_s):
         try:
@@ -116,21 +117,36 @@ def _follow(keeper: _Keeper, config: Path, every_s: int, as_json: bool) -> None:
         trouble = ""
         if written.records or written.office:
             _say(written, as_json)
-        if (rehearsing is None or rehearsing.poll() is not None) and _rehearsal_due(keeper):
-            rehearsing = subprocess.Popen(  # noqa: S603 - this program
-                [*PROGRAM, "backup", "-c", str(config), "--to", str(keeper.shelf.folder), "--rehearse"],
-                stdout=subprocess.DEVNULL,
-            )
-    if rehearsing is not None and rehearsing.poll() is None:
-        rehearsing.kill()
-        rehearsing.wait()
+        rehearsals.look()
+    rehearsals.end()
 
 
-def _rehearsal_due(keeper: _Keeper) -> bool:
-    plan = keeper.config.backup
-    return (
-        plan is not None and time.time() - last_rehearsal_s(keeper.shelf.folder) > plan.rehearse_hours * 3600
-    )
+class _Rehearsals:
+    """Rehearses when it is time, in a process of its own; one that never ends well is not tried all day."""
+
+    def __init__(self, keeper: _Keeper, config: Path) -> None:
+        folder, plan = keeper.shelf.folder, keeper.config.backup
+        self._folder = folder
+        self._pause_s = plan.rehearse_hours * 3600 if plan else None
+        self._words = (*PROGRAM, "backup", "-c", str(config), "--to", str(folder), "--rehearse")
+        self._running: subprocess.Popen[bytes] | None = None
+        self._tried_s = 0.0
+
+    def look(self) -> None:
+        """Begins one when the last is long ago."""
+        now_s = time.time()
+        if self._pause_s is None or (self._running is not None and self._running.poll() is None):
+            return
+        last_s = max(last_rehearsal_s(self._folder), self._tried_s - self._pause_s + _RETRY_S)
+        if not last_s <= now_s < last_s + self._pause_s:
+            self._tried_s = now_s
+            self._running = subprocess.Popen(self._words, stdout=sys.stderr)  # noqa: S603 - this program
+
+    def end(self) -> None:
+        """Ends one that is running; what it built is swept by the next."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.kill()
+            self._running.wait()
 
 
 class _Stop:
