@@ -1,9 +1,13 @@
 """A town whose node has written a journal, and its backup; once, and a copy for each test."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "engine"))
+
 from archive_town import Town, town_in
 
 

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import apsw
 import pytest
 from cli_runs import one_line, posswitch
 from test_cli_run import PATIENCE_S, PROGRAM, alive, node_pid, running, until
@@ -185,6 +186,14 @@ def backup_pid(city):
     return None
 
 
+def look(data):
+    """The journal's last record."""
+    db = apsw.Connection(str(data / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    (last,) = db.execute("SELECT max(seq) FROM journal").fetchone()
+    db.close()
+    return last
+
+
 def test_run_keeps_a_backup_beside_the_node_and_rehearses_it(tmp_path, capsys):
     city = build_city(tmp_path, 1, 4)
     archive = with_backup(city)
@@ -197,7 +206,8 @@ def test_run_keeps_a_backup_beside_the_node_and_rehearses_it(tmp_path, capsys):
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
     assert not alive(pid)
-    assert posswitch(capsys, "verify", "-c", city.config, "--archive", archive).code == 0
+    said = posswitch(capsys, "verify", "-c", city.config, "--archive", archive).out
+    assert f"records 1 to {look(city.data)}" in said  # what it wrote while it stopped, too
 
 
 def test_a_killed_backup_comes_back_and_the_node_does_not_notice(tmp_path, capsys):

@@ -104,10 +104,11 @@ def _follow(keeper: _Keeper, config: Path, every_s: int, as_json: bool) -> None:
     running = keeper.backup()
     _say(running.run(), as_json)
     rehearsals = _Rehearsals(keeper, config)
-    trouble = ""
-    while stop.wait(every_s):
+    trouble, going_on = "", True
+    while going_on:
+        going_on = stop.wait(every_s)
         try:
-            written = running.run()
+            written = running.run()  # at the end, too: the switch has written its last records
         except (PosswitchError, OSError) as error:
             running = keeper.backup()  # begins again where the archive ends
             if str(error) != trouble:
@@ -117,7 +118,8 @@ def _follow(keeper: _Keeper, config: Path, every_s: int, as_json: bool) -> None:
         trouble = ""
         if written.records or written.office:
             _say(written, as_json)
-        rehearsals.look()
+        if going_on:
+            rehearsals.look()
     rehearsals.end()
 
 
