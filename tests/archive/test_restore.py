@@ -193,7 +193,7 @@ def test_the_archive_goes_on_after_a_restore_and_can_be_restored_again(town):
 def test_the_archive_does_not_follow_a_journal_that_was_restored_to_an_earlier_moment(town):
     town.data.rename(town.folder / "lost")
     town.restore(town.data, record=12)
-    with pytest.raises(ArchiveError, match="it is another journal's; give a new folder"):
+    with pytest.raises(ArchiveError, match="it is of another history; restore from it"):
         town.backup()
 
 

@@ -209,5 +209,6 @@ def _joined(way: list[Span]) -> Iterator[list[Span]]:
 
 def _other_history(shelf: Shelf, seq: int, what: str) -> ArchiveError:
     return ArchiveError(
-        f"{shelf.folder}: goes up to record {seq}, {what}: it is another journal's; give a new folder"
+        f"{shelf.folder}: goes up to record {seq}, {what}, so it is of another history; "
+        "restore from it, or name a new folder"
     )
