@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posswitch.base.amount import AMOUNT_MINOR_MAX, amount_text
-from posswitch.base.moment import NS_PER_S, clock_text, stamp
+from posswitch.base.moment import NS_PER_S, clock_text, of_iso, stamp
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,33 @@ def test_stamps_are_beijing_time(at_ns):
     ).isoformat(" ", "milliseconds")
     assert at.day == beijing.strftime("%Y%m%d")
     assert int(at.day_of_year) == beijing.timetuple().tm_yday
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-09-21T14:03:05+08:00",
+        "2026-09-21T06:03:05Z",
+        "2026-09-21 14:03:05",
+        "2026-09-21T14:03:05",
+        "20260921T140305+0800",
+    ],
+)
+def test_a_moment_in_words(text):
+    assert of_iso(text) == 1_789_970_585 * NS_PER_S
+    assert clock_text(of_iso(text)) == "2026-09-21 14:03:05+08:00"
+
+
+def test_a_moment_finer_than_a_second():
+    assert of_iso("2026-09-21T14:03:05.000001+08:00") == 1_789_970_585 * NS_PER_S + 1000
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "14:03", "2026-13-01T00:00:00"])
+def test_what_is_no_moment(text):
+    with pytest.raises(ValueError):
+        of_iso(text)
+
+
+@given(st.integers(0, 4_000_000_000))
+def test_moments_go_there_and_back(second):
+    assert of_iso(clock_text(second * NS_PER_S)) == second * NS_PER_S

@@ -32,7 +32,7 @@ from posswitch.scheme.settlement import (
 )
 from posswitch.settings.config import load_config
 
-from . import recorded, seeds, switchboard
+from . import archived, recorded, seeds, switchboard
 from .behind import heard, let_in
 from .checks import masked, planted, sane, unpacked
 from .dialect_files import DIALECTS, place
@@ -225,6 +225,7 @@ TARGETS: dict[str, Target] = {
     "masks": Target(planted, _planted_seeds),
     "decode": Target(_decode, _typed_seeds),
     "settlement": Target(_settlement, _settlement_seeds),
+    "segment": Target(archived.opened, archived.segments),
     "admission": Target(let_in, _terminal_seeds),
     "hearing": Target(heard, seeds.from_banks),
     "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS, cost=10),

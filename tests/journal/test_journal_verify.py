@@ -1,5 +1,7 @@
 """verify finds every damage, names the record, and disturbs nobody."""
 
+import os
+
 import apsw
 import pytest
 from test_journal_sqlite import filled, tampered
@@ -8,10 +10,18 @@ from world import KEY, NODE, World
 from posswitch.base.errors import JournalError
 from posswitch.engine.events import DayTurned, RequestArrived, Verdict
 from posswitch.engine.state import pack_state
+from posswitch.journal import verify as verify_room
 from posswitch.journal.chain import Chain
 from posswitch.journal.recovery import snapshot_mac
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
+
+
+@pytest.fixture(autouse=True, params=["one process", "two processes"])
+def processes(request, monkeypatch):
+    """A large journal is read by two."""
+    if request.param == "two processes":
+        monkeypatch.setattr(verify_room, "_LARGE_BYTES", 0)
 
 
 def found(folder) -> list[str]:
@@ -198,3 +208,11 @@ def test_verify_in_the_middle_of_a_transaction(tmp_path):
     journal = Journal(tmp_path, KEY)
     assert journal.recover(NODE).day == "20260616"
     journal.close()
+
+
+def test_a_second_process_that_dies_is_said(tmp_path, monkeypatch):
+    filled(tmp_path)
+    monkeypatch.setattr(verify_room, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(verify_room, "_refolded", lambda db, refold: os._exit(9))
+    with pytest.raises(JournalError, match="ended early; try again"):
+        found(tmp_path)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from office_rows import Bin, activate, merchant, new_tmk, rows_of, terminal
 
 from posswitch.base.errors import OfficeError
+from posswitch.base.order import OFFICE
 from posswitch.base.registry import Bank, Registry, key_of
-from posswitch.edge.orders import OFFICE, OrderBox
+from posswitch.edge.orders import OrderBox
 from posswitch.office.books import Books, rebuilt
 from posswitch.office.desk import Desk, activations
 from posswitch.office.difference import between

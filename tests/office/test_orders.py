@@ -14,6 +14,7 @@ from office_rows import activate, merchant, new_tmk, rows_of, terminal
 from posswitch.base.order import (
     CHANGE_BYTES_MAX,
     CHANGE_ROWS_MAX,
+    OFFICE,
     order_fits,
     pack_change,
     read_change,
@@ -21,7 +22,7 @@ from posswitch.base.order import (
     split_change,
 )
 from posswitch.base.registry import Address, Bank, Change, Registry
-from posswitch.edge.orders import BYTES_PER_POLL_MAX, CHANGES_PER_POLL_MAX, OFFICE, ORDERS_LABEL, OrderBox
+from posswitch.edge.orders import BYTES_PER_POLL_MAX, CHANGES_PER_POLL_MAX, ORDERS_LABEL, OrderBox
 from posswitch.office.books import LAYOUT
 
 

@@ -157,6 +157,18 @@ PLANTED = {
     "cards too short": wrong("pan_digits = 16", "pan_digits = 12", "from 13 to 19"),
     "cards too long": wrong("pan_digits = 19", "pan_digits = 20", "from 13 to 19"),
     "range of no bank": wrong('bank = "01020000"', 'bank = "01990000"', "add a [[bank]]"),
+    # backup
+    "backup to nowhere": wrong("[limits]", "[backup]\nevery = 5\n[limits]", "another disk", "[backup]"),
+    "backup without a pause": wrong("[limits]", '[backup]\nto = "b"\nevery = 0\n[limits]', "1 to 3600",
+                                    "every = 0"),
+    "backup in the data": wrong("[limits]", '[backup]\nto = "data/b"\n[limits]', "another disk", "to ="),
+    "backup in place of the data": wrong("[limits]", '[backup]\nto = "data"\n[limits]', "another disk",
+                                         "to ="),
+    "backup beside the data": odd("[limits]", '[backup]\nto = "b"\n[limits]', "another disk", "to ="),
+    "backup in a file": wrong("[limits]", '[backup]\nto = "broken.toml"\n[limits]', "remove that file",
+                              "to ="),
+    "rehearsal unknown": wrong("[limits]", '[backup]\nto = "b"\nrehearsal = 5\n[limits]',
+                               "did you mean rehearse", "rehearsal"),
     # merchants
     "merchant id too short": wrong('id = "802440354110001"', 'id = "80244"', "15 ASCII characters"),
     "merchant twice": wrong("[[terminal]]", SHOP_2.replace("0002", "0001") + "[[terminal]]", "remove one",

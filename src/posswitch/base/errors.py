@@ -5,6 +5,7 @@ PosswitchError            says what, where and what to do, in one line
 ├── FrameError            bytes that are not a frame
 ├── CryptoError           a key, MAC or PIN block that cannot be used (never says its value)
 ├── ConfigError           a mistake in a configuration file: file, place, remedy
+├── ArchiveError          a backup that cannot be written, read or trusted: which file, which record
 ├── OfficeError           the office's books cannot be used, or a change of the registry is refused
 └── JournalError          the journal cannot be written or trusted
     └── JournalDamaged    a record that does not fit its chain: seq and reason
@@ -44,6 +45,10 @@ class CryptoError(PosswitchError):
 
 class ConfigError(PosswitchError):
     """A mistake in a configuration file; the text names file, place and remedy."""
+
+
+class ArchiveError(PosswitchError):
+    """A backup that cannot be written, read or trusted; the text names its file and what to do."""
 
 
 class OfficeError(PosswitchError):

@@ -1,6 +1,6 @@
 """Time is integer nanoseconds since the epoch; messages carry Beijing time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -46,6 +46,13 @@ def clock_text(at_ns: int, *, fine: bool = False) -> str:
     day, time = stamp(at_ns).day, stamp(at_ns).time
     rest = f".{at_ns % NS_PER_S // NS_PER_MS:03d}" if fine else ""
     return f"{day[:4]}-{day[4:6]}-{day[6:]} {time[:2]}:{time[2:4]}:{time[4:]}{rest}+08:00"
+
+
+def of_iso(text: str) -> int:
+    """Nanoseconds since the epoch of an ISO 8601 time, Beijing's where it names no zone; ValueError."""
+    at = datetime.fromisoformat(text)
+    at = at if at.tzinfo else at.replace(tzinfo=timezone(_BEIJING))
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
 
 
 def business_day(at_ns: int, cutover_s: int) -> str:

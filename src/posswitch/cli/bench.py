@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from posswitch.sim.bench_codec import run as bench_codec
+from posswitch.sim.bench_journal import run as bench_journal
 from posswitch.sim.bench_switch import run as bench_switch
 
 
@@ -14,7 +15,11 @@ class Subject(StrEnum):
     """What can be measured."""
 
     codec = "codec"
+    journal = "journal"
     switch = "switch"
+
+
+_SEEDED = {Subject.journal: bench_journal, Subject.switch: bench_switch}
 
 
 def bench(
@@ -24,7 +29,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Measure a part on this machine."""
-    figures = bench_codec(quick) if subject is Subject.codec else bench_switch(quick, seed)
+    figures = bench_codec(quick) if subject is Subject.codec else _SEEDED[subject](quick, seed)
     if as_json:
         print(json.dumps(figures, ensure_ascii=False))
         return

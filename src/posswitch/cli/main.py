@@ -12,7 +12,7 @@ import typer
 
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
-from posswitch.cli import batches, bench, check, peers, recorded, sim, switch, unknowns, words
+from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, switch, unknowns, words
 from posswitch.cli.registry import registry
 
 _UNREAD = 128 + signal.SIGPIPE  # as of a program that its closed pipe has ended
@@ -47,6 +47,8 @@ def _options(
 app.command("run")(switch.run)
 app.command("demo")(switch.demo)
 app.command("verify")(switch.verify)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore_)
 app.command("check")(check.check)
 app.command("batches")(batches.batches)
 app.command("unknowns")(unknowns.unknowns)

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from posswitch.base.moment import stamp
+from posswitch.cli.backup import PROGRAM, verify_archive
 from posswitch.cli.options import ConfigFile, OrConfigFile, OrData, settings_of
+from posswitch.edge.companion import Companion
 from posswitch.edge.loop import run_fast
 from posswitch.edge.node import verify_journal
 from posswitch.edge.supervisor import Supervisor
@@ -25,6 +27,7 @@ def run(config: ConfigFile) -> None:
 
     async def serve() -> None:
         supervisor = Supervisor(config)
+        keeping = Companion("the backup", (*PROGRAM, "backup", "-c", str(config), "--follow"))
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -35,9 +38,12 @@ def run(config: ConfigFile) -> None:
             with contextlib.suppress(OSError):  # a greeting that cannot be written stops no switch
                 print(f"posswitch: listening on {supervisor.listen}, data in {settings.data}", flush=True)
             ended = asyncio.create_task(supervisor.wait())
+            if settings.backup is not None:
+                keeping.start()
             await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
         started.cancel()
         await supervisor.stop()
+        await keeping.stop()
 
     asyncio.run(serve())
 
@@ -72,8 +78,13 @@ def demo(
 def verify(
     config: OrConfigFile = None,
     data: OrData = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="Check the backup in this folder, not the journal.")
+    ] = None,
 ) -> None:
     """Check a journal to the last record, also beside a running switch: exit 1 names what is damaged."""
+    if archive is not None:
+        raise typer.Exit(verify_archive(settings_of(config, data), archive))
     findings = verify_journal(settings_of(config, data))
     for finding in findings:
         print(finding)

@@ -8,10 +8,9 @@ from typing import Any
 
 import apsw
 
-from posswitch.base.order import CHANGE_BYTES_MAX, order_fits, read_change
+from posswitch.base.order import CHANGE_BYTES_MAX, OFFICE, order_fits, read_change
 from posswitch.base.registry import Change
 
-OFFICE = "office.db"
 ORDERS_LABEL = "orders"  # the key of their MAC is `Hsm.derive` of it
 CHANGES_PER_POLL_MAX = 8
 BYTES_PER_POLL_MAX = 4 * CHANGE_BYTES_MAX

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from posswitch.base.errors import JournalError
 from posswitch.base.moment import NS_PER_S
+from posswitch.base.order import OFFICE
 from posswitch.base.registry import Registry
 from posswitch.crypto.hsm import Hsm, SoftHsm
-from posswitch.edge.orders import OFFICE, ORDERS_LABEL, OrderBox
+from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.vitals import VITALS
 from posswitch.engine.state import State
 from posswitch.journal.disk import held

@@ -11,7 +11,7 @@ import msgspec
 
 from posswitch.base.bounds import BATCH_ITEMS_MAX
 from posswitch.base.errors import JournalDamaged, JournalError
-from posswitch.engine.batch import batch_row
+from posswitch.engine.batch import BatchRow, batch_row
 from posswitch.engine.events import (
     Event,
     Record,
@@ -38,7 +38,7 @@ _PRAGMAS = (
     "cache_size=-32000",  # KiB: the pages of today's keys and counters stay in memory
     "wal_autocheckpoint=4000",  # pages: the same page is copied back once, not once per thousand
 )
-_OPENING = frozenset(cause for state, cause in LIFE if state == RECEIVED)
+OPENING = frozenset(cause for state, cause in LIFE if state == RECEIVED)
 _FACTS = """SELECT (SELECT payment FROM payment WHERE key = ?),
 (SELECT used_minor FROM counter WHERE key = ? AND window = ?)"""
 _ROW = "SELECT payment, state, code, auth, cause FROM payment"
@@ -47,9 +47,9 @@ _PREAUTHS = """SELECT payment FROM payment WHERE kind = 'preauth' AND auth = ? A
 ORDER BY payment DESC LIMIT ?"""
 _BATCH = """SELECT payment, original, key, kind, amount_minor, is_foreign, state, code FROM payment
 WHERE key >= ? AND key < ? LIMIT ?"""
-_OPEN = "INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_MOVE = "UPDATE payment SET state = ?, code = ?, auth = ?, cause = ? WHERE payment = ?"
-_COUNT = """INSERT INTO counter VALUES(?, ?, ?)
+OPEN = "INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+MOVE = "UPDATE payment SET state = ?, code = ?, auth = ?, cause = ? WHERE payment = ?"
+COUNT = """INSERT INTO counter VALUES(?, ?, ?)
 ON CONFLICT(key, window) DO UPDATE SET used_minor = used_minor + excluded.used_minor"""
 
 _encode = _pack = msgspec.msgpack.Encoder().encode
@@ -62,6 +62,19 @@ def opening_row(event: Event, verdict: Verdict) -> tuple[str, str, int, int, int
     foreign = isinstance(request, RequestArrived) and request.foreign
     original = verdict.original.payment if verdict.original else 0
     return event.key, event.kind, event.amount_minor, int(foreign), original
+
+
+def batch_statements(row: BatchRow) -> Iterator[tuple[str, tuple[str | int | bytes | None, ...]]]:
+    """What is written when a terminal's batch moves."""
+    if row.totals is not None:
+        made = (row.terminal, row.batch, row.phase, _pack(row.totals))
+        yield "INSERT OR REPLACE INTO batch VALUES(?, ?, ?, ?)", made
+    else:
+        moved = (row.phase, row.terminal, row.batch)
+        yield "UPDATE batch SET phase = ? WHERE terminal = ? AND batch = ?", moved
+    for one in row.differences:
+        differs = (row.terminal, row.batch, one.stan, one.ours_minor, one.theirs_minor, one.ours_state)
+        yield "INSERT OR REPLACE INTO difference VALUES(?, ?, ?, ?, ?, ?)", differs
 
 
 class Journal:
@@ -167,35 +180,22 @@ class Journal:
         """Writes the rows that follow from a record: the payment's line and the counters."""
         run = self._run
         last = (verdict.state, verdict.code, verdict.auth, verdict.cause)
-        if verdict.cause in _OPENING:
-            run(_OPEN, (verdict.payment, *opening_row(event, verdict), *last))
+        if verdict.cause in OPENING:
+            run(OPEN, (verdict.payment, *opening_row(event, verdict), *last))
         elif verdict.reversing:
             for step in verdict.reversing:
-                run(_MOVE, (*last, step.payment))
+                run(MOVE, (*last, step.payment))
         else:
-            run(_MOVE, (*last, verdict.payment))
+            run(MOVE, (*last, verdict.payment))
         for hold in verdict.holds:
-            run(_COUNT, (hold.key, hold.window, hold.amount_minor))
+            run(COUNT, (hold.key, hold.window, hold.amount_minor))
 
     def _follow_batch(self, event: Event, verdict: Verdict) -> None:
         """Writes how a terminal's batch stands."""
         row = batch_row(event, verdict)
         assert row is not None
-        if row.totals is not None:
-            self._run(
-                "INSERT OR REPLACE INTO batch VALUES(?, ?, ?, ?)",
-                (row.terminal, row.batch, row.phase, _pack(row.totals)),
-            )
-        else:
-            self._run(
-                "UPDATE batch SET phase = ? WHERE terminal = ? AND batch = ?",
-                (row.phase, row.terminal, row.batch),
-            )
-        for one in row.differences:
-            self._run(
-                "INSERT OR REPLACE INTO difference VALUES(?, ?, ?, ?, ?, ?)",
-                (row.terminal, row.batch, one.stan, one.ours_minor, one.theirs_minor, one.ours_state),
-            )
+        for sql, bindings in batch_statements(row):
+            self._run(sql, bindings)
 
     def commit(self) -> None:
         """Makes the batch durable; a failure must end the process."""

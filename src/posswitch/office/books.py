@@ -10,6 +10,7 @@ import apsw
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.order import (
+    OFFICE,
     ORDER_ID_BYTES,
     order_fits,
     pack_change,
@@ -18,7 +19,6 @@ from posswitch.base.order import (
     split_change,
 )
 from posswitch.base.registry import Change, Key, Registry, Row, Ruling, key_of
-from posswitch.edge.orders import OFFICE
 from posswitch.settings.clock import Clock
 
 APPLICATION_ID, LAYOUT_VERSION = 0x504F534F, 1  # "POSO"

@@ -18,11 +18,19 @@ from posswitch.settings.finding import ERROR, WARNING, Fault, Finding, found
 from posswitch.settings.places import Places
 from posswitch.settings.rows import registry_row
 from posswitch.settings.rules import FILE_RULES, ROW_RULES
-from posswitch.settings.shape import Tables, read_shape
+from posswitch.settings.shape import BackupTable, Tables, read_shape
 from posswitch.settings.surroundings import NEEDS, NEEDS_TO_SERVE
 from posswitch.settings.syntax import read_toml
 
 FINDINGS_MAX = 1000  # of each severity; more are counted, not kept
+
+
+class BackupPlan(msgspec.Struct, frozen=True):
+    """Where the journal is kept a second time, how often, and how often that is rehearsed."""
+
+    to: Path
+    every_s: int
+    rehearse_hours: int
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -39,6 +47,7 @@ class Config(msgspec.Struct, frozen=True):
     limits: Limits
     cutover_s: int  # seconds after midnight, Beijing time
     registry: Registry
+    backup: BackupPlan | None = None
 
 
 class Examined(NamedTuple):
@@ -104,6 +113,10 @@ def _faults(draft: Draft, values: dict[str, Any], serve: bool) -> Iterator[Fault
         yield from check(draft)
 
 
+def _backup_plan(draft: Draft, table: BackupTable) -> BackupPlan:
+    return BackupPlan(draft.file(table.to), table.every, table.rehearse)
+
+
 def _built(draft: Draft, file: Tables, version: str) -> Config:
     """The values of a file without mistakes."""
     node = file.node
@@ -119,4 +132,5 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         limits=file.limits,
         cutover_s=int(node.cutover[:2]) * 3600 + int(node.cutover[3:]) * 60,
         registry=Registry(registry_row(row, draft) for table in TABLES for row in draft.rows[table]),
+        backup=_backup_plan(draft, file.backup) if file.backup.to else None,
     )

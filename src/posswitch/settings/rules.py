@@ -120,6 +120,13 @@ def nothing_idle(draft: Draft) -> Iterator[Fault]:
                 yield _look(row, "id", what, remedy)
 
 
+def backup_named(draft: Draft) -> Iterator[Fault]:
+    """Whoever asks for a backup says where to."""
+    for row in draft.having("backup"):
+        if row.raw and "to" not in row.raw and not draft.holes:
+            yield row.fault("to", "is missing", "write the name of a folder on another disk")
+
+
 def institutions_differ(draft: Draft) -> Iterator[Fault]:
     """Acquirer and centre are not banks."""
     banks = draft.written("bank", "id")
@@ -237,4 +244,5 @@ FILE_RULES: tuple[Check, ...] = (
     references_lead_somewhere,
     nothing_idle,
     institutions_differ,
+    backup_named,
 )

@@ -106,6 +106,14 @@ class TerminalTable(msgspec.Struct, forbid_unknown_fields=True):
     dialect: _Choice = "pos"
 
 
+class BackupTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[backup]`; without `to` there is none."""
+
+    to: _File = ""
+    every: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 10  # seconds
+    rehearse: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 24  # hours
+
+
 class Tables(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -116,6 +124,7 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     terminal: list[TerminalTable]
     timers: Timers = Timers()
     limits: Limits = Limits()
+    backup: BackupTable = BackupTable()
 
 
 class Row(NamedTuple):

@@ -125,13 +125,53 @@ def dialects_readable(draft: Draft) -> Iterator[Fault]:
 def data_usable(draft: Draft) -> Iterator[Fault]:
     """The data folder may be written and is not part of the program."""
     for row in draft.having("node", "data"):
-        folder = draft.file(row.good["data"])
-        if _inside(folder, _PROGRAM):
-            what = "lies inside the program, an upgrade would remove it"
-            yield row.fault("data", what, "name a folder elsewhere, such as /var/lib/posswitch")
+        yield from _unusable(draft, row, "data")
+
+
+def backup_apart(draft: Draft) -> Iterator[Fault]:
+    """The backup's folder may be written, lies outside of what it keeps, and best on another disk."""
+    for row in draft.having("backup", "to"):
+        if not row.good["to"]:
             continue
-        if refusal := _refused_folder(folder):
-            yield row.fault("data", *refusal)
+        yield from _unusable(draft, row, "to")
+        to = draft.file(row.good["to"])
+        for node in draft.having("node", "data", "secret"):
+            data = draft.file(node.good["data"])
+            if _inside(to, data) or _inside(data, to):
+                what = "and the data folder lie in each other"
+                yield row.fault("to", what, "name a folder on another disk")
+            elif _disk(to) == _disk(data):
+                what = "is on the disk of the data folder: both are lost together, or full together"
+                yield row.fault("to", what, "name a folder on another disk")._replace(severity=WARNING)
+            if _inside(draft.file(node.good["secret"]), to):
+                what = "holds the secret"
+                yield row.fault("to", what, "keep it elsewhere: it opens the backup")
+
+
+def _disk(path: File) -> int | None:
+    there = _existing(path)
+    try:
+        return os.stat(there).st_dev  # noqa: PTH116 - pathlib's raise for names that cannot be
+    except (OSError, ValueError):
+        return None
+
+
+def _existing(path: File) -> str:
+    """The folder itself, or the nearest one above that is there."""
+    there = os.fspath(path)
+    while not os.path.lexists(there) and there != os.path.dirname(there):  # noqa: PTH120
+        there = os.path.dirname(there)  # noqa: PTH120
+    return there
+
+
+def _unusable(draft: Draft, row: Row, key: str) -> Iterator[Fault]:
+    """Why the folder at a key cannot be made or written."""
+    folder = draft.file(row.good[key])
+    if _inside(folder, _PROGRAM):
+        what = "lies inside the program, an upgrade would remove it"
+        yield row.fault(key, what, "name a folder elsewhere, such as /var/lib/posswitch")
+    elif refusal := _refused_folder(folder):
+        yield row.fault(key, *refusal)
 
 
 def _refused_folder(folder: File) -> tuple[str, str] | None:
@@ -143,9 +183,7 @@ def _refused_folder(folder: File) -> tuple[str, str] | None:
     except (OSError, ValueError) as error:  # ValueError: letters that no name may hold
         why = getattr(error, "strerror", "no name")
         return f"{shown(os.fspath(folder))} cannot be a folder ({why})", "name another folder"
-    there = os.fspath(folder)
-    while not os.path.lexists(there) and there != os.path.dirname(there):  # noqa: PTH120
-        there = os.path.dirname(there)  # noqa: PTH120
+    there = _existing(folder)
     if not os.path.isdir(there):  # noqa: PTH112 - pathlib's raise for names that cannot be
         return f"{shown(there)} is not a folder", "name a folder, or remove that file"
     if not os.access(there, os.W_OK | os.X_OK):
@@ -247,4 +285,4 @@ def _inside(path: File, folder: File) -> bool:
 
 # What the file needs to be read anywhere, and what only the machine needs that serves it.
 NEEDS: tuple[Check, ...] = (secret_readable, keys_whole, keys_open, keys_differ, dialects_readable)
-NEEDS_TO_SERVE: tuple[Check, ...] = (data_usable, listen_here)
+NEEDS_TO_SERVE: tuple[Check, ...] = (data_usable, backup_apart, listen_here)

@@ -1,0 +1,1 @@
+"""Backup and restore: the journal in sealed segments, followed while it grows, and made anew from them."""
