@@ -218,9 +218,9 @@ def restore_(
         print(json.dumps({**msgspec.structs.asdict(restored), "seconds": seconds}))
         return
     office = f", office.db version {restored.office}" if restored.office else ""
-    until = f"{restored.last} of {clock_text(restored.at_ns)}"
+    end = f"{restored.last} of {clock_text(restored.at_ns)}"
     print(
-        f"restored and verified: {restored.records} records up to {until}, "
+        f"restored and verified: {restored.records} records up to {end}, "
         f"{restored.open} open payments given to owners{office}, {seconds} s"
     )
 
