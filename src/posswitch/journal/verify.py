@@ -10,6 +10,7 @@ import msgspec
 from posswitch.base.errors import JournalError, PosswitchError
 from posswitch.engine.apply import apply
 from posswitch.engine.events import Difference, Record
+from posswitch.engine.grounds import Grounds
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state
 from posswitch.journal.chain import GENESIS, Chain, Head, read_head
@@ -51,6 +52,7 @@ def verify(
 
 def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head, refold: Refold) -> Iterator[str]:
     life = _Life(chain, node, dict(_snapshots(db)))
+    grounds = Grounds()
     last = Head(0, GENESIS)
     before_ns = 0
     for seq, at_ns, body, made in db.execute("SELECT seq, at_ns, body, link FROM journal ORDER BY seq"):
@@ -64,6 +66,7 @@ def _whole(db: apsw.Connection, chain: Chain, node: str, head: Head, refold: Ref
         if seq == head.seq and made != head.link:
             yield f"record {seq}: is not the one the head file names; it is of another history"
         yield from refold.check(seq, record)
+        yield from grounds.check(seq, record)
         yield from life.follow(seq, record)
     if head.seq > last.seq:
         yield f"the journal ends at record {last.seq}, its head file at {head.seq}: the tail is cut"
