@@ -22,6 +22,7 @@ from posswitch.engine.events import (
     Undelivered,
     Verdict,
 )
+from posswitch.engine.lifecycle import NEEDS_OWNER
 from posswitch.scheme.kinds import (
     ADVICE_LATER,
     OUTCOME_UNKNOWN,
@@ -40,6 +41,7 @@ class _Asked(msgspec.Struct):
     numbers: tuple[int, str]
     rev_numbers: tuple[int, str] = (0, "")
     taken_minor: int = 0  # by what was built on it
+    owned: bool = False  # it has had an owner: what comes now may answer a message of long ago
 
 
 class _Ground(NamedTuple):
@@ -50,13 +52,14 @@ class _Ground(NamedTuple):
     answers_reversal: bool = False
 
 
+_AFTER_ALL = "approved-after-all"  # that something came is reason enough to take it back
 _GROUNDS = {
     "bank-approved": _Ground(AnswerArrived, lambda code: code in APPROVALS),
     "bank-declined": _Ground(AnswerArrived, lambda code: code not in APPROVALS | OUTCOME_UNKNOWN),
     "bank-unsure": _Ground(AnswerArrived, lambda code: code in OUTCOME_UNKNOWN),
     "bank-acknowledged": _Ground(AnswerArrived, lambda code: code in APPROVALS),
     "bank-refused": _Ground(AnswerArrived, lambda code: code not in APPROVALS | ADVICE_LATER),
-    "approved-after-all": _Ground(AnswerArrived, lambda code: code in APPROVALS),
+    _AFTER_ALL: _Ground(AnswerArrived, lambda code: code in APPROVALS),
     "bank-reversed": _Ground(AnswerArrived, lambda code: code in REVERSAL_DONE, answers_reversal=True),
     "bank-knows-none": _Ground(AnswerArrived, lambda code: code in REVERSAL_UNKNOWN, answers_reversal=True),
     "timed-out": _Ground(TimerFired),
@@ -134,9 +137,11 @@ class Grounds:
         if isinstance(event, _NAMES_PAYMENT) and event.payment != verdict.payment:
             yield f"record {seq}: {verdict.cause} of payment {event.payment} moves {verdict.payment}"
         if isinstance(event, AnswerArrived):
-            differs = ", ".join(_differences(event, verdict, asked, ground))
+            loose = asked.owned or verdict.cause == _AFTER_ALL
+            differs = ", ".join(_differences(event, verdict, asked, ground, loose=loose))
             if differs:
                 yield f"record {seq}: payment {verdict.payment} moves by an answer with another {differs}"
+        asked.owned = asked.owned or verdict.state == NEEDS_OWNER
         if isinstance(event, ReversalArrived):
             said = (event.key, event.amount_minor)
             if said != (asked.request.key, asked.request.amount_minor):
@@ -145,20 +150,22 @@ class Grounds:
                 yield f"record {seq}: payment {verdict.payment} is taken back after something was built on it"
 
 
-def _differences(event: AnswerArrived, verdict: Verdict, asked: _Asked, ground: _Ground) -> Iterator[str]:
-    """What of an answer does not fit the payment that it moves."""
+def _differences(
+    event: AnswerArrived, verdict: Verdict, asked: _Asked, ground: _Ground, *, loose: bool
+) -> Iterator[str]:
+    """What of an answer does not fit the payment it moves; `loose`: only the payment must be the same."""
     request = asked.request
     numbers = asked.rev_numbers if ground.answers_reversal else asked.numbers
     pairs: tuple[tuple[str, Any, Any], ...] = (
         ("bank", event.bank, request.bank),
+        ("payment number", _payment_in(event.rrn), verdict.payment),
         ("STAN or F7", (event.stan, event.f7), numbers),
         ("card", event.pan_print, request.pan_print),
         ("amount", event.amount_minor, request.amount_minor),
         ("terminal", event.terminal, request.terminal),
         ("merchant", event.merchant, request.merchant),
-        ("payment number", _payment_in(event.rrn), verdict.payment),
     )
-    yield from (name for name, got, sent in pairs if got != sent)
+    yield from (name for name, got, sent in pairs[: 2 if loose else None] if got != sent)
     if not ground.means(event.code):
         yield f"code ({event.code})"
     if verdict.cause == "bank-approved" and (verdict.code, verdict.auth) != (event.code, event.auth):

@@ -114,19 +114,18 @@ class Streets:
         self.lines.append(line)
         return line
 
-    def trade(self, tps: float) -> None:
-        """Every terminal begins to serve customers, `tps` sales a second in all."""
-        pause_s = len(self.terminals) / tps
-        self._trading = [
-            asyncio.create_task(terminal.trade(pause_s, self._closing)) for terminal in self.terminals
-        ]
+    def trade(self, tps: float, terminals: int | None = None) -> None:
+        """Every terminal, or so many, begins to serve customers, `tps` sales a second in all."""
+        trading = self.terminals[:terminals]
+        pause_s = len(trading) / tps
+        self._trading = [asyncio.create_task(terminal.trade(pause_s, self._closing)) for terminal in trading]
 
-    def reopen(self, tps: float) -> None:
-        """Another day, with customers whose cards and PINs are good."""
+    def reopen(self, tps: float, terminals: int) -> None:
+        """Another day at the first few terminals, with customers whose cards and PINs are good."""
         for customers in self._customers:
             customers.oddities = ()
         self._closing = asyncio.Event()
-        self.trade(tps)
+        self.trade(tps, terminals)
 
     def shut_shops(self) -> None:
         """No new customers; what is open goes on, and every terminal settles."""

@@ -23,7 +23,7 @@ from posswitch.sim.peers.pos import Receipt
 from posswitch.sim.peers.terminal import APPROVED, NEITHER, Terminal
 from posswitch.sim.peers.tricks import COMPLETED, FAILED, REFUNDED, TRICKS, VOIDED, Scene, Spent, Try
 
-_TRICK_RATE, _HASTE_RATE, _VANISH_RATE, _SPENDER_RATE = 0.2, 0.05, 0.04, 0.3
+_TRICK_RATE, _HASTE_RATE, _VANISH_RATE, _SPENDER_RATE = 0.12, 0.03, 0.04, 0.3
 _HASTE_SECONDS = (0.0005, 0.05)
 _PRESSED_TWICE = Haste(4.0, hangs_up=True, times=2)  # nervous, but honest: no harm may come of it
 _SPREE, _SPREE_MINOR = 3, 9_000_000  # sales in a row of one card: together above what it may spend a day

@@ -29,7 +29,8 @@ STRIKES = (
     Strike("terminal-hangs-up", 0.3),
     Strike("restart", 4.0),
 )
-DEADLY: frozenset[str] = frozenset({"kill", "power-cut", "write-fails", "disk-broken", "disk-full"})
+# Where these strike, a centre may have told an approval to a line that had ended already, and nobody knows.
+UNLIKE_VANISHING = frozenset({"kill", "power-cut", "write-fails", "disk-broken", "disk-full", "duplicate"})
 _VANISHING_RATE = 0.2
 _MIDNIGHT_S = 2.0 - 3600.0  # the business date has changed, the calendar's is about to
 _UNSURE = Manner("unsure", 0.03, effect=0.5, codes=("09", "68", "98"), insists=True)
@@ -48,7 +49,7 @@ class Mix(msgspec.Struct, frozen=True):
     terminals: int
     payments_a_second: float
     seconds_to_cutover: float
-    vanishing: bool = False  # terminals may leave without a word: only where the node does not die
+    vanishing: bool = False  # terminals may leave without a word: only where that cannot go unnoticed
 
     def __str__(self) -> str:
         parts = [f"{strike.name} every {strike.every_s:.1f} s" for strike in self.strikes]
@@ -77,7 +78,7 @@ def draw(entropy: random.Random) -> Mix:
 
     vanishing = entropy.random() < _VANISHING_RATE
     to_cutover_s = entropy.choice((0.5, 2.0, 8.0, 3600.0, _MIDNIGHT_S))
-    spared = DEADLY if vanishing else frozenset[str]()
+    spared = UNLIKE_VANISHING if vanishing else frozenset[str]()
     if to_cutover_s == _MIDNIGHT_S:  # a clock set back over midnight dates receipts before their payments
         spared |= {"clock-step"}
     return Mix(
@@ -89,7 +90,7 @@ def draw(entropy: random.Random) -> Mix:
         tuple(
             fault._replace(rate=fault.rate * entropy.choice(_STRENGTHS))
             for fault in WORSE_FAULTS
-            if entropy.random() < _CHOSEN_RATE
+            if entropy.random() < _CHOSEN_RATE and fault.name not in spared
         ),
         chosen(2, (*SALE_MANNERS, _UNSURE)),
         chosen(1, REVERSAL_MANNERS),

@@ -29,9 +29,9 @@ from posswitch.sim.world.onlooker import Onlooker
 
 _LOOK_S = 0.05
 _HEALED_S_MAX, _RAGE_S_MAX = 120.0, 120.0
-_HALF_DEAD_S_MAX = 3 * SHORT_TIMERS.echo + 2.0  # idle, two echoes, and a sweep after each
+_HALF_DEAD_S_MAX = 3 * SHORT_TIMERS.echo + 6.0  # what still comes late, idle, two echoes, their sweeps
 _RELINKED_S = 6.0  # the longest pause before a link is dialled again, and its sign-on
-_LAST_RATE, _LAST_S = 2.5, 0.4  # of the last customers, a terminal
+_LAST_TERMINALS, _LAST_TPS, _LAST_S = 6, 40.0, 0.5  # where the last customers come, and how many
 _LOG = f"{FOLDER / DATABASE}-wal"
 _AGAIN_RATE = 0.2  # starts during which the node dies again
 _MANNERLY = frozenset({APPROVE.name, DECLINE.name, ACK.name})
@@ -180,7 +180,7 @@ class World:
         for terminal in self.streets.terminals:
             if isinstance(terminal, Rogue):
                 terminal.honest = True
-        self.streets.reopen(_LAST_RATE * len(self.streets.terminals))
+        self.streets.reopen(_LAST_TPS, _LAST_TERMINALS)
         await asyncio.sleep(_LAST_S)
         self.streets.shut_shops()
         await self._settled()
