@@ -30,8 +30,7 @@ from posswitch.scheme.kinds import (
     REVERSAL_DONE,
     REVERSAL_UNKNOWN,
 )
-
-_BASE36 = 36
+from posswitch.scheme.numbers import RRN_SERIALS
 
 
 class _Asked(msgspec.Struct):
@@ -158,7 +157,7 @@ def _differences(
     numbers = asked.rev_numbers if ground.answers_reversal else asked.numbers
     pairs: tuple[tuple[str, Any, Any], ...] = (
         ("bank", event.bank, request.bank),
-        ("payment number", _payment_in(event.rrn), verdict.payment),
+        ("payment number", _serial_in(event.rrn), verdict.payment % RRN_SERIALS),
         ("STAN or F7", (event.stan, event.f7), numbers),
         ("card", event.pan_print, request.pan_print),
         ("amount", event.amount_minor, request.amount_minor),
@@ -172,9 +171,9 @@ def _differences(
         yield "word to the terminal"
 
 
-def _payment_in(rrn: str) -> int:
-    """The payment that an RRN of any node names, or 0."""
+def _serial_in(rrn: str) -> int:
+    """The serial that an RRN of any node names, or -1."""
     try:
-        return int(rrn[5:], _BASE36)
+        return int(rrn[5:], 36)
     except ValueError:
-        return 0
+        return -1
