@@ -20,7 +20,9 @@ class Intrusion(NamedTuple):
 
 
 _UNGUARDED = "DROP TRIGGER journal_no_update; DROP TRIGGER journal_no_delete"
-CUT = Intrusion("the tail cut", "DELETE FROM journal WHERE seq = :last")
+CUT = Intrusion(
+    "the tail cut", "DELETE FROM journal WHERE seq = :last; DELETE FROM snapshot WHERE seq = :last"
+)
 INTRUSIONS = (
     CUT,
     Intrusion("a record changed", "UPDATE journal SET body = :body WHERE seq = :row"),
@@ -80,7 +82,8 @@ def _change(copy: Disk, change: Intrusion, entropy: random.Random) -> bool:
     at = entropy.randrange(len(body))
     damaged = body[:at] + bytes((body[at] ^ 1,)) + body[at + 1 :]
     db.execute(_UNGUARDED)
+    before = db.total_changes()
     db.execute(change.sql, {"last": last, "row": row, "body": damaged})
-    changed = db.changes() > 0
+    changed = db.total_changes() > before
     db.close()
     return changed
