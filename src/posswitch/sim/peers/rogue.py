@@ -27,6 +27,7 @@ _TRICK_RATE, _HASTE_RATE, _VANISH_RATE, _SPENDER_RATE = 0.12, 0.03, 0.04, 0.3
 _HASTE_SECONDS = (0.0005, 0.05)
 _PRESSED_TWICE = Haste(4.0, hangs_up=True, times=2)  # nervous, but honest: no harm may come of it
 _SPREE, _SPREE_MINOR = 3, 9_000_000  # sales in a row of one card: together above what it may spend a day
+_FIRST_BATCH = (3, 30)  # payments: some batches end while there is time to be sorry for what they hold
 _REMEMBERED = 8  # receipts of each fate
 VANISHED = "vanished"  # instead of field 39
 _FATES = {
@@ -49,6 +50,7 @@ class Rogue(Terminal):
         self._memory: dict[str, deque[Spent]] = {
             fate: deque(maxlen=_REMEMBERED) for fate in (VOIDED, REFUNDED, COMPLETED, FAILED)
         }
+        self._left = self._wrongs.randint(*_FIRST_BATCH)
         self._spender = ""
         self._spree = _SPREE if self._wrongs.random() < _SPENDER_RATE else 0
 

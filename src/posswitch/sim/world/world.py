@@ -33,6 +33,7 @@ _HALF_DEAD_S_MAX = 3 * SHORT_TIMERS.echo + 6.0  # what still comes late, idle, t
 _RELINKED_S = 6.0  # the longest pause before a link is dialled again, and its sign-on
 _LAST_TERMINALS, _LAST_TPS, _LAST_S = 6, 40.0, 0.5  # where the last customers come, and how many
 _LOG = f"{FOLDER / DATABASE}-wal"
+_HSM_REFUSES_RATE = 0.5  # of what it is asked while it fails: it may take a MAC and then refuse the PIN
 _AGAIN_RATE = 0.2  # starts during which the node dies again
 _MANNERLY = frozenset({APPROVE.name, DECLINE.name, ACK.name})
 _FUSED = frozenset({"kill", "power-cut"})  # counted when they happen
@@ -83,6 +84,7 @@ class World:
         self._fuse, self._fuse_kind = 0, ""
         self._disk_error: type[apsw.Error] | None = None
         self._disk_error_left = 0
+        self._spares_writes = False  # only a sync fails
         self._disk_failed = False  # in this life
         self._hsm_broken = False
         self.disk.before = self._step
@@ -246,7 +248,7 @@ class World:
         machine_ns = self.wall_ns() + self._machine_off_ns
         clock = WorldClock(self.loop, machine_ns, self.entropy)
         hsm = BrittleHsm(self._root, clock.entropy)
-        hsm.broken = lambda: self._hsm_broken
+        hsm.broken = lambda: self._hsm_broken and self.entropy.random() < _HSM_REFUSES_RATE
         self.node = Node(self.config, hsm, Ports(clock, self.disk, Gauges(), self._die))
         await self.node.serve(self._stop, lambda at: None)
 
@@ -287,7 +289,7 @@ class World:
                 self.counts["lost-writes"] += lost
                 self._note(f"{self._fuse_kind} at {what or 'a send'}, {lost} writes lost or torn")
                 self._end(silent=self._fuse_kind == "power-cut")
-        if what and self._disk_error is not None:
+        if what and self._disk_error is not None and (what == "sync" or not self._spares_writes):
             error = self._disk_error
             self._disk_failed = True
             if self._disk_error_left:
@@ -331,13 +333,14 @@ class World:
 
     def _write_fails(self) -> None:
         self._disk_error, self._disk_error_left = apsw.IOError, 1
+        self._spares_writes = self.entropy.random() < 0.5
 
     def _disk_broken(self) -> None:
-        self._disk_error, self._disk_error_left = apsw.IOError, 0
+        self._disk_error, self._disk_error_left, self._spares_writes = apsw.IOError, 0, False
         self._after(self.entropy.uniform(0.2, 3.0), self._mend_disk)
 
     def _disk_full(self) -> None:
-        self._disk_error, self._disk_error_left = apsw.FullError, 0
+        self._disk_error, self._disk_error_left, self._spares_writes = apsw.FullError, 0, False
         self._after(self.entropy.uniform(0.2, 3.0), self._mend_disk)
 
     def _mend_disk(self) -> None:
