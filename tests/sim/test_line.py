@@ -170,3 +170,18 @@ def test_too_much_under_way_cuts_the_connection(monkeypatch: pytest.MonkeyPatch)
         assert line.overflows == 1
 
     on_a_line(play, Fault("delay", 1.0))
+
+
+def test_a_half_dead_connection_is_named_with_the_time_since_when() -> None:
+    async def play(line: Line, wire: Wire, seen: list[bytes]) -> None:
+        assert list(line.half_dead()) == []
+        before_s = asyncio.get_running_loop().time()
+        wire.send(b"lost")
+        await until(lambda: bool(line.counts["half-open"]))
+        ((transport, since_s),) = line.half_dead()
+        assert before_s <= since_s <= asyncio.get_running_loop().time()
+        assert not transport.is_closing()
+        wire.hang_up()
+        await until(lambda: not list(line.half_dead()))
+
+    on_a_line(play, Fault("half-open", 1.0))

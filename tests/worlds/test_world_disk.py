@@ -119,3 +119,47 @@ def test_slots_are_seen_at_once_and_kept_after_a_sync(disk):
     disk.files["/world/head"].pending.clear()
     disk.power_cut()
     assert disk.read(Path("/world/head")) == b"ab\0\0"
+
+
+LOG = f"{DB}-wal"
+
+
+def test_a_disk_says_what_could_still_be_lost(disk):
+    assert disk.owes(LOG) == ""
+    db = opened(disk, "FULL")
+    disk.dead.append(db)
+    db.execute("CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)")
+    for number in range(70):  # every place in a sector where a frame can end
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("INSERT INTO t VALUES(?, ?)", (number, bytes(3000)))
+        assert disk.owes(LOG) == "its transaction is open"
+        db.execute("COMMIT")
+        assert disk.owes(LOG) == ""
+
+
+def test_what_normal_does_not_sync_could_be_lost(disk):
+    db = opened(disk, "NORMAL")
+    disk.dead.append(db)
+    db.execute("CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)")
+    assert disk.owes(LOG) == "its record could be lost"
+
+
+def test_what_a_failed_sync_left_could_be_lost_until_the_log_begins_anew(disk):
+    db = opened(disk, "FULL")
+    db.execute("CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)")
+
+    def fail(what):
+        if what == "sync":
+            raise apsw.IOError("injected")
+
+    disk.before = fail
+    with pytest.raises(apsw.IOError):
+        db.execute("INSERT INTO t VALUES(1, ?)", (bytes(3000),))
+    disk.before = lambda what: None
+    disk.dead.append(db)
+    after = opened(disk, "FULL")
+    assert after.execute("SELECT count(*) FROM t").fetchone()[0] in (0, 1)
+    assert disk.owes(LOG) == "its record could be lost"
+    after.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    assert disk.owes(LOG) == ""
+    disk.dead.append(after)

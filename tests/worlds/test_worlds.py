@@ -4,16 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
+from posswitch.edge import connector, dress
 from posswitch.edge.runtime import Runtime
-from posswitch.engine import decide
+from posswitch.edge.sealed import Tickets
+from posswitch.engine import decide, original
 from posswitch.engine.effects import Decision
 from posswitch.engine.events import TimerFired
 from posswitch.journal import sqlite
 from posswitch.journal.sqlite import Journal
-from posswitch.sim.world.run import explained, many, summary
+from posswitch.sim.peers.tricks import TRICKS
+from posswitch.sim.world.run import explained, hushed, many, summary
+from posswitch.sim.world.world import World
 
 SEEDS, REQUESTS = range(1, 25), 100
 
@@ -90,6 +95,54 @@ def wait_for_ever(monkeypatch):
 def commit_without_sync(monkeypatch):
     lazy = tuple(pragma.replace("FULL", "NORMAL") for pragma in sqlite._PRAGMAS)
     monkeypatch.setattr(sqlite, "_PRAGMAS", lazy)
+
+
+def let_everything_be_taken(monkeypatch):
+    monkeypatch.setattr(original, "_too_much", lambda *_: None)
+
+
+def never_mark_a_repeat(monkeypatch):
+    monkeypatch.setattr(dress, "_repeated", lambda mti, repeat: mti)
+
+
+def never_end_a_link(monkeypatch):
+    monkeypatch.setattr(connector, "_ECHO_MISSES_MAX", 10**9)
+
+
+def forget_the_head(monkeypatch):
+    monkeypatch.setattr(Journal, "commit", lambda self: self._run("COMMIT"))
+
+
+def answer_whoever_asked_last(monkeypatch):
+    get = Tickets.get
+    monkeypatch.setattr(Tickets, "get", lambda self, number: get(self, self._last))
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        let_everything_be_taken,
+        never_mark_a_repeat,
+        never_end_a_link,
+        forget_the_head,
+        answer_whoever_asked_last,
+    ],
+)
+def test_a_planted_bug_that_loses_nothing_is_seen(monkeypatch, bug):
+    bug(monkeypatch)
+    assert any(world.violations for world in many(range(1, 31), 100))
+
+
+def test_most_tricks_are_tried_and_answered_well():
+    """Tricks that are never played would prove nothing."""
+    tried = Counter()
+    for seed in range(1, 13):
+        world = World(seed, 100)
+        with hushed():
+            world.run()
+        tried.update(row["trick"] for row in world.tricks.rows if row["code"] in row["right"])
+        world.bury()
+    assert len(tried) >= len(TRICKS) * 2 // 3, tried
 
 
 @pytest.mark.parametrize("bug", [skip_reversals, release_before_commit, wait_for_ever, commit_without_sync])

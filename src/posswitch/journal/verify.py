@@ -12,6 +12,7 @@ import msgspec
 from posswitch.base.errors import JournalError, PosswitchError
 from posswitch.engine.apply import apply
 from posswitch.engine.events import Difference, NodeRestarted, Record
+from posswitch.engine.grounds import Grounds
 from posswitch.engine.invariants import Refold
 from posswitch.engine.state import State, pack_state
 from posswitch.journal.chain import GENESIS, Chain, Head, read_head
@@ -117,8 +118,11 @@ def _chained(db: apsw.Connection, chain: Chain, node: str, head: Head, identity:
 
 def _refolded(db: apsw.Connection, refold: Refold) -> Iterator[str]:
     """What no honest journal contains, and the tables beside the records."""
+    grounds = Grounds()
     for seq, body in db.execute("SELECT seq, body FROM journal ORDER BY seq"):
-        yield from refold.check(seq, decode_record(seq, body))
+        record = decode_record(seq, body)
+        yield from refold.check(seq, record)
+        yield from grounds.check(seq, record)
     yield from _beside(db, refold)
 
 

@@ -5,11 +5,12 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from posswitch.base.registry import Address
 from posswitch.sim.city import HOST, City
-from posswitch.sim.peers.bank import Bank
+from posswitch.sim.peers.bank import Bank, Seen
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Customers, pin_of
 from posswitch.sim.peers.desk import PREFIX as TERMINAL_PREFIX
@@ -29,17 +30,24 @@ class Streets:
         clock_ns: Callable[[], int] = time.time_ns,
         book: Callable[[Path], Book] = Book,
         faults: Sequence[Fault] = FAULTS,
+        terminal: type[Terminal] = Terminal,
+        watch: Callable[[str, Seen], None] = lambda bank, seen: None,
     ) -> None:
+        """`terminal` makes each of them; `watch` hears what each bank (its number) sees."""
         self.city = city
+        self._terminal = terminal
+        self._watch = watch
         self._clock_ns = clock_ns
         self._open_book = book
         self._faults = faults
         self.banks: list[Bank] = []
         self.lines: list[Line] = []
+        self.bank_lines: list[Line] = []
         self.terminals: list[Terminal] = []
         self._books: list[Book] = []
         self._closing = asyncio.Event()
         self._trading: list[asyncio.Task[None]] = []
+        self._customers: list[Customers] = []
 
     def __repr__(self) -> str:
         return f"Streets({len(self.banks)} banks, {len(self.lines)} lines, {len(self.terminals)} terminals)"
@@ -56,22 +64,33 @@ class Streets:
                 plan.framing,
             )
             ledger = self._book(f"ledger-{plan.id}.jsonl")
-            bank = Bank(charter, ledger, self._entropy(plan.id), self._clock_ns, self.city.timers)
+            bank = Bank(
+                charter,
+                ledger,
+                self._entropy(plan.id),
+                self._clock_ns,
+                self.city.timers,
+                watch=partial(self._watch, plan.id),
+            )
             self.banks.append(bank)
             address = await bank.open(HOST)
             for port in plan.line_ports:
-                await self._line(address, plan.framing).open(HOST, port)
+                line = self._line(address, plan.framing)
+                self.bank_lines.append(line)
+                await line.open(HOST, port)
         centre = await self._line(self.city.node, TERMINAL_PREFIX).open(HOST)
         batches = self._book("batches.jsonl")
         foreign = tuple(row.prefix for row in self.city.ranges if row.foreign)
         books = {shop.id: self._book(f"slips-{shop.id}.jsonl") for shop in self.city.merchants}
         for fitting in self.city.fittings:
             entropy = self._entropy(fitting.terminal)
+            customers = Customers(self.city.seed, self.city.ranges, entropy)
+            self._customers.append(customers)
             self.terminals.append(
-                Terminal(
+                self._terminal(
                     fitting,
                     centre,
-                    Customers(self.city.seed, self.city.ranges, entropy),
+                    customers,
                     books[fitting.merchant],
                     entropy,
                     self._clock_ns,
@@ -95,12 +114,18 @@ class Streets:
         self.lines.append(line)
         return line
 
-    def trade(self, tps: float) -> None:
-        """Every terminal begins to serve customers, `tps` sales a second in all."""
-        pause_s = len(self.terminals) / tps
-        self._trading = [
-            asyncio.create_task(terminal.trade(pause_s, self._closing)) for terminal in self.terminals
-        ]
+    def trade(self, tps: float, terminals: int | None = None) -> None:
+        """Every terminal, or so many, begins to serve customers, `tps` sales a second in all."""
+        trading = self.terminals[:terminals]
+        pause_s = len(trading) / tps
+        self._trading = [asyncio.create_task(terminal.trade(pause_s, self._closing)) for terminal in trading]
+
+    def reopen(self, tps: float, terminals: int) -> None:
+        """Another day at the first few terminals, with customers whose cards and PINs are good."""
+        for customers in self._customers:
+            customers.oddities = ()
+        self._closing = asyncio.Event()
+        self.trade(tps, terminals)
 
     def shut_shops(self) -> None:
         """No new customers; what is open goes on, and every terminal settles."""

@@ -31,6 +31,7 @@ from posswitch.sim.peers.manners import (
 from posswitch.sim.peers.scrutiny import (
     BAD_MAC,
     CARD_NEEDS,
+    MAC_UNFIT,
     MONEY_NEEDS,
     NOT_OFFERED,
     POSTED,
@@ -210,7 +211,7 @@ class Bank:
         kind = _MANAGEMENT.get(text(request, 70), "")
         note = "" if kind else NOT_OFFERED.why
         if 128 in request.fields and not cups.signature_fits(request, self.charter.zak):
-            note = "its MAC does not fit"
+            note = MAC_UNFIT
         self._see(IN, link, request, kind, note)
         answer = cups.management_answer(request, self.charter.id, _DONE if kind else NOT_OFFERED.code)
         self._say(link, answer, kind, "", cups.packed(self._dialect, answer, source, self.charter.id))
@@ -312,6 +313,7 @@ class Bank:
                 "stan": entry.stan,
                 "f7": entry.f7,
                 "rrn": entry.rrn,
+                "auth": entry.auth,
                 "manner": manner.name,
                 "code": code,
                 "answered": manner.answers,

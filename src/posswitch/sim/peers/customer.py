@@ -76,6 +76,7 @@ class Customers:
         self._ranges = ranges
         self._entropy = entropy
         self._served = 0
+        self.oddities: Sequence[Oddity] = ODDITIES
 
     def __repr__(self) -> str:
         return f"Customers({self._served} served)"
@@ -97,7 +98,7 @@ class Customers:
 
     def _oddity(self) -> str:
         at = self._entropy.random()
-        for oddity in ODDITIES:
+        for oddity in self.oddities:
             at -= oddity.rate
             if at < 0:
                 return oddity.name

@@ -1,6 +1,7 @@
 """A terminal's line to the centre: one question at a time, and what an answer must have to be believed."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from posswitch.codec import Dialect, Message, load_dialect, swap_tpdu
 from posswitch.codec.header import TPDU_BYTES
 from posswitch.scheme.kinds import answer_mti, batch_of, text, texts
 from posswitch.sim.peers import pos
+from posswitch.sim.peers.drawer import Haste
 from posswitch.sim.peers.wire import Wire, dial
 
 PREFIX = "bin2"
@@ -77,30 +79,38 @@ class Desk:
     def __repr__(self) -> str:
         return f"Desk(to {self._centre})"
 
-    async def ask(self, request: Message) -> Reply:
-        """Sends one request and waits for the answer that belongs to it."""
+    async def ask(self, request: Message, haste: Haste | None = None) -> Reply:
+        """Sends one request and waits for the answer that belongs to it, with `haste` not for long."""
         asked_s = time.perf_counter()
         self._remarks.clear()
-        reply = await self._asked(request)
+        reply = await self._asked(request, haste or Haste(self._wait_s, hangs_up=True))
         waited_ms = (time.perf_counter() - asked_s) * 1e3
         self.watch(Exchange(request, reply, waited_ms, tuple(self._remarks[:_REMARKS_MAX])))
         return reply
 
-    async def _asked(self, request: Message) -> Reply:
+    async def leave(self, request: Message) -> None:
+        """Sends one request and hangs up at once."""
+        with contextlib.suppress(OSError):
+            (await self._connected()).send(pos.signed(self._dialect, request, self.mak))
+        self.hang_up()
+
+    async def _asked(self, request: Message, haste: Haste) -> Reply:
         signed = request.mti in _SIGNED
         payload = pos.signed(self._dialect, request, self.mak) if signed else self._dialect.pack(request)
         try:
-            async with asyncio.timeout(self._wait_s):
+            async with asyncio.timeout(haste.seconds):
                 wire = await self._connected()
-                wire.send(payload)
+                for _ in range(haste.times):
+                    wire.send(payload)
                 while (answer := await wire.receive()) is not None:
                     reply = self._read(answer, request, signed)
                     if reply is not None:
                         return reply
                 self._remark(wire.fault or "the other side closed the connection")
         except TimeoutError:
-            self._remark(f"no answer within {self._wait_s:g} s")
-            self.hang_up()  # what comes now comes too late
+            self._remark(f"no answer within {haste.seconds:g} s")
+            if haste.hangs_up:
+                self.hang_up()  # what comes now comes too late
         except OSError as error:
             self._remark(f"{self._centre}: {error.strerror or error}")
             self.hang_up()

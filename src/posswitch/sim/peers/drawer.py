@@ -48,12 +48,21 @@ class Queue(Protocol):
         """The next customer."""
 
 
+class Haste(NamedTuple):
+    """How long somebody waits, whether the line is cut then, and how often the question is sent at once."""
+
+    seconds: float
+    hangs_up: bool
+    times: int = 1
+
+
 class Order(NamedTuple):
     """What is to be done next: a kind, the card and amount, and the receipt that it builds on."""
 
     kind: Kind
     purchase: Purchase
     original: Receipt | None = None
+    haste: Haste | None = None
 
 
 class Drawer:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, cast
 
 from posswitch.base.bounds import FRAME_BYTES_MAX
@@ -74,8 +74,17 @@ class Line:
         """No more faults; what is delayed already still comes late."""
         self._faults = ()
 
+    def half_dead(self) -> Iterator[tuple[asyncio.Transport, float]]:
+        """Connections that stand although one side hears nothing any more, and since when (loop's time)."""
+        for end in self._ends:
+            other = end.other
+            if end.is_near and other is not None and not end.gone and end._transport is not None:
+                deaf = [side.deaf_s for side in (end, other) if side.deaf]
+                if deaf:
+                    yield end._transport, min(deaf)
+
     def _accept(self) -> "_End":
-        near, far = _End(self), _End(self)
+        near, far = _End(self, is_near=True), _End(self)
         near.other, far.other = far, near
         task = asyncio.get_running_loop().create_task(self._dial(near, far))
         self._dialling[task] = None
@@ -131,8 +140,9 @@ class Line:
 class _End(asyncio.Protocol):
     """One side of a connection; what arrives here leaves at `other`."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, is_near: bool = False) -> None:
         self._line = line
+        self.is_near = is_near  # the side that dialled
         self._framer = line.framer()
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[float, bytes]] = deque()  # due, bytes to write here; b"" = close
@@ -140,6 +150,7 @@ class _End(asyncio.Protocol):
         self._alarm: asyncio.TimerHandle | None = None
         self._ended = False
         self.deaf = False  # nothing more arrives here, and nobody is told
+        self.deaf_s = 0.0  # since when, in the loop's time
         self.other: _End | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -255,7 +266,7 @@ def _reorder(line: Line, end: _End, frame: bytes) -> None:
 
 
 def _half_open(line: Line, end: _End, frame: bytes) -> None:
-    end.deaf = True
+    end.deaf, end.deaf_s = True, asyncio.get_running_loop().time()
 
 
 _CARRY: dict[str, Callable[[Line, _End, bytes], None]] = {

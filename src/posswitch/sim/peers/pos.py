@@ -63,6 +63,11 @@ class Receipt(NamedTuple):
     auth: str
     date: str  # field 13 of the answer, MMDD
 
+    @property
+    def name(self) -> str:
+        """Batch and trace number: what it is called at its terminal."""
+        return f"{self.batch}/{self.stan:06d}"
+
     def __repr__(self) -> str:
         return f"Receipt({self.kind}, {self.purchase!r}, batch {self.batch}, {self.stan:06d})"
 

@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-import msgspec
-
 from posswitch.base.errors import CryptoError
 from posswitch.base.registry import Address
 from posswitch.codec import Message
 from posswitch.crypto.signon import open_f62
-from posswitch.scheme.kinds import ADVICE_LATER, PAYMENT_KINDS, SALE, Kind, batch_of, text, texts
+from posswitch.scheme.kinds import ADVICE_LATER, PAYMENT_KINDS, SALE, batch_of, text, texts
 from posswitch.scheme.numbers import next_stan
 from posswitch.sim.peers import pos
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Purchase
+from posswitch.sim.peers.deal import Deal, Done
 from posswitch.sim.peers.desk import BAD_MAC, SILENCE, Desk, GaveUp, Pause, Reply, Watch
 from posswitch.sim.peers.drawer import FORGETFUL_RATE, Drawer, Order, Queue
 
@@ -44,26 +43,6 @@ class Fitting(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Fitting({self.terminal}, {self.merchant})"
-
-
-class Deal(msgspec.Struct):
-    """A payment that the terminal has begun and not yet settled with itself."""
-
-    order: Order
-    stan: int
-    batch: str
-    sent_ns: int
-    answered: bool = False
-
-    @property
-    def kind(self) -> Kind:
-        """What kind of payment it is."""
-        return self.order.kind
-
-    @property
-    def purchase(self) -> Purchase:
-        """Card and amount."""
-        return self.order.purchase
 
 
 class Terminal:
@@ -101,6 +80,7 @@ class Terminal:
         self.drawer = Drawer(customers, entropy, foreign, forgetful_rate)
         self._left = entropy.randint(*_PAYMENTS_PER_BATCH)
         self.sale: Deal | None = None
+        self.last: Done | None = None
         self.counts: Counter[str] = Counter()
         self._desk = Desk(centre, wait_s, self.counts, keeps_connection=keeps_connection)
         if watch is not None:
@@ -222,29 +202,34 @@ class Terminal:
         else:
             outcome = APPROVED if reply.code == "00" else DECLINED
         if outcome == APPROVED and reply.message is not None:
-            self._keep(deal, reply.message)
+            self.drawer.keep(self.receipt(deal, reply.message), deal.kind, deal.order.original)
         self._print(outcome, reply.code, latency_ms, reply.message)
+        self.last = Done(deal, outcome, reply)
         if reply.code in _STALE_KEYS and not why:
             await self.sign_on()
         return outcome
 
+    def request(self, deal: Deal) -> Message:
+        """What is sent for a payment, under the keys of now."""
+        order = deal.order
+        return pos.payment(
+            order.kind,
+            self._fitting.terminal,
+            self._fitting.merchant,
+            deal.stan,
+            deal.batch,
+            order.purchase,
+            self._pik,
+            order.original,
+            swiped=bool(order.kind.need_one) or bool(deal.stan % 2),
+        )
+
     async def _asked(self, deal: Deal) -> Reply:
         """Asks once; an advice is told again until the centre has said whether it takes it."""
-        who, order = self._fitting, deal.order
+        order = deal.order
         pause = self._pause(order.kind.name)
         while True:
-            request = pos.payment(
-                order.kind,
-                who.terminal,
-                who.merchant,
-                deal.stan,
-                deal.batch,
-                order.purchase,
-                self._pik,
-                order.original,
-                swiped=bool(order.kind.need_one) or bool(deal.stan % 2),
-            )
-            reply = await self._desk.ask(request)
+            reply = await self._desk.ask(self.request(deal), order.haste)
             if not order.kind.advice or reply.code not in _ASK_AGAIN | _STALE_KEYS:
                 return reply
             self.counts["advice_again"] += 1
@@ -272,8 +257,10 @@ class Terminal:
                 return
             await self._again(reply, pause)
 
-    def _keep(self, deal: Deal, answer: Message) -> None:
-        receipt = pos.Receipt(
+    @staticmethod
+    def receipt(deal: Deal, answer: Message) -> pos.Receipt:
+        """What is kept of an answered payment."""
+        return pos.Receipt(
             deal.kind.name,
             deal.purchase,
             deal.batch,
@@ -282,7 +269,6 @@ class Terminal:
             text(answer, 38),
             text(answer, 13),
         )
-        self.drawer.keep(receipt, deal.kind, deal.order.original)
 
     # The end of a batch
 
@@ -366,6 +352,8 @@ class Terminal:
                 "kind": sale.kind.name,
                 "auth": text(answer, 38) if answer is not None else "",
                 "rrn": text(answer, 37) if answer is not None else "",
+                "of": sale.order.original.name if sale.order.original is not None else "",
+                "batch": sale.batch,
             }
         )
         self.counts[outcome] += 1

@@ -8,15 +8,17 @@ import apsw
 
 _SECTOR_BYTES = 512
 _SPACE_BYTES = 1 << 40
+_FRAME_BYTES = 24 + 4096  # of SQLite's log: a header and a page
 
 
 class Image:
     """One file: what programs read, what is on the platter, and the writes in between."""
 
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.platter = bytearray()
+    def __init__(self, data: bytes | bytearray = b"") -> None:
+        self.data = bytearray(data)
+        self.platter = bytearray(data)
         self.pending: list[tuple[int, bytes]] = []  # (offset, bytes); (size, b"") cuts the file
+        self._missing_from: int | None = None  # from here on reading shows what a failed sync has lost
 
     def write(self, offset: int, data: bytes) -> None:
         """Seen at once, kept after a sync."""
@@ -27,11 +29,32 @@ class Image:
         """Shortens the file."""
         del self.data[size:]
         self.pending.append((size, b""))
+        if self._missing_from is not None and size <= self._missing_from:
+            self._missing_from = None
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether all that counts of a log would be there after a power cut.
+
+        SQLite fills its log up to the end of a sector, syncs, and writes the rest of the filling: it may go.
+        """
+        written = [(offset, len(data)) for offset, data in self.pending if data]
+        filling = not written or (
+            min(written)[0] % _SECTOR_BYTES == 0 and sum(size for _, size in written) < _FRAME_BYTES
+        )
+        return filling and self._missing_from is None
 
     def sync(self) -> None:
         """Everything written is on the platter."""
         for offset, data in self.pending:
             _put(self.platter, offset, data)
+        self.pending.clear()
+
+    def fail(self) -> None:
+        """A sync has failed; as Linux does: what could not be written counts as written."""
+        if self.pending:
+            first = min(offset for offset, _ in self.pending)
+            self._missing_from = first if self._missing_from is None else min(first, self._missing_from)
         self.pending.clear()
 
     def lose(self, entropy: random.Random) -> int:
@@ -49,6 +72,7 @@ class Image:
                 _put(self.platter, offset, data)
         self.pending.clear()
         self.data = bytearray(self.platter)
+        self._missing_from = None
         return suffered
 
 
@@ -75,12 +99,20 @@ class Disk:
         self.full = False  # as far as programs are told; what was begun still fits
         self.entropy = entropy
         self.lives = lives
+        self.writer: apsw.Connection | None = None  # the last one that was opened
         self._buried = False
         self._vfs = _Vfs(self)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {len(image.data)}" for name, image in self.files.items())
         return f"<disk {sizes}>"
+
+    def owes(self, log: str) -> str:
+        """Why a node must not speak now, or empty: what it has written, to its WAL `log`, could be lost."""
+        if self.writer is not None and self.writer.in_transaction:
+            return "its transaction is open"
+        image = self.files.get(log)
+        return "" if image is None or image.is_safe else "its record could be lost"
 
     def power_cut(self) -> int:
         """Loses what was not synced; how many writes suffered."""
@@ -99,6 +131,7 @@ class Disk:
     def close(self) -> None:
         """Unregisters it from SQLite; what is still open may be closed in peace."""
         self._buried = True
+        self.writer = None
         self._vfs.unregister()
 
     # journal.disk.Disk
@@ -107,6 +140,7 @@ class Disk:
         """See journal.disk."""
         db = apsw.Connection(str(path), vfs=self.name)
         db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no shared memory here
+        self.writer = db
         return db
 
     def view(self, path: Path) -> apsw.Connection:
@@ -145,7 +179,7 @@ class Disk:
         try:
             self.change(life, "sync")
         except apsw.IOError:
-            image.pending.clear()  # as Linux does: what could not be written counts as written
+            image.fail()
             raise
         image.sync()
 

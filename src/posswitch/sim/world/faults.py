@@ -30,6 +30,10 @@ STRIKES = (
     Strike("terminal-hangs-up", 0.3),
     Strike("restart", 4.0),
 )
+# Where these strike, a centre may have told an approval to a line that had ended already, and nobody knows.
+UNLIKE_VANISHING = frozenset({"kill", "power-cut", "write-fails", "disk-broken", "disk-full", "duplicate"})
+_VANISHING_RATE = 0.2
+_MIDNIGHT_S = 2.0 - 3600.0  # the business date has changed, the calendar's is about to
 _UNSURE = Manner("unsure", 0.03, effect=0.5, codes=("09", "68", "98"), insists=True)
 _CHOSEN_RATE = 0.5  # of the kinds that a seed could have
 _STRENGTHS = (0.3, 1.0, 1.0, 3.0)
@@ -46,6 +50,7 @@ class Mix(msgspec.Struct, frozen=True):
     terminals: int
     payments_a_second: float
     seconds_to_cutover: float
+    vanishing: bool = False  # terminals may leave without a word: only where that cannot go unnoticed
 
     def __str__(self) -> str:
         parts = [f"{strike.name} every {strike.every_s:.1f} s" for strike in self.strikes]
@@ -56,6 +61,8 @@ class Mix(msgspec.Struct, frozen=True):
             f"{self.terminals} terminals",
             f"cut-over in {self.seconds_to_cutover:.1f} s",
         ]
+        if self.vanishing:
+            parts.append("terminals vanish")
         return "; ".join(parts)
 
 
@@ -70,21 +77,27 @@ def draw(entropy: random.Random) -> Mix:
         ]
         return (*rows[:always], *more)
 
+    vanishing = entropy.random() < _VANISHING_RATE
+    to_cutover_s = entropy.choice((0.5, 2.0, 8.0, 3600.0, _MIDNIGHT_S))
+    spared = UNLIKE_VANISHING if vanishing else frozenset[str]()
+    if to_cutover_s == _MIDNIGHT_S:  # a clock set back over midnight dates receipts before their payments
+        spared |= {"clock-step"}
     return Mix(
         tuple(
             strike._replace(every_s=strike.every_s / entropy.choice(_STRENGTHS))
             for strike in STRIKES
-            if entropy.random() < _CHOSEN_RATE
+            if entropy.random() < _CHOSEN_RATE and strike.name not in spared
         ),
         tuple(
             fault._replace(rate=fault.rate * entropy.choice(_STRENGTHS))
             for fault in WORSE_FAULTS
-            if entropy.random() < _CHOSEN_RATE
+            if entropy.random() < _CHOSEN_RATE and fault.name not in spared
         ),
         chosen(2, (*SALE_MANNERS, _UNSURE)),
         chosen(1, REVERSAL_MANNERS),
         chosen(1, ADVICE_MANNERS),
         entropy.randint(4, 30),
         entropy.choice((100.0, 400.0, 2000.0)),
-        entropy.choice((0.5, 2.0, 8.0, 3600.0)),
+        to_cutover_s,
+        vanishing,
     )

@@ -84,7 +84,7 @@ def config_of(city: City, hsm: SoftHsm) -> Config:
 
 
 class BrittleHsm(SoftHsm):
-    """Refuses everything that a payment needs while `broken` says so."""
+    """Refuses what a payment needs when `broken` says so."""
 
     broken: Callable[[], bool]
 

@@ -1,7 +1,9 @@
 """What must hold when a world has healed: the peers' books against each other, and the journal."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from random import Random
 from typing import Any
 
 import msgspec
@@ -11,9 +13,13 @@ from posswitch.base.card import mask_pan
 from posswitch.edge.start import journal_key
 from posswitch.journal.batches import read_batches
 from posswitch.journal.verify import verify
+from posswitch.scheme.kinds import COMPLETION_PERCENT_MAX, PAYMENT_KINDS, PREAUTH
 from posswitch.sim.city import CARD_DAILY_MINOR
-from posswitch.sim.report import DUPLICATED, LOST, UNKNOWN, explained, joined, outcome
+from posswitch.sim.peers.desk import BAD_MAC, SILENCE
+from posswitch.sim.peers.tricks import OTHER_CONTENT
+from posswitch.sim.report import APPROVED, DUPLICATED, LOST, UNKNOWN, explained, joined, outcome
 from posswitch.sim.world.fittings import FOLDER
+from posswitch.sim.world.intruder import unseen_by_verify
 from posswitch.sim.world.world import World
 
 Row = Mapping[str, Any]
@@ -38,9 +44,23 @@ def violations(world: World) -> Iterator[str]:
         bank.counts["duplicate"] for bank in world.streets.banks
     ):  # one that is asked twice answers well
         yield from _believed(ledgers, slips)
+    yield from world.onlooker.violations(world.lives_ns, world.streets.line_faults())
+    clocks_differ = bool(world.counts["clock-step"])
+    yield from _tricked(world.tricks.rows, ledgers, clocks_differ=clocks_differ)
+    yield from _built(slips)
+    if world.healthy_ns:
+        yield from _refused(slips, world.healthy_ns)
     world.disk.life = _JUDGE
     config = world.config
     yield from verify(FOLDER, journal_key(world.hsm), config.node, world.disk, CARD_DAILY_MINOR)
+    unseen = unseen_by_verify(
+        world.disk,
+        journal_key(world.hsm),
+        config.node,
+        Random(f"intruder {world.seed}"),
+    )
+    if unseen:
+        yield f"verify does not see {unseen}"
     unexplained = explained(world.pages("batches"), read_batches(FOLDER, disk=world.disk))["unexplained"]
     if unexplained:
         yield f"{unexplained} batches are neither balanced nor explained"
@@ -74,6 +94,55 @@ def _believed(ledgers: Iterable[Row], slips: Iterable[Row]) -> Iterator[str]:
                 yield f"terminal {slip['terminal']} was told 00 for {slip['stan']}, bank's answer: {manner}"
 
 
+def _tricked(tricks: Iterable[Row], ledgers: Iterable[Row], *, clocks_differ: bool) -> Iterator[str]:
+    """What must be refused is refused, with a code that says why, and never comes to a bank.
+
+    Where lives have other clocks a repeat may come from long ago.
+    """
+    hindered = _HINDERED | ({OTHER_CONTENT} if clocks_differ else set())
+    at_banks = {row["rrn"] for row in ledgers}
+    for row in tricks:
+        who = f"terminal {row['terminal']} tried {row['trick']}"
+        if row["code"] in hindered:
+            continue
+        if row["code"] not in row["right"]:
+            yield f"{who} and was told {row['code']}, right is {' or '.join(row['right'])}"
+        elif row["expected_rrn"]:
+            if row["rrn"] not in ("", row["expected_rrn"]):
+                yield f"{who} and was told of {row['rrn']} instead of {row['expected_rrn']}"
+        elif row["rrn"] and row["rrn"] in at_banks:
+            yield f"{who}, was told {row['code']}, and its bank was asked all the same"
+
+
+def _built(slips: Iterable[Row]) -> Iterator[str]:
+    """Of an approved payment no more is taken than it came to, of another kind of slip nothing."""
+    sums: Counter[tuple[str, str]] = Counter()
+    slips = list(slips)
+    for slip in slips:
+        kind = PAYMENT_KINDS[slip["kind"]]
+        if slip["outcome"] == APPROVED and kind.binding and kind.original:
+            sums[slip["terminal"], slip["of"]] += slip["amount"]
+    for slip in slips:
+        taken = sums.pop((slip["terminal"], f"{slip['batch']}/{slip['stan']:06d}"), 0)
+        whole = slip["amount"] if slip["outcome"] == APPROVED else 0
+        percent = COMPLETION_PERCENT_MAX if slip["kind"] == PREAUTH.name else 100
+        if taken * 100 > whole * percent:
+            what = f"of {amount_text(whole)} ({slip['stan']}) {amount_text(taken)} was taken"
+            yield f"terminal {slip['terminal']}: {what}"
+
+
+def _refused(slips: Iterable[Row], healthy_ns: int) -> Iterator[str]:
+    """When all is well, an honest payment is approved: only the day's limit may be in its way."""
+    for slip in slips:
+        if slip["sent_ns"] >= healthy_ns and (slip["outcome"], slip["code"]) not in _FINE:
+            yield (
+                f"all was well, and {slip['kind']} {slip['stan']} of terminal {slip['terminal']} ended "
+                f"{slip['outcome']} with {slip['code']}"
+            )
+
+
+_HINDERED = frozenset({SILENCE, BAD_MAC, "77", "96"})  # a trick that did not come through
+_FINE = frozenset({(APPROVED, "00"), ("declined", "61")})
 _UNBELIEVABLE = frozenset({"silent", "garbage", "wrong_field", "bad_mac", "late"})
 _REQUESTS = frozenset({"sale", "void", "preauth", "preauth-void", "completion", "completion-void"})
 

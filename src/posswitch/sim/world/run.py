@@ -40,7 +40,7 @@ def one(seed: int, requests: int) -> Told:
 
 def explained(seed: int, requests: int, *, tell: bool = True) -> tuple[Told, list[str]]:
     """The same, with its story."""
-    with _hushed():
+    with hushed():
         world = World(seed, requests)
         try:
             world.run()
@@ -63,7 +63,7 @@ def explained(seed: int, requests: int, *, tell: bool = True) -> tuple[Told, lis
     return told, lines
 
 
-class _hushed:
+class hushed:
     """The dead close their files in vain and the node writes no log: nobody hears it."""
 
     def __enter__(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,28 @@ import apsw
 from posswitch.base.moment import NS_PER_S
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.node import Node, Ports
+from posswitch.edge.start import journal_key
+from posswitch.journal.layout import DATABASE
 from posswitch.sim.city import MIXED_DIALECTS, PORTS_NEEDED, SHORT_TIMERS, plan_city
 from posswitch.sim.peers.manners import ACK, APPROVE, DECLINE
+from posswitch.sim.peers.rogue import Rogue
 from posswitch.sim.streets import Streets
 from posswitch.sim.world.clock import WorldClock
 from posswitch.sim.world.disk import Disk
 from posswitch.sim.world.faults import draw
 from posswitch.sim.world.fittings import CUTOVER_S, FOLDER, BrittleHsm, Gauges, Page, config_of
+from posswitch.sim.world.intruder import unseen_at_start
 from posswitch.sim.world.loop import Gone, WorldLoop
+from posswitch.sim.world.net import Pipe
+from posswitch.sim.world.onlooker import Onlooker
 
 _LOOK_S = 0.05
 _HEALED_S_MAX, _RAGE_S_MAX = 120.0, 120.0
+_HALF_DEAD_S_MAX = 3 * SHORT_TIMERS.echo + 6.0  # what still comes late, idle, two echoes, their sweeps
+_RELINKED_S = 6.0  # the longest pause before a link is dialled again, and its sign-on
+_LAST_TERMINALS, _LAST_TPS, _LAST_S = 6, 40.0, 0.5  # where the last customers come, and how many
+_LOG = f"{FOLDER / DATABASE}-wal"
+_HSM_REFUSES_RATE = 0.5  # of what it is asked while it fails: it may take a MAC and then refuse the PIN
 _AGAIN_RATE = 0.2  # starts during which the node dies again
 _MANNERLY = frozenset({APPROVE.name, DECLINE.name, ACK.name})
 _FUSED = frozenset({"kill", "power-cut"})  # counted when they happen
@@ -52,7 +63,19 @@ class World:
         self.hsm = SoftHsm(self._root, self.entropy.randbytes)
         self.config = config_of(self.city, self.hsm)
         self.begin_ns = _CUTOVER_NS - int(self.mix.seconds_to_cutover * NS_PER_S)
-        self.streets = Streets(self.city, self.wall_ns, self._page, self.mix.lines)
+        self.onlooker = Onlooker(int(SHORT_TIMERS.centre * NS_PER_S))
+        self.tricks = self._page(Path("tricks"))
+        self.streets = Streets(
+            self.city,
+            self.wall_ns,
+            self._page,
+            self.mix.lines,
+            Rogue,
+            self.onlooker.saw,
+        )
+        self.healthy_ns = 0  # from now on every honest payment must be approved
+        self.lives_ns: list[int] = []
+        self._at_send = self._tempted = False
         self._machine_off_ns = 0  # how far the machine's clock is from the true time
         self._lives = 0
         self._closing = self._raging = False
@@ -61,6 +84,7 @@ class World:
         self._fuse, self._fuse_kind = 0, ""
         self._disk_error: type[apsw.Error] | None = None
         self._disk_error_left = 0
+        self._spares_writes = False  # only a sync fails
         self._disk_failed = False  # in this life
         self._hsm_broken = False
         self.disk.before = self._step
@@ -109,6 +133,9 @@ class World:
     async def _story(self) -> None:
         streets, loop = self.streets, self.loop
         await streets.open()
+        for terminal in streets.terminals:
+            if isinstance(terminal, Rogue):
+                terminal.tempt(self.tricks, vanishes=self.mix.vanishing)
         for bank in streets.banks:
             bank.behave(self.mix.sales, self.mix.reversals, self.mix.advices)
         supervising = asyncio.create_task(self._supervise())
@@ -119,6 +146,17 @@ class World:
         streets.shut_shops()
         raging.cancel()
         self._heal()
+        await self._settled()
+        if not self.violations:
+            await self._last_customers()
+        self._closing = True
+        self._stop.set()
+        await supervising
+        await streets.close()
+
+    async def _settled(self) -> None:
+        """Every terminal has gone home and no bank is owed anything."""
+        streets, loop = self.streets, self.loop
         ends = loop.time() + _HEALED_S_MAX
         while not (streets.settled and self._owes_nothing()):
             await asyncio.sleep(_LOOK_S)
@@ -128,10 +166,34 @@ class World:
                 break
         if streets.broken is not None:
             raise streets.broken
-        self._closing = True
-        self._stop.set()
-        await supervising
-        await streets.close()
+
+    async def _last_customers(self) -> None:
+        """No line is half dead any more; then honest people pay in a world where all is well."""
+        while any(self._half_dead(0.0)):
+            await asyncio.sleep(_LOOK_S * 10)
+            for since_s in self._half_dead(_HALF_DEAD_S_MAX):
+                self.violations.append(
+                    f"a link half dead for {self.loop.time() - since_s:.0f} s still stands"
+                )
+                return
+        await asyncio.sleep(_RELINKED_S)
+        self.healthy_ns = self.wall_ns()
+        self._note("the last customers")
+        for terminal in self.streets.terminals:
+            if isinstance(terminal, Rogue):
+                terminal.honest = True
+        self.streets.reopen(_LAST_TPS, _LAST_TERMINALS)
+        await asyncio.sleep(_LAST_S)
+        self.streets.shut_shops()
+        await self._settled()
+
+    def _half_dead(self, longer_s: float) -> Iterator[float]:
+        """Since when, of each link of the living node that has been half dead for longer."""
+        for line in self.streets.bank_lines:
+            for transport, since_s in line.half_dead():
+                pipe = transport.other if isinstance(transport, Pipe) else None
+                if pipe is not None and self.loop.lives(pipe.life) and self.loop.time() - since_s > longer_s:
+                    yield since_s
 
     def _owes_nothing(self) -> bool:
         node = self.node
@@ -142,6 +204,8 @@ class World:
     async def _supervise(self) -> None:
         while not self._closing:
             self._lives += 1
+            self._look_in()
+            self.lives_ns.append(self.wall_ns())
             life = self.disk.life = f"node {self._lives}"
             self._died, self._stop = asyncio.Event(), asyncio.Event()
             self._disk_failed = False
@@ -161,6 +225,15 @@ class World:
                 await asyncio.sleep(self.entropy.uniform(0.01, 1.0))
                 self.loop.net.power_on()
 
+    def _look_in(self) -> None:
+        """Between two lives, the first of which ended at a send: nobody can cut the journal's tail unseen."""
+        if not self._at_send or self._tempted:
+            return
+        self._tempted = True
+        unseen = unseen_at_start(self.disk, journal_key(self.hsm), self.config.node)
+        if unseen:
+            self.violations.append(f"life {self._lives} would not see {unseen}")
+
     def _refused(self, error: BaseException | None) -> None:
         """A start that failed: only a failing disk may be the reason."""
         self.counts["refused-start"] += 1
@@ -175,7 +248,7 @@ class World:
         machine_ns = self.wall_ns() + self._machine_off_ns
         clock = WorldClock(self.loop, machine_ns, self.entropy)
         hsm = BrittleHsm(self._root, clock.entropy)
-        hsm.broken = lambda: self._hsm_broken
+        hsm.broken = lambda: self._hsm_broken and self.entropy.random() < _HSM_REFUSES_RATE
         self.node = Node(self.config, hsm, Ports(clock, self.disk, Gauges(), self._die))
         await self.node.serve(self._stop, lambda at: None)
 
@@ -203,15 +276,20 @@ class World:
         """Stands before everything the node writes, on disk (`what`) or to a connection (empty)."""
         if self.loop.life() != self.disk.life:
             return
+        if not what:
+            owed = self.disk.owes(_LOG)
+            if owed:
+                self.violations.append(f"life {self._lives} speaks although {owed}")
         if self._fuse:
             self._fuse -= 1
             if not self._fuse:
+                self._at_send = not what and self._fuse_kind == "kill"
                 self.counts[self._fuse_kind] += 1
                 lost = self.disk.power_cut() if self._fuse_kind == "power-cut" else 0
                 self.counts["lost-writes"] += lost
                 self._note(f"{self._fuse_kind} at {what or 'a send'}, {lost} writes lost or torn")
                 self._end(silent=self._fuse_kind == "power-cut")
-        if what and self._disk_error is not None:
+        if what and self._disk_error is not None and (what == "sync" or not self._spares_writes):
             error = self._disk_error
             self._disk_failed = True
             if self._disk_error_left:
@@ -256,13 +334,14 @@ class World:
 
     def _write_fails(self) -> None:
         self._disk_error, self._disk_error_left = apsw.IOError, 1
+        self._spares_writes = self.entropy.random() < 0.5
 
     def _disk_broken(self) -> None:
-        self._disk_error, self._disk_error_left = apsw.IOError, 0
+        self._disk_error, self._disk_error_left, self._spares_writes = apsw.IOError, 0, False
         self._after(self.entropy.uniform(0.2, 3.0), self._mend_disk)
 
     def _disk_full(self) -> None:
-        self._disk_error, self._disk_error_left = apsw.FullError, 0
+        self._disk_error, self._disk_error_left, self._spares_writes = apsw.FullError, 0, False
         self._after(self.entropy.uniform(0.2, 3.0), self._mend_disk)
 
     def _mend_disk(self) -> None:
