@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from edge_town import until
+from edge_town import TIMERS, until
 
 
 @pytest.fixture
@@ -168,11 +168,15 @@ async def test_sigterm_with_a_silent_bank_ends_with_98_and_the_next_start_revers
 @pytest.mark.parametrize("kills", [0, 1])
 async def test_a_node_that_stopped_in_order_starts_from_its_snapshot(switch, kills):
     till = await switch.till()
+    began_s = time.monotonic()
     approved = await switch.approved(till, switch.bought())
     await switch.supervisor.stop()
     await switch.started_again()
     for _ in range(kills):
         await killed(switch)
     again = await (await switch.redialled(till)).answered(till.sale_again())
-    assert (again.fields[39], again.fields[37]) == ("00", approved.fields[37])
+    if again.fields[39] == "94":  # a busy machine took so long that it is a key from long ago
+        assert time.monotonic() - began_s > TIMERS.flight_max
+    else:
+        assert (again.fields[39], again.fields[37]) == ("00", approved.fields[37])
     assert switch.findings() == []
