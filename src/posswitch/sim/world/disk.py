@@ -48,6 +48,8 @@ class Image:
         """Everything written is on the platter."""
         for offset, data in self.pending:
             _put(self.platter, offset, data)
+            if self._missing_from is not None and offset <= self._missing_from < offset + len(data):
+                self._missing_from = offset + len(data) if offset + len(data) < len(self.data) else None
         self.pending.clear()
 
     def fail(self) -> None:
