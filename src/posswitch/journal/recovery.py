@@ -33,7 +33,8 @@ def recovered(db: apsw.Connection, chain: Chain, head: Head | None, node: str) -
             apply(state, seq, decode_record(seq, body))
     except (apsw.Error, LookupError, AssertionError, AttributeError, ValueError) as error:
         raise JournalError(
-            f"the journal cannot be read to its end ({type(error).__name__}); run verify, restore the newest copy"
+            f"the journal cannot be read to its end ({type(error).__name__}); "
+            "run verify, restore the newest copy"
         ) from None
     return state
 

@@ -6,15 +6,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from posswitch.base.bounds import RESTORED_DOUBT_NS
 from posswitch.base.errors import CryptoError
 from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Row, Terminal
 from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.edge.start import journal_key
 from posswitch.edge.vitals import Vitals
+from posswitch.journal.disk import Disk
+from posswitch.journal.quarantine import quarantine
+from posswitch.journal.sqlite import Journal
+from posswitch.scheme.numbers import RRN_SERIALS
 from posswitch.settings.config import Config
 from posswitch.sim.city import ACQUIRER, CARD_DAILY_MINOR, CENTRE, HOST, City
 from posswitch.sim.peers.book import Book
 
 FOLDER = Path("/world")
+_TO_WRAP = 200  # records until reference numbers begin anew
 CUTOVER_S = 82_800  # 23:00 in Beijing
 
 
@@ -106,3 +113,12 @@ class BrittleHsm(SoftHsm):
     def _check(self) -> None:
         if self.broken():
             raise CryptoError("the HSM does not answer")
+
+
+def age(disk: Disk, hsm: SoftHsm, node: str, now_ns: int) -> None:
+    """A journal of long ago: restored twice, so that trace and reference numbers are near their ends."""
+    journal = Journal(FOLDER, journal_key(hsm), disk)
+    state = journal.recover(node)
+    for skip in (RRN_SERIALS - _TO_WRAP, 0):
+        quarantine(journal, state, now_ns - 2 * RESTORED_DOUBT_NS, skip)
+    journal.close()

@@ -73,11 +73,11 @@ def _tried(disk: Disk, change: Intrusion, entropy: random.Random, is_fooled: Cal
 def _change(copy: Disk, change: Intrusion, entropy: random.Random) -> bool:
     """Does it; False when the journal is too short to do anything with."""
     db = copy.database(FOLDER / DATABASE)
-    (last,) = db.execute("SELECT max(seq) FROM journal").fetchone() or (None,)
-    if not isinstance(last, int) or last < 2:
+    records = db.execute("SELECT seq, body FROM journal ORDER BY seq").fetchall()
+    if len(records) < 2:
         return False
-    row = entropy.randrange(1, last)
-    (body,) = db.execute("SELECT body FROM journal WHERE seq = ?", (row,)).fetchone() or (b"",)
+    row, body = records[entropy.randrange(len(records) - 1)]
+    last = records[-1][0]
     assert isinstance(body, bytes)
     at = entropy.randrange(len(body))
     damaged = body[:at] + bytes((body[at] ^ 1,)) + body[at + 1 :]

@@ -21,7 +21,7 @@ from posswitch.sim.streets import Streets
 from posswitch.sim.world.clock import WorldClock
 from posswitch.sim.world.disk import Disk
 from posswitch.sim.world.faults import draw
-from posswitch.sim.world.fittings import CUTOVER_S, FOLDER, BrittleHsm, Gauges, Page, config_of
+from posswitch.sim.world.fittings import CUTOVER_S, FOLDER, BrittleHsm, Gauges, Page, age, config_of
 from posswitch.sim.world.intruder import unseen_at_start
 from posswitch.sim.world.loop import Gone, WorldLoop
 from posswitch.sim.world.net import Pipe
@@ -65,14 +65,8 @@ class World:
         self.begin_ns = _CUTOVER_NS - int(self.mix.seconds_to_cutover * NS_PER_S)
         self.onlooker = Onlooker(int(SHORT_TIMERS.centre * NS_PER_S))
         self.tricks = self._page(Path("tricks"))
-        self.streets = Streets(
-            self.city,
-            self.wall_ns,
-            self._page,
-            self.mix.lines,
-            Rogue,
-            self.onlooker.saw,
-        )
+        saw = self.onlooker.saw
+        self.streets = Streets(self.city, self.wall_ns, self._page, self.mix.lines, Rogue, saw)
         self.healthy_ns = 0  # from now on every honest payment must be approved
         self.lives_ns: list[int] = []
         self._at_send = self._tempted = False
@@ -249,6 +243,9 @@ class World:
         clock = WorldClock(self.loop, machine_ns, self.entropy)
         hsm = BrittleHsm(self._root, clock.entropy)
         hsm.broken = lambda: self._hsm_broken and self.entropy.random() < _HSM_REFUSES_RATE
+        if self.mix.aged and self._lives == 1:
+            age(self.disk, self.hsm, self.config.node, self.begin_ns)
+            self.counts["numbers-wrap"] += 1
         self.node = Node(self.config, hsm, Ports(clock, self.disk, Gauges(), self._die))
         await self.node.serve(self._stop, lambda at: None)
 
