@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from collections import namedtuple
+from itertools import pairwise
 
 import apsw
 import pytest
@@ -201,6 +202,22 @@ def test_a_join_that_was_cut_short_leaves_a_whole_archive(many_small, monkeypatc
     many_small.pay(1)
     many_small.backup()
     assert many_small.look().last == rows(many_small.data)[-1][0]
+
+
+def test_segments_are_not_joined_over_numbers_that_a_restore_left_out(many_small):
+    town = many_small
+    town.backup()
+    town.data.rename(town.folder / "lost")
+    town.restore(town.data)
+    for _ in range(8):
+        town.pay(1)
+        town.backup()
+    spans = town.shelf.spans()
+    assert town.look().findings == []
+    assert len(spans) < 12
+    assert any(after.first > before.last + 1 for before, after in pairwise(spans))
+    assert town.look().last == rows(town.data)[-1][0]
+    assert all(span.last - span.first < 12 for span in spans)
 
 
 @pytest.mark.parametrize("at", [0, 8, 12, 20])

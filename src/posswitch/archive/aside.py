@@ -24,7 +24,9 @@ def aside(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def _sweep(parent: Path, prefix: str) -> None:
-    for left in parent.glob(f"{prefix}*"):
+    for left in parent.iterdir():
+        if not left.name.startswith(prefix):
+            continue
         try:
             fd = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
