@@ -23,8 +23,8 @@ from posswitch.sim.peers.pos import Receipt
 from posswitch.sim.peers.terminal import APPROVED, NEITHER, Terminal
 from posswitch.sim.peers.tricks import COMPLETED, FAILED, REFUNDED, TRICKS, VOIDED, Scene, Spent, Try
 
-_TRICK_RATE, _HASTE_RATE, _VANISH_RATE, _SPENDER_RATE = 0.12, 0.03, 0.04, 0.3
-_HASTE_SECONDS = (0.0005, 0.05)
+_TRICK_RATE, _VANISH_RATE, _SPENDER_RATE = 0.12, 0.04, 0.3
+_HASTES = ((0.03, (0.0005, 0.05)), (0.3, (0.05, 0.3)))  # how many wait only so long: no bank, or no slow one
 _PRESSED_TWICE = Haste(4.0, hangs_up=True, times=2)  # nervous, but honest: no harm may come of it
 _SPREE, _SPREE_MINOR = 3, 9_000_000  # sales in a row of one card: together above what it may spend a day
 _FIRST_BATCH = (3, 30)  # payments: some batches end while there is time to be sorry for what they hold
@@ -76,8 +76,9 @@ class Rogue(Terminal):
             self._spender = self._spender or purchase.pan
             amount_minor = purchase.amount_minor + _SPREE_MINOR
             return Order(SALE, Purchase(self._spender, purchase.expiry, "", amount_minor))
-        if order.kind.reversible and wrongs.random() < _HASTE_RATE:
-            return order._replace(haste=Haste(wrongs.uniform(*_HASTE_SECONDS), wrongs.random() < 0.5))
+        for rate, seconds in _HASTES:
+            if order.kind.reversible and wrongs.random() < rate:
+                return order._replace(haste=Haste(wrongs.uniform(*seconds), wrongs.random() < 0.5))
         return order
 
     async def _vanish(self, order: Order) -> str:
