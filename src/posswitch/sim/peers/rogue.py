@@ -28,6 +28,7 @@ _HASTES = ((0.03, (0.0005, 0.05)), (0.3, (0.05, 0.3)))  # how many wait only so 
 _PRESSED_TWICE = Haste(4.0, hangs_up=True, times=2)  # nervous, but honest: no harm may come of it
 _SPREE, _SPREE_MINOR = 3, 9_000_000  # sales in a row of one card: together above what it may spend a day
 _FIRST_BATCH = (3, 30)  # payments: some batches end while there is time to be sorry for what they hold
+_SHORT_BATCH = 2
 _REMEMBERED = 8  # receipts of each fate
 VANISHED = "vanished"  # instead of field 39
 _FATES = {
@@ -53,6 +54,11 @@ class Rogue(Terminal):
         self._left = self._wrongs.randint(*_FIRST_BATCH)
         self._spender = ""
         self._spree = _SPREE if self._wrongs.random() < _SPENDER_RATE else 0
+
+    def reform(self) -> None:
+        """From now on it is honest; its next batch is short."""
+        self.honest = True
+        self._left = _SHORT_BATCH
 
     async def pay(self, order: Order) -> str:
         """See Terminal; and now and then something that must be refused."""
