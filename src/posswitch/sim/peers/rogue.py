@@ -128,6 +128,7 @@ class Rogue(Terminal):
         return Scene(
             self._memory,
             lambda kind: self.drawer.last_for(kind, self._batch),
+            lambda kind: self.drawer.first_for(kind, self._batch),
             last,
             self._deal,
             self.request,
