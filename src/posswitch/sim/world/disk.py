@@ -24,10 +24,6 @@ class Image:
         """Seen at once, kept after a sync."""
         _put(self.data, offset, data)
         self.pending.append((offset, data))
-        if self._missing_from is not None and offset <= self._missing_from <= len(self.data) <= offset + len(
-            data
-        ):
-            self._missing_from = None  # written anew to its end
 
     def cut(self, size: int) -> None:
         """Shortens the file."""
