@@ -112,6 +112,11 @@ class Drawer:
         elif original is not None:
             self._cancelled[original.batch, original.stan] = None
 
+    def first_for(self, kind: Kind, batch: str) -> Receipt | None:
+        """The oldest receipt that such a payment may build on; it stays here."""
+        fitting = self._fitting(kind, batch)
+        return self._receipts[fitting[0]] if fitting else None
+
     def last_for(self, kind: Kind, batch: str) -> Receipt | None:
         """The last receipt that such a payment may build on; it stays here until it is `spent`."""
         fitting = self._fitting(kind, batch)

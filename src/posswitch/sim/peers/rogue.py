@@ -23,11 +23,12 @@ from posswitch.sim.peers.pos import Receipt
 from posswitch.sim.peers.terminal import APPROVED, NEITHER, Terminal
 from posswitch.sim.peers.tricks import COMPLETED, FAILED, REFUNDED, TRICKS, VOIDED, Scene, Spent, Try
 
-_TRICK_RATE, _HASTE_RATE, _VANISH_RATE, _SPENDER_RATE = 0.12, 0.03, 0.04, 0.3
-_HASTE_SECONDS = (0.0005, 0.05)
+_TRICK_RATE, _VANISH_RATE, _SPENDER_RATE = 0.12, 0.04, 0.3
+_HASTES = ((0.03, (0.0005, 0.05)), (0.3, (0.05, 0.3)))  # how many wait only so long: no bank, or no slow one
 _PRESSED_TWICE = Haste(4.0, hangs_up=True, times=2)  # nervous, but honest: no harm may come of it
 _SPREE, _SPREE_MINOR = 3, 9_000_000  # sales in a row of one card: together above what it may spend a day
 _FIRST_BATCH = (3, 30)  # payments: some batches end while there is time to be sorry for what they hold
+_SHORT_BATCH = 2
 _REMEMBERED = 8  # receipts of each fate
 VANISHED = "vanished"  # instead of field 39
 _FATES = {
@@ -54,6 +55,11 @@ class Rogue(Terminal):
         self._spender = ""
         self._spree = _SPREE if self._wrongs.random() < _SPENDER_RATE else 0
 
+    def reform(self) -> None:
+        """From now on it is honest; its next batch is short."""
+        self.honest = True
+        self._left = _SHORT_BATCH
+
     async def pay(self, order: Order) -> str:
         """See Terminal; and now and then something that must be refused."""
         if self.honest:
@@ -76,8 +82,9 @@ class Rogue(Terminal):
             self._spender = self._spender or purchase.pan
             amount_minor = purchase.amount_minor + _SPREE_MINOR
             return Order(SALE, Purchase(self._spender, purchase.expiry, "", amount_minor))
-        if order.kind.reversible and wrongs.random() < _HASTE_RATE:
-            return order._replace(haste=Haste(wrongs.uniform(*_HASTE_SECONDS), wrongs.random() < 0.5))
+        for rate, seconds in _HASTES:
+            if order.kind.reversible and wrongs.random() < rate:
+                return order._replace(haste=Haste(wrongs.uniform(*seconds), wrongs.random() < 0.5))
         return order
 
     async def _vanish(self, order: Order) -> str:
@@ -121,6 +128,7 @@ class Rogue(Terminal):
         return Scene(
             self._memory,
             lambda kind: self.drawer.last_for(kind, self._batch),
+            lambda kind: self.drawer.first_for(kind, self._batch),
             last,
             self._deal,
             self.request,

@@ -39,11 +39,12 @@ class Spent(NamedTuple):
 class Scene(NamedTuple):
     """What a clerk has at hand: receipts by what became of them, the last payment, and who writes messages.
 
-    `standing` finds a receipt that a payment of a kind may build on.
+    `standing` and `oldest` find a receipt that a payment of a kind may build on.
     """
 
     memory: Mapping[str, Sequence[Spent]]
     standing: Callable[[Kind], Receipt | None]
+    oldest: Callable[[Kind], Receipt | None]
     last: Done
     deal: Callable[[Order], Deal]  # of a payment that begins now
     request: Callable[[Deal], Message]
@@ -111,7 +112,7 @@ def _other_original(scene: Scene) -> Try | None:
 
 def _void_late(scene: Scene) -> Try | None:
     """A void of a sale whose batch is closed."""
-    was = scene.standing(REFUND)
+    was = scene.oldest(REFUND)
     if was is None or was.kind not in VOID.of or was.batch == scene.last.deal.batch:
         return None
     bought = Purchase(was.purchase.pan, was.purchase.expiry, "", was.purchase.amount_minor)

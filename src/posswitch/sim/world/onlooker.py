@@ -106,16 +106,16 @@ class Onlooker:
             self._open.get((bank, text(message, 2)), {}).pop(key, None)
 
     def violations(self, lives_ns: Sequence[int], line_faults: Mapping[str, int]) -> Iterator[str]:
-        """`lives_ns`: when lives of the node began; `line_faults`: how often each kind has struck."""
+        """`lives_ns`: when the node began again; `line_faults`: how often each kind has struck."""
 
         def began(after_ns: int, until_ns: int) -> int:
-            return sum(after_ns - _FLIGHT_NS < life_ns <= until_ns for life_ns in lives_ns)
+            return sum(after_ns < life_ns <= until_ns for life_ns in lives_ns)
 
         yield from self._out_of_turn
         yield from self._too_early
         if "duplicate" not in line_faults:
             for key, came_ns in self._unmarked.items():
-                may = 1 if key in self._asked else 1 + began(came_ns[0], came_ns[-1])
+                may = 1 if key in self._asked else 1 + began(came_ns[0] - _FLIGHT_NS, came_ns[-1])
                 if len(came_ns) > may:
                     yield f"bank {key[0]} got {self._what[key]} {len(came_ns)} times, unmarked"
         if "delay" not in line_faults and "reorder" not in line_faults:

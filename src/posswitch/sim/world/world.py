@@ -175,7 +175,7 @@ class World:
         self._note("the last customers")
         for terminal in self.streets.terminals:
             if isinstance(terminal, Rogue):
-                terminal.honest = True
+                terminal.reform()
         self.streets.reopen(_LAST_TPS, _LAST_TERMINALS)
         await asyncio.sleep(_LAST_S)
         self.streets.shut_shops()
