@@ -90,7 +90,7 @@ def _by_digest(folder: str) -> tuple[int, str]:
 
 def _by_tests(folder: str, where: str) -> tuple[int, str]:
     ended = _run(folder, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", where)
-    failed = [line for line in ended.stdout.splitlines() if line.startswith("FAILED")]
+    failed = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return (1, failed[0].split(" - ")[0]) if ended.returncode and failed else (0, "")
 
 
