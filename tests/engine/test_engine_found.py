@@ -162,3 +162,16 @@ def test_a_0430_does_not_reopen_what_is_closed(world):
     world.not_sent()
     (decision,) = world.submit(world.answer_of("00", world.asked[world.payment], "0430"))
     assert (decision.verdict.cause, world.row().state) == ("", DECLINED)
+
+
+def test_a_bank_that_knows_nothing_is_not_believed_by_the_clock_of_another_life(world):
+    """The clock was set forward between two lives: the original may have left a moment ago."""
+    world.sale()
+    world.timer()
+    world.wait(2 * Timers().flight_max)
+    world.restart()
+    world.reversed("25")
+    assert world.row().state == REVERSING
+    world.wait(2 * Timers().flight_max)
+    world.reversed("25")
+    assert world.row().state == REVERSED

@@ -155,7 +155,7 @@ class Runtime:
     def _transaction(self) -> list[Effect]:
         """decide → record → apply for a batch; on return all of it is durable."""
         state, journal, queue = self._state, self._journal, self._queue
-        at_ns = max(self._clock.wall_ns(), state.at_ns)
+        at_ns = self._now_ns()
         effects: list[Effect] = []
         journal.begin()
         for _ in range(min(len(queue), BATCH_EVENTS_MAX)):
@@ -173,6 +173,10 @@ class Runtime:
             journal.snapshot(state)
             self._snapshot_seq = state.seq
         return effects
+
+    def _now_ns(self) -> int:
+        """The time of records and receipts: that of the clock, never before the last record's."""
+        return max(self._clock.wall_ns(), self._state.at_ns)
 
     def _count_owners(self, verdict: Verdict) -> None:
         if verdict.state == NEEDS_OWNER or (self.owners and verdict.cause in _FROM_OWNER):
@@ -210,7 +214,7 @@ class Runtime:
         tick_ns = self._clock.tick_ns()
         delivered = False
         if ticket is not None:
-            now = stamp(self._clock.wall_ns())
+            now = stamp(self._now_ns())
             try:
                 payload = self._dresser.response(effect.request, effect.answer, ticket, now)
             except PosswitchError:

@@ -84,8 +84,6 @@ def draw(entropy: random.Random) -> Mix:
     vanishing = entropy.random() < _VANISHING_RATE
     to_cutover_s = entropy.choice((0.5, 2.0, 8.0, 3600.0, _MIDNIGHT_S))
     spared = UNLIKE_VANISHING if vanishing else frozenset[str]()
-    if to_cutover_s == _MIDNIGHT_S:  # a clock set back over midnight dates receipts before their payments
-        spared |= {"clock-step"}
     return Mix(
         tuple(
             strike._replace(every_s=strike.every_s / entropy.choice(_STRENGTHS))

@@ -15,6 +15,7 @@ from posswitch.sim.peers.scrutiny import MAC_UNFIT
 _REQUESTS, _IN_LANES = ("0100", "0200"), ("0220", "0221", "0420", "0421")
 _ASKED = frozenset({*_REQUESTS, *_IN_LANES})  # anything else was damaged on its way
 _FINAL = REVERSAL_DONE | REVERSAL_UNKNOWN
+_HOLD_UP = frozenset({"delay", "reorder", "duplicate"})  # what follows a late copy is late, too
 _FLIGHT_NS = 4 * NS_PER_S  # the longest that a bad line keeps a frame
 
 Key = tuple[str, str, str]  # bank, F7, F11
@@ -118,7 +119,7 @@ class Onlooker:
                 may = 1 if key in self._asked else 1 + began(came_ns[0] - _FLIGHT_NS, came_ns[-1])
                 if len(came_ns) > may:
                     yield f"bank {key[0]} got {self._what[key]} {len(came_ns)} times, unmarked"
-        if "delay" not in line_faults and "reorder" not in line_faults:
+        if line_faults.keys().isdisjoint(_HOLD_UP):
             for original_ns, reversal_ns, what in self._overtaken:
                 if not began(min(original_ns, reversal_ns), max(original_ns, reversal_ns)):
                     yield f"{what} was taken back while its bank still worked on it"
