@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections import Counter
 
+import msgspec
 import pytest
 
 from posswitch.edge import connector, dress
@@ -17,6 +19,8 @@ from posswitch.engine.events import TimerFired
 from posswitch.journal import sqlite
 from posswitch.journal.sqlite import Journal
 from posswitch.sim.peers.tricks import TRICKS
+from posswitch.sim.world import world
+from posswitch.sim.world.faults import MIDNIGHT_S, Strike, draw
 from posswitch.sim.world.run import explained, hushed, many, summary
 from posswitch.sim.world.world import World
 
@@ -159,3 +163,17 @@ def test_a_world_in_which_something_was_lost(seed, requests):
     clock was set forward between two lives, and a bank's word about an unknown original was believed early.
     """
     assert summary(many([seed], requests))["violations"] == []
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_clock_that_is_set_back_over_midnight_spoils_no_receipt(monkeypatch, seed):
+    """A receipt bore the day before its payment's record, and honest refunds of it were refused."""
+    mix = msgspec.structs.replace(
+        draw(random.Random(seed)),
+        strikes=(Strike("kill", 0.4), Strike("clock-step", 0.2)),
+        lines=(),
+        seconds_to_cutover=MIDNIGHT_S,
+        vanishing=False,
+    )
+    monkeypatch.setattr(world, "draw", lambda entropy: mix)
+    assert summary(many([seed], 300))["violations"] == []

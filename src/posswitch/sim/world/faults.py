@@ -33,7 +33,7 @@ STRIKES = (
 # Where these strike, a centre may have told an approval to a line that had ended already, and nobody knows.
 UNLIKE_VANISHING = frozenset({"kill", "power-cut", "write-fails", "disk-broken", "disk-full", "duplicate"})
 _VANISHING_RATE = 0.2
-_MIDNIGHT_S = 2.0 - 3600.0  # the business date has changed, the calendar's is about to
+MIDNIGHT_S = 2.0 - 3600.0  # the business date has changed, the calendar's is about to
 _UNSURE = Manner("unsure", 0.03, effect=0.5, codes=("09", "68", "98"), insists=True)
 _AGED_RATE = 0.3
 _CHOSEN_RATE = 0.5  # of the kinds that a seed could have
@@ -82,7 +82,7 @@ def draw(entropy: random.Random) -> Mix:
         return (*rows[:always], *more)
 
     vanishing = entropy.random() < _VANISHING_RATE
-    to_cutover_s = entropy.choice((0.5, 2.0, 8.0, 3600.0, _MIDNIGHT_S))
+    to_cutover_s = entropy.choice((0.5, 2.0, 8.0, 3600.0, MIDNIGHT_S))
     spared = UNLIKE_VANISHING if vanishing else frozenset[str]()
     return Mix(
         tuple(
