@@ -214,14 +214,9 @@ class Admission:
             return Direct("03", message)
         if not self._may_sign_on(terminal.id):
             return Direct("96", message)
-        return TerminalSignedOn(
-            self._seal(Ticket(reply, message.header)),
-            terminal.id,
-            had[11],
-            self._hsm.new_key(Usage.TPK),
-            self._hsm.new_key(Usage.TAK),
-            self._config.version,
-        )
+        tpk, tak = self._hsm.new_key(Usage.TPK), self._hsm.new_key(Usage.TAK)
+        ticket = self._seal(Ticket(reply, message.header))
+        return TerminalSignedOn(ticket, terminal.id, had[11], tpk, tak, self._config.version)
 
     def _may_sign_on(self, terminal: str) -> bool:
         """Spends one of the terminal's sign-ons, unless they are spent (the generic cell rate algorithm)."""

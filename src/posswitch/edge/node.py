@@ -123,6 +123,11 @@ class Node:
         """How many are under way, or owed to a bank."""
         return len(self._state.flights)
 
+    @property
+    def frames_unaccounted(self) -> int:
+        """See Runtime."""
+        return self._runtime.frames_unaccounted
+
     async def serve(self, stop: asyncio.Event, ready: Callable[[Address], None]) -> None:
         """Runs until `stop`, then drains; `ready` hears where it listens once it does."""
         at = await self._listener.open(self._config.listen)
@@ -232,6 +237,7 @@ class Node:
 
     def from_terminal(self, payload: bytes, reply: Reply) -> bool:
         """Admits one payload; False when nobody can read it."""
+        self._runtime.counts["frames-received"] += 1
         if self._runtime.full:
             return self._refuse_all(payload, reply)
         try:
@@ -239,8 +245,7 @@ class Node:
         except CryptoError:  # a key that cannot be opened, or the HSM
             return self._refuse_all(payload, reply)
         if isinstance(admitted, Dropped):
-            self._runtime.counts[admitted.why] += 1
-            return False
+            return self._dropped(admitted.why)
         if isinstance(admitted, Direct):
             self._answer(admitted, reply)
         else:
@@ -249,6 +254,7 @@ class Node:
 
     def _answer(self, direct: Direct, reply: Reply) -> None:
         self._runtime.counts[f"direct-{direct.code}"] += 1
+        self._runtime.counts["frames-answered"] += 1
         now = stamp(self._clock.wall_ns())
         reply.send(self._dresser.refusal(direct.message, direct.code, direct.tak, now))
         self._runtime.wake()
@@ -257,9 +263,14 @@ class Node:
         """Overloaded, or without keys: everybody is told so, at the price of one unpack."""
         direct = self._admission.refuse(payload, "96")
         if direct is None:
-            return False
+            return self._dropped("undecodable")
         self._answer(direct, reply)
         return True
+
+    def _dropped(self, why: str) -> bool:
+        self._runtime.counts[why] += 1
+        self._runtime.counts["frames-dropped"] += 1
+        return False
 
     # Back: what banks send
 

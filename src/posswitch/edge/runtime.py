@@ -47,6 +47,7 @@ from posswitch.settings.clock import Clock
 
 log = structlog.get_logger()
 
+_FRAME_ENDS = ("answered", "dropped", "superseded", "expired")
 _FROM_OWNER = frozenset(cause for state, cause in LIFE if state == NEEDS_OWNER)
 
 
@@ -224,6 +225,7 @@ class Runtime:
             bank = effect.request.bank if isinstance(effect.request, RequestArrived) else ""
             self._vitals.outcome(bank, effect.answer.code, tick_ns - ticket.born_ns)
             self._tickets.erase(effect.ticket)
+            self.counts["frames-answered"] += 1
         if not delivered:
             self.counts["undelivered"] += 1
         if effect.payment and delivered:
@@ -247,7 +249,7 @@ class Runtime:
             self._send_from_lane(links, self._state.flights[payment], repeat)
 
     def _erase_ticket(self, effect: EraseTicket) -> None:
-        self._tickets.erase(effect.ticket)
+        self.counts["frames-superseded"] += self._tickets.erase(effect.ticket)
 
     def _send_from_lane(self, links: Links, flight: Flight, repeat: bool) -> None:
         """One try; whatever goes wrong, the lane tries again."""
@@ -279,7 +281,7 @@ class Runtime:
             payment = heappop(self._timers)[1]
             if payment in self._state.flights:
                 self.submit(TimerFired(payment))
-        self._tickets.sweep(tick_ns)
+        self.counts["frames-expired"] += self._tickets.sweep(tick_ns)
         for bank, lane in self._state.lanes.items():
             due_ns = lane.next_tick_ns()
             if lane.has_new() or (due_ns is not None and due_ns <= tick_ns):
@@ -296,6 +298,12 @@ class Runtime:
         for payment, flight in self._state.flights.items():
             if flight.state in IN_LANE and flight.since_ns < oldest_ns:
                 self.submit(DeliveryExpired(payment))
+
+    @property
+    def frames_unaccounted(self) -> int:
+        """Frames of terminals that were neither answered nor given up with a reason, and wait for nothing."""
+        ended = sum(self.counts[f"frames-{end}"] for end in _FRAME_ENDS)
+        return self.counts["frames-received"] - ended - len(self._tickets)
 
     def gauges(self) -> dict[str, float]:
         """How it stands, for the vitals."""

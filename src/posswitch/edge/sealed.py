@@ -68,12 +68,13 @@ class Tickets:
         """The ticket, while it lives."""
         return self._tickets.get(number)
 
-    def erase(self, number: int) -> None:
-        """Forgets a ticket and what it sealed."""
-        self._tickets.pop(number, None)
+    def erase(self, number: int) -> bool:
+        """Forgets a ticket and what it sealed; whether it still lived."""
+        return self._tickets.pop(number, None) is not None
 
-    def sweep(self, tick_ns: int) -> None:
-        """Erases what is past its deadline."""
-        ages = self._ages
+    def sweep(self, tick_ns: int) -> int:
+        """Erases what is past its deadline; how many."""
+        ages, swept = self._ages, 0
         while ages and ages[0][0] <= tick_ns:
-            self._tickets.pop(ages.popleft()[1], None)
+            swept += self.erase(ages.popleft()[1])
+        return swept

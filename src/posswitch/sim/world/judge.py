@@ -31,6 +31,8 @@ def violations(world: World) -> Iterator[str]:
     """Every rule that a finished world has broken, as a line."""
     yield from world.violations
     yield from (f"surprise {surprise}" for surprise in world.loop.surprises)
+    if world.node is not None and world.node.frames_unaccounted:
+        yield f"{world.node.frames_unaccounted} frames of terminals were neither answered nor given up"
     ledgers, slips = world.pages("ledger"), world.pages("slips")
     for (pan, terminal, amount_minor, kind), trace in joined(ledgers, slips).items():
         found = outcome(trace)
