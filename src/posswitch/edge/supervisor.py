@@ -96,6 +96,8 @@ class Supervisor:
                 start_new_session=True,
                 env={**os.environ, SUPERVISOR: str(os.getpid())},
             )
+            if self._stopping:  # told so while the child was being born: nobody else would tell it
+                self._child.terminate()
             await self._listen_for_ready(self._child)
             code = await self._child.wait()
             forget_pid(self._config, self._child.pid)
