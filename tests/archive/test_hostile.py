@@ -217,6 +217,14 @@ def _of_another_secret(town, paths):
     paths[SECOND].write_bytes(other.segments()[0].read_bytes())
 
 
+def _a_longer_one_of_another_switch(town, paths):
+    other = town_in(town.folder / "other")
+    other.pay(5)
+    other.backup()
+    (found,) = other.segments()
+    paths[FIRST].with_name(Span(1, 9).name).write_bytes(found.read_bytes())
+
+
 def _books_for_records(town, paths):
     head = Head("office", town.config.node, 8, 10, 0, b"", b"", 0, 0, 0)
     paths[SECOND].write_bytes(b"".join(town.sealed.sealer.sealed(head, [pack_chunk(b"\x90")])))
@@ -234,11 +242,11 @@ HOSTILE = {
     _swapped: "holds records 8 to 10, it was given another name",
     _removed: "records 8 to 10: the segment before .* is missing",
     _first_removed: "records 1 to 7: the segment before .* is missing",
-    _renamed: "overlaps what comes before it",
+    _renamed: "holds records 8 to 10, it was given another name",
     _doubled_elsewhere: "holds records 8 to 10, it was given another name",
-    _overlapping: "overlaps what comes before it",
-    _backwards: "is no name of a segment",
-    _zero: "is no name of a segment",
+    _overlapping: "holds records 8 to 10, it was given another name",
+    _backwards: "holds records 8 to 10, it was given another name",
+    _zero: "holds records 1 to 7, it was given another name",
     _a_strange_name: "is no name of a segment",
     _a_name_of_bytes: "is no name of a segment",
     _a_link: "cannot be opened",
@@ -261,6 +269,7 @@ HOSTILE = {
     _sealed_of_another_node: "is of node Z, not of 1",
     _sealed_after_another_record: "does not follow what is before it",
     _of_another_secret: "made under another secret",
+    _a_longer_one_of_another_switch: "0000000000000001-0000000000000009.seg: .*made under another secret",
     _books_for_records: "holds a copy of office, it was given another name",
 }
 

@@ -244,3 +244,20 @@ def test_a_backup_ends_when_the_switch_was_killed(tmp_path):
         process.kill()
         process.wait()
         assert until(lambda: not alive(pid))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("restore", "--from", "a", "--at", "2026-09-21", "--record", "3"),
+            "give --at or --record, not both",
+        ),
+        (("backup", "--to", "{data}/archive"), "lies in the data folder that it keeps"),
+        (("backup", "--to", "{data}"), "lies in the data folder that it keeps"),
+    ],
+)
+def test_what_would_mislead_is_refused(capsys, tmp_path, words, said):
+    city = build_city(tmp_path, 1, 1)
+    ended = posswitch(capsys, *[word.format(data=city.data) for word in words], "-c", city.config)
+    assert (ended.code, said in ended.err) == (2, True)

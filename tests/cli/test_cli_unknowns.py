@@ -75,7 +75,7 @@ def test_a_word_becomes_a_signed_order(capsys, folder):
         (("--stands",), "give one payment"),
         (("7", "--stands", "--again", "--reason", "x"), "give one payment"),
         (("7", "--stands"), "give --reason"),
-        (("7", "--stands", "--reason", "two\nlines"), "reason: must be one line"),
+        (("7", "--stands", "--reason", "two\nlines"), "--reason: must be one line"),
         (("3", "--stands", "--reason", "x"), "no payment 3"),
         (("abc",), "no payment abc"),
         (("9" * 400,), "no payment 9999"),

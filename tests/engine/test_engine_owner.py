@@ -7,7 +7,7 @@ from posswitch.base.bounds import RESTORED_DOUBT_NS, RESTORED_SKIP
 from posswitch.base.errors import JournalDamaged
 from posswitch.base.moment import NS_PER_S
 from posswitch.engine.events import DayTurned, Verdict
-from posswitch.engine.lifecycle import ADVISING, APPROVED, NEEDS_OWNER, REVERSED, REVERSING
+from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, NEEDS_OWNER, REVERSED, REVERSING
 from posswitch.engine.state import pack_state
 from posswitch.journal.sqlite import Journal
 from posswitch.journal.verify import verify
@@ -207,3 +207,11 @@ def test_a_declared_repeat_is_never_a_duplicate(world):
     world.repeat(asked, declared=True)
     world.repeat(asked, declared=True, amount_minor=1)
     assert world.told == ["00", "94", "00", "30"]
+
+
+def test_an_inquiry_that_was_open_moved_no_money_and_is_closed(world):
+    world.sale(kind="balance", amount_minor=0)
+    assert world.restore() == 0
+    assert (world.row().state, world.row().cause) == (DECLINED, "inquiry-unanswered")
+    world.rule("again")
+    assert world.row().state == DECLINED

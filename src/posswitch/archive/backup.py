@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from posswitch.archive.office import OFFICE_KEPT, office_copy, office_version
-from posswitch.archive.reading import Sealed, chosen, head_of
+from posswitch.archive.reading import Sealed, chosen, head_of, misplaced, way_of
 from posswitch.archive.segment import CHUNK_BYTES_MAX, JOURNAL, OFFICE, Head, pack_chunk
 from posswitch.archive.shelf import Shelf, Span, office_name
 from posswitch.base.errors import ArchiveError
@@ -119,11 +119,16 @@ class Backup:
         return written
 
     def _resumed(self, db: apsw.Connection) -> Position:
-        """Where the archive ends, when that is a place in this journal."""
-        way = chosen(self._shelf.spans())
+        """Where the archive ends: whole as far as heads tell, and at a place of this journal."""
+        way = way_of(self._shelf, self._sealed)
         if not way:
             return Position(0, GENESIS)
-        head = head_of(self._shelf, self._sealed, way[-1])
+        last, link = 0, GENESIS
+        for span in way:
+            head = head_of(self._shelf, self._sealed, span)
+            if wrong := misplaced(last, link, head.previous, head.before, span):
+                raise ArchiveError(f"{wrong}; bring back its copy, or begin a backup in a new folder")
+            last, link = head.last, head.after
         found = db.execute("SELECT link FROM journal WHERE seq = ?", (head.last,)).fetchone()
         if found is None or found[0] != head.after:
             what = "the journal does not reach it" if found is None else "the journal has another one"

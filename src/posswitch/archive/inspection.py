@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from posswitch.archive.reading import Sealed, chosen, misplaced, read_office, segment_links
+from posswitch.archive.reading import Sealed, misplaced, read_office, segment_links, way_of
 from posswitch.archive.segment import JOURNAL, Head
 from posswitch.archive.shelf import Shelf, Span
 from posswitch.base.errors import ArchiveError
@@ -26,9 +26,9 @@ class Inspection(msgspec.Struct):
 def inspect(shelf: Shelf, sealed: Sealed, chain: Chain) -> Inspection:
     """Reads all of an archive; raises ArchiveError when there is none."""
     seen = Inspection([])
-    spans = shelf.spans()
+    shelf.spans()  # a folder that cannot be listed is no finding
     try:
-        way = chosen(spans)
+        way = way_of(shelf, sealed)
     except ArchiveError as damage:
         return Inspection([str(damage)])
     if not way:

@@ -49,6 +49,17 @@ def chosen(spans: list[Span]) -> list[Span]:
     return way
 
 
+def way_of(shelf: Shelf, sealed: Sealed) -> list[Span]:
+    """The segments to read; where their names contradict, the one that is not of this switch is named."""
+    spans = shelf.spans()
+    try:
+        return chosen(spans)
+    except ArchiveError:
+        for span in spans:
+            head_of(shelf, sealed, span)
+        raise
+
+
 def head_of(shelf: Shelf, sealed: Sealed, span: Span) -> Head:
     """The head of a segment, authentic and of this place; ArchiveError otherwise."""
     with shelf.opened(span.name) as file:
@@ -65,7 +76,7 @@ def segment_links(shelf: Shelf, sealed: Sealed, chain: Chain, span: Span) -> tup
 def read_links(shelf: Shelf, sealed: Sealed, chain: Chain) -> Iterator[Link]:
     """Every record and its link, in order; ArchiveError names the segment, and the record from which on."""
     last = Link(0, b"", GENESIS)
-    for span in _way(shelf):
+    for span in _way(shelf, sealed):
         head, links = segment_links(shelf, sealed, chain, span)
         before = Link(head.previous, b"", head.before)
         for before in islice(links, max(0, last.seq + 1 - span.first)):  # noqa: B007 - read already
@@ -88,7 +99,7 @@ def misplaced(last: int, link: bytes, previous: int, before: bytes, span: Span) 
 def read_bodies(shelf: Shelf, sealed: Sealed) -> Iterator[tuple[int, bytes]]:
     """Every record's number and bytes, in order; for whoever leaves the chain to another reader."""
     last = 0
-    for span in _way(shelf):
+    for span in _way(shelf, sealed):
         numbered = enumerate(_segment(shelf, sealed, span), span.first)
         yield from islice(numbered, max(0, last + 1 - span.first), None)
         last = span.last
@@ -104,10 +115,10 @@ def read_office(shelf: Shelf, sealed: Sealed, version: int) -> bytes:
         return b"".join(chunks)
 
 
-def _way(shelf: Shelf) -> Iterator[Span]:
+def _way(shelf: Shelf, sealed: Sealed) -> Iterator[Span]:
     """Each segment in its turn; listed anew when one was replaced meanwhile."""
     last = listings = 0
-    way = chosen(shelf.spans())
+    way = way_of(shelf, sealed)
     while way:
         span = way.pop(0)
         if shelf.has(span.name):
@@ -115,7 +126,7 @@ def _way(shelf: Shelf) -> Iterator[Span]:
             last, listings = span.last, 0
         elif listings < _LISTINGS_MAX:
             listings += 1
-            way = [one for one in chosen(shelf.spans()) if one.last > last]
+            way = [one for one in way_of(shelf, sealed) if one.last > last]
         else:
             raise ArchiveError(f"{shelf.folder}: its segments vanish while they are read; read it again")
 

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from posswitch.archive.aside import aside, sync_folder
-from posswitch.archive.reading import Sealed, chosen, read_bodies, read_links, read_office
+from posswitch.archive.reading import Sealed, read_bodies, read_links, read_office, way_of
 from posswitch.archive.shelf import Shelf
 from posswitch.base.errors import ArchiveError, JournalError, PosswitchError
 from posswitch.base.order import OFFICE
@@ -61,19 +61,20 @@ def restore(shelf: Shelf, sealed: Sealed, key: bytes, data: Path, until: Until, 
     data.parent.mkdir(parents=True, exist_ok=True)
     with aside(data.parent, f".{data.name}.restore-") as made:
         restored = rebuilt(shelf, sealed, key, made, until)
-        _quarantine(made, key, sealed.node, wall_ns)
+        handed = _quarantine(made, key, sealed.node, wall_ns)
         _move(made, data)
-    return restored
+    return msgspec.structs.replace(restored, open=handed)
 
 
-def _quarantine(folder: Path, key: bytes, node: str, wall_ns: int) -> None:
-    """Its first new records: numbers beyond those that may be lost, an owner for whatever was open."""
+def _quarantine(folder: Path, key: bytes, node: str, wall_ns: int) -> int:
+    """Its first new records: numbers beyond those that may be lost, owners for so many that were open."""
     journal = Journal(folder, key)
     try:
-        quarantine(journal, journal.recover(node), wall_ns)
+        handed = quarantine(journal, journal.recover(node), wall_ns)
     finally:
         journal.close()
     _sync(folder)
+    return handed
 
 
 def refuse_taken(data: Path) -> None:
@@ -89,7 +90,7 @@ def refuse_taken(data: Path) -> None:
 
 def rebuilt(shelf: Shelf, sealed: Sealed, key: bytes, folder: Path, until: Until) -> Restored:
     """Builds the journal in an empty folder, judged and durable; ArchiveError says what is wrong."""
-    until = _bounded(shelf, until)
+    until = _bounded(shelf, sealed, until)
     with second(lambda line: _judge(line, shelf, sealed, folder, until)) as line:
         build = Rebuild(folder, key)
         try:
@@ -117,9 +118,9 @@ def rebuilt(shelf: Shelf, sealed: Sealed, key: bytes, folder: Path, until: Until
     return Restored(build.records, head.seq, last.at_ns, len(last.flights), office)
 
 
-def _bounded(shelf: Shelf, until: Until) -> Until:
+def _bounded(shelf: Shelf, sealed: Sealed, until: Until) -> Until:
     """Where the archive ends now: a running backup adds to it, and both processes read the same."""
-    way = chosen(shelf.spans())
+    way = way_of(shelf, sealed)
     if not way:
         raise ArchiveError(f"{shelf.folder}: no backup there; name its folder")
     last = way[-1].last

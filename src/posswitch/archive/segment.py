@@ -70,7 +70,7 @@ class Sealer:
         start = file.read(len(MAGIC) + 2)
         size = int.from_bytes(start[-2:], "big")
         if len(start) != len(MAGIC) + 2 or not start.startswith(MAGIC) or size > _HEAD_BYTES_MAX:
-            raise ArchiveError(f"{name}: is not a segment of a backup; remove it, or bring back its copy")
+            raise ArchiveError(f"{name}: is not a segment of a backup; bring back its copy")
         start += file.read(size)
         stamp = file.read(_STAMP_BYTES)
         if self._open(stamp, start) is None:

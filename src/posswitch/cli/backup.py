@@ -74,7 +74,10 @@ def backup(
 ) -> None:
     """Keep the journal a second time, sealed: all of it, then what is new; also beside a running switch."""
     settings = load_config(config, serve=False)
-    keeper = _Keeper(settings, _folder(settings, to))
+    folder = _folder(settings, to)
+    if folder.resolve().is_relative_to(settings.data.resolve()):
+        raise ConfigError(f"{folder}: lies in the data folder that it keeps; name one on another disk")
+    keeper = _Keeper(settings, folder)
     if rehearsal:
         _rehearse(keeper, as_json)
         return
@@ -208,6 +211,8 @@ def restore_(
     as_json: AsJson = False,
 ) -> None:
     """Make the journal anew from an archive, in a data folder that has none; nothing is ever overwritten."""
+    if at and record is not None:
+        raise ConfigError("give --at or --record, not both")
     settings = load_config(config, serve=False)
     keeper = _Keeper(settings, _folder(settings, source))
     began = time.monotonic()
@@ -223,6 +228,10 @@ def restore_(
         f"restored and verified: {restored.records} records up to {end}, "
         f"{restored.open} open payments given to owners{office}, {seconds} s"
     )
+    if restored.open:
+        print(f"next: posswitch unknowns -c {config}")
+    if at or record is not None:
+        print("next: a new folder for its backup; the old one goes on where this journal does not")
 
 
 def _moment(text: str) -> int | None:

@@ -37,6 +37,7 @@ _WHY = {
     ),
 }
 
+_CERTAIN = frozenset({"expired", "bank-refused", "reversal-of-lost"})
 _HOW = "posswitch unknowns PAYMENT --stands | --reversed | --again --reason TEXT"
 
 
@@ -62,6 +63,8 @@ def unknowns(
     words = [word for word, on in options if on]
     if words and (len(words) > 1 or not payment):
         raise OfficeError("give one payment and one of --stands, --reversed, --again")
+    if reason and not words:
+        raise OfficeError("--reason belongs to --stands, --reversed or --again")
     if words:
         _rule(settings, payment, words[0], by or user(), reason)
     elif payment:
@@ -102,16 +105,27 @@ def _text(case: Case, lang: Lang | None) -> str:
         f"payment {case.payment}  RRN {case.rrn}  {case.kind} {amount}",
         f"  {clock_text(case.at_ns)}  {where}",
     ]
-    row = lookup(case.code)
     if case.state == NEEDS_OWNER:
         lines += [f"  {line}" for line in _chosen(_WHY[case.cause], lang)]
-    if row is not None:
-        lines.append(f"  the terminal was told {case.code} ({row.meaning_en.rstrip('.')})")
+    lines += [f"  {line}" for line in _chosen(_answered(case), lang)]
     return "\n".join(lines)
 
 
+def _answered(case: Case) -> tuple[str, str]:
+    """What its terminal has heard: certain only where no restore and no owner came in between."""
+    row = lookup(case.code)
+    zh, en = (row.meaning_zh.rstrip("。"), row.meaning_en.rstrip(".")) if row is not None else ("", "")
+    if case.cause in _CERTAIN:
+        return f"终端已收到应答 {case.code}（{zh}）", f"the terminal was told {case.code} ({en})"
+    return (
+        f"终端先前收到的应答以其签购单为准；如重发，应答 {case.code}（{zh}）",
+        f"its slip says what the terminal was told; a repeat of it is told {case.code} ({en})",
+    )
+
+
 def _story(case: Case, steps: list[Step], lang: Lang | None) -> str:
-    lines = [_text(case, lang), f"  it is {case.state}"]
+    lines = [_text(case, lang)]
+    lines += [f"  {line}" for line in _chosen((f"当前状态：{case.state}", f"it is {case.state} now"), lang)]
     for step in steps:
         moved = f" → {step.state}" if step.state else ""
         why = f": {step.why}" if step.why else ""

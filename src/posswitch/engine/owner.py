@@ -43,8 +43,16 @@ def journal_restored(
 
 
 def handed_to_owner(state: State, event: HandedToOwner, facts: Facts, at_ns: int, rules: Rules) -> Decision:
-    """What became of it after the archive ends nobody knows here: no bank is told anything by itself."""
+    """What became of it after the archive ends nobody knows here: no bank is told anything by itself.
+
+    An inquiry has moved no money, it is closed.
+    """
     flight = state.flights[event.payment]
+    kind = PAYMENT_KINDS[flight.request.kind]
+    if not kind.reversible and not kind.advice:
+        cause = "inquiry-unanswered"
+        verdict = Verdict(flight.payment, cause, after(flight.state, cause), UNKNOWN_OUTCOME)
+        return Decision(verdict)
     advice = flight.state == ADVISING
     verdict = Verdict(
         flight.payment,

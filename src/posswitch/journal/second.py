@@ -6,7 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
-from posswitch.base.errors import JournalError
+from posswitch.base.errors import JournalError, PosswitchError
 
 
 class Line:
@@ -37,7 +37,8 @@ def second(work: Callable[[Connection], None]) -> Iterator[Line]:
     def run() -> None:
         ours.close()
         gc.disable()  # millions of small values and no circles among them
-        with contextlib.suppress(EOFError, BrokenPipeError):  # nobody listens any more
+        # Nobody listens any more; or what cannot be read is said by the first process.
+        with contextlib.suppress(EOFError, BrokenPipeError, PosswitchError):
             work(theirs)
 
     child = context.Process(target=run, daemon=True)

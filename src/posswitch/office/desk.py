@@ -98,7 +98,7 @@ class Desk:
 
     def rule(self, payment: int, says: Word, author: str, reason: str) -> int:
         """Hands an owner's word to the node; the number of the order. OfficeError without a reason."""
-        author, reason = _line("author", author, _AUTHOR_MAX), _line("reason", reason.strip(), _NOTE_MAX)
+        author, reason = _line("--by", author, _AUTHOR_MAX), _line("--reason", reason.strip(), _NOTE_MAX)
         if not reason:
             raise OfficeError("give --reason: how it is known what became of the payment")
         return self._books.rule(self.version, Ruling(payment, says, author, scrub(reason))).version
