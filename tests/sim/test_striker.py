@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from posswitch.edge.start import PID_FILE
 from posswitch.sim import striker as room
 from posswitch.sim.striker import Striker
 
@@ -26,14 +25,14 @@ class Streets:
 
 
 class Switch:
-    """Counts the blows; who serves stands in its pid file."""
+    """Counts the blows, and knows who serves."""
 
-    def __init__(self, folder):
-        self._pid_file = folder / PID_FILE
+    def __init__(self):
+        self.pid = None
         self.blows = 0
 
     def serves(self, pid):
-        self._pid_file.write_text(f"{pid}\n")
+        self.pid = pid
 
     def kill(self):
         self.blows += 1
@@ -43,7 +42,8 @@ class Switch:
 def scene(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "_SALE_SECONDS_MAX", 0.05)
     monkeypatch.setattr(room, "_AWAY_SECONDS_MAX", 0.05)
-    streets, switch = Streets(), Switch(tmp_path)
+    streets, switch = Streets(), Switch()
+    monkeypatch.setattr(room, "serving_pid", lambda config: switch.pid)
     return streets, switch, Striker(SimpleNamespace(data=tmp_path), streets, switch, seed=1)
 
 
