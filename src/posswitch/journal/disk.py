@@ -68,7 +68,9 @@ class MachineDisk:
 
     def view(self, path: Path) -> apsw.Connection:
         """See Disk."""
-        return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        db.set_busy_timeout(_BUSY_MS)  # another reader may be opening or closing it at this moment
+        return db
 
     def slots(self, path: Path, size: int) -> Slots:
         """See Disk."""
