@@ -44,6 +44,11 @@ class Image:
         )
         return filling and self._missing_from is None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the platter holds what is read."""
+        return not self.pending and self._missing_from is None
+
     def sync(self) -> None:
         """Everything written is on the platter."""
         for offset, data in self.pending:
@@ -172,7 +177,8 @@ class Disk:
             return b""
         data = bytes(image.data)
         self.change(self.life, "rewrite")
-        image.write(0, data)
+        if not image.is_settled:  # else the platter has these very bytes
+            image.write(0, data)
         self.sync(self.life, image)
         return data
 

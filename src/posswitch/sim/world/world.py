@@ -216,7 +216,7 @@ class World:
                 self.loop.net.reset(life, silent=False)
             self._graves.append((self.node, served))
             if not self._closing:
-                await asyncio.sleep(self.entropy.uniform(0.01, 1.0))
+                await asyncio.sleep(self.entropy.uniform(0.01, 0.3))
                 self.loop.net.power_on()
 
     def _look_in(self) -> None:
