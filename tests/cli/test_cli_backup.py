@@ -261,3 +261,26 @@ def test_what_would_mislead_is_refused(capsys, tmp_path, words, said):
     city = build_city(tmp_path, 1, 1)
     ended = posswitch(capsys, *[word.format(data=city.data) for word in words], "-c", city.config)
     assert (ended.code, said in ended.err) == (2, True)
+
+
+def test_a_restored_journals_archive_says_which_numbers_it_leaves_out(capsys, config, archive, folder):
+    posswitch(capsys, "backup", "-c", config, "--to", archive)
+    shutil.rmtree(folder / "data")
+    posswitch(capsys, "restore", "-c", config, "--from", archive)
+    posswitch(capsys, "backup", "-c", config, "--to", archive)
+    ended = posswitch(capsys, "verify", "-c", config, "--archive", archive)
+    assert ended.code == 0
+    assert ended.out.rstrip().endswith("; 1,000,000,000 numbers were left out by restores")
+
+
+def test_check_sees_an_archive_of_another_history(capsys, config, archive, folder):
+    posswitch(capsys, "backup", "-c", config, "--to", archive)
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f'\n[backup]\nto = "{archive}"\n')
+    assert "another history" not in posswitch(capsys, "check", "-c", config).out
+    (folder / "data").rename(folder / "lost")
+    ended = posswitch(capsys, "check", "-c", config)
+    (line,) = [line for line in ended.out.splitlines() if "another history" in line]
+    assert "there is no journal yet" in line
+    assert "restore from it, or name a new folder" in line
+    assert ended.code == 0

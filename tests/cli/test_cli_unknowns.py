@@ -35,7 +35,7 @@ def test_a_person_reads_what_to_find_out(capsys, folder):
     assert "sale CNY 10.01" in ended.out
     assert "terminal 10000001 batch 000001 trace 000001  card …0211  bank 90010000" in ended.out
     assert "由备份恢复" in ended.out
-    assert "5 to decide: posswitch unknowns PAYMENT --stands" in ended.out
+    assert "5 to decide, CNY 50.15: posswitch unknowns PAYMENT --stands" in ended.out
     assert "由备份恢复" not in posswitch(capsys, "unknowns", "--data", folder, "--lang", "en").out
 
 

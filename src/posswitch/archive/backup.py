@@ -118,6 +118,15 @@ class Backup:
         written.office = self._keep_office()
         return written
 
+    def foresee(self) -> None:
+        """Raises what the next `run` would raise about an archive that is not this journal's."""
+        path = self._data / DATABASE
+        if MACHINE.exists(path):
+            with contextlib.closing(MACHINE.view(path)) as db:
+                self._resumed(db)
+        elif way := way_of(self._shelf, self._sealed):
+            raise _other_history(self._shelf, way[-1].last, "there is no journal yet")
+
     def _resumed(self, db: apsw.Connection) -> Position:
         """Where the archive ends: whole as far as heads tell, and at a place of this journal."""
         way = way_of(self._shelf, self._sealed)

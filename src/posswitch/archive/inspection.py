@@ -18,6 +18,7 @@ class Inspection(msgspec.Struct):
 
     findings: list[str]
     segments: int = 0
+    records: int = 0
     last: int = 0
     at_ns: int = 0
     office: int = 0
@@ -52,6 +53,7 @@ def _findings(shelf: Shelf, sealed: Sealed, chain: Chain, way: list[Span], seen:
             for _ in links:
                 pass
             after, torn = head, False
+            seen.records += head.last - head.first + 1
             seen.last, seen.at_ns = head.last, head.last_ns
         except ArchiveError as damage:
             torn = True

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import apsw
 import msgspec
 import typer
 
@@ -185,7 +186,7 @@ def _say(written: Written, as_json: bool) -> None:
     at = f" of {clock_text(written.at_ns)}" if written.at_ns else ""
     office = f", office.db version {written.office}" if written.office else ""
     size = f"{written.bytes} bytes in {counted(written.segments, 'segment')}"
-    print(f"{written.records} records up to {written.last}{at}, {size}{office}", flush=True)
+    print(f"{counted(written.records, 'record')} up to {written.last}{at}, {size}{office}", flush=True)
 
 
 def _rehearse(keeper: _Keeper, as_json: bool) -> None:
@@ -198,7 +199,7 @@ def _rehearsed(result: dict[str, Any]) -> str:
     if not result["ok"]:
         return f"the rehearsal failed: {result['why']}"
     return (
-        f"restored and verified: {result['records']} records up to {result['position']}, "
+        f"restored and verified: {counted(result['records'], 'record')} up to {result['position']}, "
         f"{result['open']} payments open, {result['seconds']} s"
     )
 
@@ -225,13 +226,26 @@ def restore_(
     office = f", office.db version {restored.office}" if restored.office else ""
     end = f"{restored.last} of {clock_text(restored.at_ns)}"
     print(
-        f"restored and verified: {restored.records} records up to {end}, "
-        f"{restored.open} open payments given to owners{office}, {seconds} s"
+        f"restored and verified: {counted(restored.records, 'record')} up to {end}, "
+        f"{counted(restored.open, 'open payment')} given to owners{office}, {seconds} s"
     )
     if restored.open:
         print(f"next: posswitch unknowns -c {config}")
     if at or record is not None:
         print("next: a new folder for its backup; the old one goes on where this journal does not")
+
+
+def foreseen_of_backup(settings: Config) -> str:
+    """Why the configured backup would not go on from its archive, or empty."""
+    if settings.backup is None or not settings.backup.to.is_dir():
+        return ""
+    try:
+        _Keeper(settings, settings.backup.to).backup().foresee()
+    except ArchiveError as error:
+        return str(error)
+    except (PosswitchError, apsw.Error):
+        return ""  # of the secret or the journal: said elsewhere
+    return ""
 
 
 def _moment(text: str) -> int | None:
@@ -250,5 +264,7 @@ def verify_archive(settings: Config, folder: Path) -> int:
     if not seen.findings:
         office = f", office.db version {seen.office}" if seen.office else ""
         segments = counted(seen.segments, "segment")
-        print(f"ok: records 1 to {seen.last} in {segments}, up to {clock_text(seen.at_ns)}{office}")
+        left_out = seen.last - seen.records
+        gap = f"; {left_out:,} numbers were left out by restores" if left_out else ""
+        print(f"ok: records 1 to {seen.last} in {segments}, up to {clock_text(seen.at_ns)}{office}{gap}")
     return 1 if seen.findings else 0

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from posswitch.base.registry import Bin
+from posswitch.cli.backup import foreseen_of_backup
 from posswitch.cli.options import AsJson, ConfigFile
 from posswitch.edge.start import foreseen
 from posswitch.settings.clock import SystemClock
@@ -35,6 +36,10 @@ def _around(examined: Examined, config: Config) -> Iterator[Finding]:
     for one in foreseen(config, SystemClock()):
         severity = ERROR if one.stops else WARNING
         fault = Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy, severity)
+        yield found(fault, examined.places.of(fault.path))
+    if wrong := foreseen_of_backup(config):
+        what, _, remedy = wrong.rpartition("; ")
+        fault = Fault(("backup", "to"), "backup.to", what, remedy, WARNING)
         yield found(fault, examined.places.of(fault.path))
 
 

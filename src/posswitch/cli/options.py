@@ -14,7 +14,7 @@ from posswitch.sim.city import CONFIG_FILE
 
 ConfigFile = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.")]
 OrConfigFile = Annotated[Path | None, typer.Option("-c", "--config", help="The configuration file.")]
-OrData = Annotated[Path | None, typer.Option("--data", help="The folder of a demo.")]
+OrData = Annotated[Path | None, typer.Option("--data", help="A data folder with its configuration.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 

@@ -82,8 +82,16 @@ def _list(cases: list[Case], lang: Lang | None, *, as_json: bool) -> None:
     else:
         for case in cases:
             print(_text(case, lang))
-        print(f"{len(cases):,} to decide: {_HOW}" if cases else "nothing needs a person")
+        print(f"{len(cases):,} to decide, {_totals(cases)}: {_HOW}" if cases else "nothing needs a person")
     raise typer.Exit(1 if cases else 0)
+
+
+def _totals(cases: list[Case]) -> str:
+    """What is open in all, a sum per currency."""
+    sums: dict[str, int] = {}
+    for case in cases:
+        sums[case.currency] = sums.get(case.currency, 0) + case.amount_minor
+    return " + ".join(amount_text(minor, currency) for currency, minor in sorted(sums.items()))
 
 
 def _rule(settings: Config, payment: str, says: Word, by: str, reason: str) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posswitch.base.errors import PosswitchError
+from posswitch.base.moment import clock_text
 from posswitch.edge.node import SUPERVISOR
 from posswitch.edge.start import forget_pid
+from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
 
 _READY_SECONDS_MAX = 60.0
@@ -117,7 +119,8 @@ class Supervisor:
     def _tell(text: str) -> None:
         """A line for whoever runs the switch; a full disk behind it must not end the supervisor."""
         with contextlib.suppress(OSError):
-            print(f"posswitch: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            at = clock_text(SystemClock().wall_ns())
+            print(f"posswitch: {at}: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
     async def _listen_for_ready(self, child: asyncio.subprocess.Process) -> None:
         """Reads the child's output to its end; the line that begins with `ready` names its address."""

@@ -14,7 +14,7 @@ from posswitch.codec import PREFIXES, Framer, framed
 BUFFERED_BYTES_MAX = 1 << 18  # more than this under way in one direction cuts the connection
 _HALF_FRAME_RATE = 0.5
 _PREFIX_RATE = 0.04
-_LONG_RATE = 0.03
+_LONG_RATE = 0.1
 
 
 class Fault(NamedTuple):

@@ -98,7 +98,7 @@ def draw(entropy: random.Random) -> Mix:
         chosen(2, (*SALE_MANNERS, _UNSURE)),
         chosen(1, REVERSAL_MANNERS),
         chosen(1, ADVICE_MANNERS),
-        entropy.randint(8, 60),
+        entropy.randint(4, 60),
         entropy.choice((100.0, 400.0, 2000.0)),
         to_cutover_s,
         entropy.random() < _AGED_RATE,
