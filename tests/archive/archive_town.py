@@ -10,7 +10,7 @@ from posswitch.archive.reading import Sealed
 from posswitch.archive.restore import Restored, Until, restore
 from posswitch.archive.segment import Sealer
 from posswitch.archive.shelf import Shelf
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.journal.chain import Chain
 from posswitch.journal.verify import verify
@@ -27,12 +27,12 @@ class Town:
         self.folder = folder
         self.config_file = folder / "posswitch.toml"
         self.config = load_config(self.config_file)
-        hsm = SoftHsm(read_secret(self.config.secret), os.urandom)
-        self.key = journal_key(hsm)
+        vault = Vault(read_secret(self.config.secret), os.urandom)
+        self.key = journal_key(vault)
         self.chain = Chain(self.key)
         self.data = self.config.data
         self.shelf = Shelf(folder / "archive")
-        self.sealed = Sealed(self.config.node, Sealer(hsm.derive("archive"), os.urandom))
+        self.sealed = Sealed(self.config.node, Sealer(vault.derive("archive"), os.urandom))
 
     def pay(self, purchases: int, open_at_the_end: int = 0) -> None:
         """Approved purchases and a restart: two records each and one."""

@@ -7,7 +7,7 @@ from cli_runs import one_line, posswitch
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Limits
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.engine.apply import apply
 from posswitch.engine.decide import Rules, decide
@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
     """A city in which one terminal has settled rightly and another one has lost a sale."""
     folder = tmp_path_factory.mktemp("city")
     config = load_config(build_city(folder, 1, 8).config)
-    journal = Journal(config.data, journal_key(SoftHsm(read_secret(config.secret), bytes)))
+    journal = Journal(config.data, journal_key(Vault(read_secret(config.secret), bytes)))
     state = journal.recover(config.node)
     reader = FactReader(journal, state, config.acquirer, lambda bank: True)
 

@@ -6,7 +6,7 @@ import pytest
 from cli_runs import one_line, posswitch
 from written_city import START_NS, write_city
 
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.start import journal_key
 from posswitch.journal.quarantine import quarantine
@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("city")
     write_city(folder)
     config = load_config(folder / CONFIG_FILE, serve=False)
-    journal = Journal(config.data, journal_key(SoftHsm(read_secret(config.secret), bytes)))
+    journal = Journal(config.data, journal_key(Vault(read_secret(config.secret), bytes)))
     assert quarantine(journal, journal.recover(config.node), START_NS + 100) == 5
     journal.close()
     return folder
@@ -60,7 +60,7 @@ def test_a_word_becomes_a_signed_order(capsys, folder):
     assert ended.code == 0
     assert ended.out.startswith("order 1: payment 8 reversed, by wang")
     config = load_config(folder / CONFIG_FILE, serve=False)
-    box = OrderBox(config.data, SoftHsm(read_secret(config.secret), bytes).derive(ORDERS_LABEL))
+    box = OrderBox(config.data, Vault(read_secret(config.secret), bytes).derive(ORDERS_LABEL))
     (change,) = box.poll(0)
     assert (change.ruling.payment, change.ruling.says, change.ruling.author) == (8, "reversed", "wang")
     assert (

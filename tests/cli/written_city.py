@@ -1,7 +1,7 @@
 """A city whose node has written eleven records."""
 
 from one_sale import IDENTITY, RULES, START_NS, sale
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.engine.apply import apply
 from posswitch.engine.decide import decide
@@ -26,7 +26,7 @@ def write_city(folder):
     """Its configuration, and a journal of eleven records under five open payments."""
     city = build_city(folder, 1, 12)
     config = load_config(city.config)
-    key = journal_key(SoftHsm(read_secret(config.secret), bytes))
+    key = journal_key(Vault(read_secret(config.secret), bytes))
     journal = Journal(config.data, key)
     state = journal.recover(config.node)
     for number, event in enumerate(EVENTS):

@@ -14,6 +14,7 @@ from posswitch.crypto.hsm import Hsm, SoftHsm, Usage
 from posswitch.crypto.mac import cup_mac, x919
 from posswitch.crypto.pinblock import encode_iso0
 from posswitch.crypto.signon import open_f62
+from posswitch.crypto.vault import Vault
 
 PAN, PIN = "6225000000000253", "123456"
 ROOT = bytes(range(32))
@@ -33,7 +34,11 @@ def new_hsm(root=ROOT, seed=1):
     return SoftHsm(root, random.Random(seed).randbytes)
 
 
-HSM = new_hsm()
+def new_vault(root=ROOT, seed=1):
+    return Vault(root, random.Random(seed).randbytes)
+
+
+HSM, VAULT = new_hsm(), new_vault()
 KEYS = {usage: HSM.wrap(usage, key) for usage, key in CLEAR.items()}
 TMK, TPK, TAK, ZPK, ZAK = (KEYS[usage] for usage in Usage)
 
@@ -42,10 +47,10 @@ USES = {
     "sign-on TMK": (Usage.TMK, lambda hsm, key: hsm.sign_on_keys(key, TPK, TAK)),
     "sign-on TPK": (Usage.TPK, lambda hsm, key: hsm.sign_on_keys(TMK, key, TAK)),
     "sign-on TAK": (Usage.TAK, lambda hsm, key: hsm.sign_on_keys(TMK, TPK, key)),
-    "CUP MAC": (Usage.TAK, lambda hsm, key: hsm.cup_mac(key, b"data")),
-    "CUP MAC check": (Usage.TAK, lambda hsm, key: hsm.cup_mac_ok(key, b"data", b"00000000")),
+    "CUP MAC": (Usage.TAK, lambda hsm, key: hsm.pos_mac(key, b"data")),
+    "CUP MAC check": (Usage.TAK, lambda hsm, key: hsm.pos_mac_fits(key, b"data", b"00000000")),
     "zone MAC": (Usage.ZAK, lambda hsm, key: hsm.zone_mac(key, b"TEXT")),
-    "zone MAC check": (Usage.ZAK, lambda hsm, key: hsm.zone_mac_ok(key, b"TEXT", b"00000000")),
+    "zone MAC check": (Usage.ZAK, lambda hsm, key: hsm.zone_mac_fits(key, b"TEXT", b"00000000")),
     "PIN in": (Usage.TPK, lambda hsm, key: hsm.translate_pin(key, ZPK, PAN, BLOCK)),
     "PIN out": (Usage.ZPK, lambda hsm, key: hsm.translate_pin(TPK, key, PAN, BLOCK)),
     **{
@@ -97,18 +102,18 @@ def test_sign_on_keys_open_at_the_terminal():
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=5))
 def test_macs_are_those_of_the_clear_keys(messages):
     for data in messages:
-        f64 = HSM.cup_mac(TAK, data)
+        f64 = HSM.pos_mac(TAK, data)
         assert f64 == cup_mac(CLEAR[Usage.TAK], data)
-        assert HSM.cup_mac_ok(TAK, data, f64)
+        assert HSM.pos_mac_fits(TAK, data, f64)
         f128 = HSM.zone_mac(ZAK, data)
         assert f128 == x919(CLEAR[Usage.ZAK], data)[:4].hex().upper().encode()
-        assert HSM.zone_mac_ok(ZAK, data, f128)
+        assert HSM.zone_mac_fits(ZAK, data, f128)
 
 
 @pytest.mark.parametrize("forged", [b"", b"0000000", b"00000000", b"000000000"])
 def test_a_forged_mac_is_not_ok(forged):
-    assert not HSM.cup_mac_ok(TAK, b"data", forged)
-    assert not HSM.zone_mac_ok(ZAK, b"TEXT", forged)
+    assert not HSM.pos_mac_fits(TAK, b"data", forged)
+    assert not HSM.zone_mac_fits(ZAK, b"TEXT", forged)
 
 
 def test_a_key_left_by_the_bounded_memory_opens_again(monkeypatch):
@@ -176,51 +181,51 @@ def test_a_tampered_cut_or_foreign_key_is_refused(usage, use):
 
 @given(pans)
 def test_a_sealed_pan_opens(pan):
-    box, fingerprint = HSM.seal_pan(pan)
-    assert HSM.open_pan(box) == pan
+    box, fingerprint = VAULT.seal_pan(pan)
+    assert VAULT.open_pan(box) == pan
     assert len(box) == 12 + len(pan) + 16
     assert pan.encode() not in box
-    assert fingerprint == HSM.fingerprint(pan) == new_hsm(seed=9).fingerprint(pan)
+    assert fingerprint == VAULT.fingerprint(pan) == new_vault(seed=9).fingerprint(pan)
     assert len(fingerprint) == 16
-    assert HSM.seal_pan(pan)[0] != box
+    assert VAULT.seal_pan(pan)[0] != box
 
 
 @given(pans, pans)
 def test_fingerprints_tell_pans_apart(one, other):
-    assert (HSM.fingerprint(one) == HSM.fingerprint(other)) == (one == other)
-    assert HSM.fingerprint(one) != new_hsm(bytes(32)).fingerprint(one)
+    assert (VAULT.fingerprint(one) == VAULT.fingerprint(other)) == (one == other)
+    assert VAULT.fingerprint(one) != new_vault(bytes(32)).fingerprint(one)
 
 
 def test_an_opened_pan_shows_itself_masked():
-    assert PAN not in repr(HSM.open_pan(HSM.seal_pan(PAN)[0]))
+    assert PAN not in repr(VAULT.open_pan(VAULT.seal_pan(PAN)[0]))
 
 
 def test_a_damaged_or_foreign_pan_box_is_refused():
-    box, _ = HSM.seal_pan(PAN)
+    box, _ = VAULT.seal_pan(PAN)
     for at in range(len(box)):
         bad = bytearray(box)
         bad[at] ^= 1
         for refused in (bytes(bad), box[:at]):
             with pytest.raises(CryptoError):
-                HSM.open_pan(refused)
+                VAULT.open_pan(refused)
     with pytest.raises(CryptoError):
-        new_hsm(bytes(32)).open_pan(box)
+        new_vault(bytes(32)).open_pan(box)
 
 
 def test_a_key_box_is_not_a_pan_box():
     with pytest.raises(CryptoError):
-        HSM.open_pan(TMK)
+        VAULT.open_pan(TMK)
     with pytest.raises(CryptoError):
-        HSM.check_value(Usage.TMK, HSM.seal_pan(PAN)[0])
+        HSM.check_value(Usage.TMK, VAULT.seal_pan(PAN)[0])
 
 
 def test_derived_keys_belong_to_label_and_root():
     labels = ["journal chain", "head", "inside/lmk", "inside/pan", "outside", ""]
-    keys = [HSM.derive(label) for label in labels]
+    keys = [VAULT.derive(label) for label in labels]
     assert len(set(keys)) == len(labels)
     assert {len(key) for key in keys} == {32}
-    assert HSM.derive("head") == new_hsm(seed=2).derive("head")
-    assert HSM.derive("head") != new_hsm(bytes(32)).derive("head")
+    assert VAULT.derive("head") == new_vault(seed=2).derive("head")
+    assert VAULT.derive("head") != new_vault(bytes(32)).derive("head")
 
 
 REFUSED = {
@@ -229,17 +234,17 @@ REFUSED = {
     "TPK of 8": lambda: HSM.wrap(Usage.TPK, CLEAR[Usage.TPK][:8]),
     "double-length TAK at sign-on": lambda: HSM.sign_on_keys(TMK, TPK, HSM.wrap(Usage.TAK, CLEAR[Usage.ZAK])),
     "check value of 9": lambda: HSM.check_value(Usage.TMK, TMK, 9),
-    "PAN of 12": lambda: HSM.seal_pan(PAN[:12]),
-    "PAN of 20": lambda: HSM.fingerprint(PAN + "1234"),
-    "PAN with a letter": lambda: HSM.seal_pan(PAN[:-1] + "é"),
+    "PAN of 12": lambda: VAULT.seal_pan(PAN[:12]),
+    "PAN of 20": lambda: VAULT.fingerprint(PAN + "1234"),
+    "PAN with a letter": lambda: VAULT.seal_pan(PAN[:-1] + "é"),
     "PIN block under another key": lambda: HSM.translate_pin(
         HSM.wrap(Usage.TPK, CLEAR[Usage.ZPK]), ZPK, PAN, BLOCK
     ),
     "PIN block of another PAN": lambda: HSM.translate_pin(TPK, ZPK, PAN[:-4] + "9999", BLOCK),
     "PIN block for a PAN with a letter": lambda: HSM.translate_pin(TPK, ZPK, PAN + "A", BLOCK),
-    "wrong usage": lambda: HSM.cup_mac(ZAK, b""),
-    "sealed PAN as key": lambda: HSM.cup_mac(HSM.seal_pan(PAN)[0], b""),
-    "cut PAN": lambda: HSM.open_pan(HSM.seal_pan(PAN)[0][:-1]),
+    "wrong usage": lambda: HSM.pos_mac(ZAK, b""),
+    "sealed PAN as key": lambda: HSM.pos_mac(VAULT.seal_pan(PAN)[0], b""),
+    "cut PAN": lambda: VAULT.open_pan(VAULT.seal_pan(PAN)[0][:-1]),
 }
 SECRETS = [PAN, PAN[6:-4], PIN, BLOCK, encode_iso0(PIN, PAN), ROOT, *CLEAR.values(), *KEYS.values()]
 

@@ -13,7 +13,7 @@ from edge_till import Cable, Till
 
 from posswitch.base.bounds import Timers
 from posswitch.codec import Message
-from posswitch.edge.node import verify_journal
+from posswitch.edge.process import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.engine.events import Record, Verdict
 from posswitch.journal.recovery import decode_record

@@ -7,7 +7,7 @@ import pytest
 
 from posswitch.base.bounds import Timers
 from posswitch.crypto.signon import open_f62
-from posswitch.edge.node import node_here
+from posswitch.edge.process import node_here
 from posswitch.engine.events import NodeRestarted
 from posswitch.engine.lifecycle import APPROVED, REVERSING
 from posswitch.settings.config import load_config

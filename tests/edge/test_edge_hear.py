@@ -7,6 +7,7 @@ import pytest
 from posswitch.base.registry import Bank, Registry
 from posswitch.codec import load_dialect
 from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Dropped
 from posswitch.edge.hear import Hearing
 from posswitch.edge.sealed import Tickets
@@ -34,7 +35,8 @@ def heard(tmp_path):
     hsm = SoftHsm(bytes(32), random.Random(1).randbytes)
     bank = Bank(BANK, "甲银行", "Bank A", (), b"", hsm.wrap(Usage.ZAK, ZAK), str(path), "bin2")
     registry = Registry([bank])
-    hearing = Hearing(registry, Voices(registry, "00010000"), hsm, State("1"), Tickets(1))
+    vault = Vault(bytes(32), random.Random(2).randbytes)
+    hearing = Hearing(registry, Voices(registry, "00010000"), vault, State("1"), Tickets(1))
     dialect = load_dialect(str(path))
 
     def heard(**changes):
@@ -44,7 +46,9 @@ def heard(tmp_path):
         cups.sign(message, ZAK)
         read, unread = hearing.read(BANK, dialect.pack(message))
         assert not unread
-        event = hearing.from_bank(BANK, read)
+        events = []
+        hsm.run(hearing.verified(BANK, read), events.append, pytest.fail)
+        (event,) = events
         if not isinstance(event, Dropped):
             assert _encode(event)  # whatever is recorded can be written down
         return event

@@ -12,7 +12,7 @@ from posswitch.archive.reading import Sealed
 from posswitch.archive.restore import Until, restore
 from posswitch.archive.segment import Sealer
 from posswitch.archive.shelf import Shelf
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.engine.lifecycle import APPROVED, NEEDS_OWNER
 from posswitch.journal.chain import Chain
@@ -25,10 +25,10 @@ class Kept:
 
     def __init__(self, town):
         config = load_config(town.city.config)
-        hsm = SoftHsm(read_secret(config.secret), os.urandom)
-        self.data, self.key = config.data, journal_key(hsm)
+        vault = Vault(read_secret(config.secret), os.urandom)
+        self.data, self.key = config.data, journal_key(vault)
         self.shelf = Shelf(town.city.folder / "archive")
-        self.sealed = Sealed(config.node, Sealer(hsm.derive("archive"), os.urandom))
+        self.sealed = Sealed(config.node, Sealer(vault.derive("archive"), os.urandom))
 
     def backup(self):
         self.shelf.create()

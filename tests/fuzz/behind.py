@@ -2,7 +2,7 @@
 
 import msgspec
 
-from posswitch.base.errors import CryptoError, PosswitchError
+from posswitch.base.errors import PosswitchError
 from posswitch.codec import Message
 from posswitch.edge.admit import POS, Direct, Dropped
 from posswitch.edge.hear import ANSWERS
@@ -24,14 +24,13 @@ _ANSWER = Answer("00", "616611000001", "A12345", "0615", board.BATCH, "11")
 def let_in(payload: bytes) -> bool:
     """A terminal's payload: admitted, decided, dressed for its bank, answered; or refused with an answer."""
     try:
-        admitted = board.admission.from_terminal(payload, board.REPLY)
-    except CryptoError:  # the front door expects it: nothing is said about why
-        admitted = board.admission.refuse(payload, "96")
-        assert admitted is not None, "nobody is told"
+        admitted = board.admitted(payload)
+    except PosswitchError:  # the front door expects it: nothing is said about why
+        admitted = board.admission.refusal(POS.unpack(payload), "96")
     if isinstance(admitted, Dropped):
         return False
     if isinstance(admitted, Direct):
-        told = board.dresser.refusal(admitted.message, admitted.code, admitted.tak, board.NOW)
+        told = board.outcome(board.dresser.refusal(admitted.message, admitted.code, admitted.tak, board.NOW))
         assert POS.unpack(told).fields[39] == admitted.code, "the refusal says something else"
         return False
     ticket = board.tickets.get(admitted.ticket)
@@ -39,7 +38,7 @@ def let_in(payload: bytes) -> bool:
     board.tickets.sweep(1 << 62)
     _recorded(admitted, POS.unpack(payload))
     decide(board.state, admitted, NO_FACTS, board.NOW_NS, board.rules)
-    told = POS.unpack(board.dresser.response(admitted, _ANSWER, ticket, board.NOW))
+    told = POS.unpack(board.outcome(board.dresser.response(admitted, _ANSWER, ticket, board.NOW)))
     assert told.fields[39] == _ANSWER.code, "the answer says something else"
     if isinstance(admitted, RequestArrived):
         for bank in (admitted.bank,) if admitted.bank else _BANKS:
@@ -67,7 +66,7 @@ def _forwarded(event: RequestArrived, ticket: object, bank: str) -> None:
         lambda: board.dresser.advice(flight, repeat=True),
     ):
         try:
-            payload = dress()
+            payload = board.outcome(dress())
         except PosswitchError:
             continue
         board.voices[flight.request.bank].unpack(payload)
@@ -81,12 +80,12 @@ def heard(data: bytes) -> bool:
         return False
     message, unread = read
     if unread:
-        board.hearing.returned(bank, message)
+        board.outcome(board.hearing.returned(bank, message))
     elif message.mti in ("0820", "0800") and 70 in message.fields:
         stan = text(message, 11) or "000000"
         board.dresser.management(bank, answer_mti(message.mti), stan, board.NOW, text(message, 70), "00")
     elif message.mti in ANSWERS:
-        event = board.hearing.from_bank(bank, message)
+        event = board.outcome(board.hearing.verified(bank, message))
         if not isinstance(event, Dropped):
             assert _decode(_encode(event)) == event, "the record reads differently"
             decide(board.state, event, NO_FACTS, board.NOW_NS, board.rules)

@@ -68,8 +68,8 @@ def bank_messages() -> tuple[Message, ...]:
         if flight.request.pan_box and PAYMENT_KINDS[flight.request.kind].advice:
             asked.append(board.dresser.advice(flight, repeat=True))
         asked.append(board.dresser.request(flight, board.waiting.get(flight.ticket)))
-        for payload in asked:
-            request = _read(flight.request.bank, payload)
+        for work in asked:
+            request = _read(flight.request.bank, board.outcome(work))
             answer = cups.answer(request, flight.request.bank, "00", "A12345", "0615")
             cups.sign(answer, board.ZAK)
             found += [request, answer]

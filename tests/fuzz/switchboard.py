@@ -9,7 +9,8 @@ from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.base.registry import Limits
 from posswitch.codec import Message
 from posswitch.crypto.hsm import SoftHsm, Usage
-from posswitch.edge.admit import POS, Admission
+from posswitch.crypto.vault import Vault
+from posswitch.edge.admit import POS, Admission, Dropped
 from posswitch.edge.dress import Dresser
 from posswitch.edge.hear import Hearing
 from posswitch.edge.sealed import Tickets
@@ -40,11 +41,28 @@ class CredulousHsm(SoftHsm):
 
     __slots__ = ()
 
-    def cup_mac_ok(self, tak: bytes, data: bytes, mac: bytes) -> bool:
+    def pos_mac_fits(self, tak: bytes, data: bytes, mac: bytes) -> bool:
         return True
 
-    def zone_mac_ok(self, zak: bytes, text: bytes, mac: bytes) -> bool:
+    def zone_mac_fits(self, zak: bytes, text: bytes, mac: bytes) -> bool:
         return True
+
+
+def outcome(work):
+    """What a piece of work comes to; raises what it raises."""
+    results = []
+
+    def failed(error):
+        raise error
+
+    hsm.run(work, results.append, failed)
+    return results[0]
+
+
+def admitted(payload):
+    """What becomes of a terminal's payload."""
+    read = admission.read(payload)
+    return read if isinstance(read, Dropped) else outcome(admission.admitted(read, payload, REPLY))
 
 
 class DeadEnd:
@@ -93,6 +111,7 @@ card_daily_minor = 5000000
 
 SECRET = bytes(32)
 hsm = CredulousHsm(SECRET, random.Random(7).randbytes)
+vault = Vault(SECRET, random.Random(8).randbytes)
 CONFIG_TEXT = config_text(hsm)
 (folder / "posswitch.toml").write_text(CONFIG_TEXT, "utf-8")
 write_secret(folder / "secret.key", SECRET)
@@ -105,12 +124,12 @@ for _terminal in (TERMINAL, PICKY):
 tickets = Tickets(NS_PER_S)  # of what is admitted; each run sweeps them
 waiting = Tickets(NS_PER_S)  # of what is under way; these stay
 voices = Voices(registry, config.centre)
-dresser = Dresser(config, registry, voices, hsm)
+dresser = Dresser(config, registry, voices, vault)
 tick_ns = count(NS_PER_S, 2 * NS_PER_S).__next__  # two seconds pass between any two looks at the clock
 admission = Admission(
-    config, registry, hsm, state.sessions, tickets, tick_ns, lambda terminal, what, registered, sent: None
+    config, registry, vault, state.sessions, tickets, tick_ns, lambda terminal, what, registered, sent: None
 )
-hearing = Hearing(registry, voices, hsm, state, waiting)
+hearing = Hearing(registry, voices, vault, state, waiting)
 REPLY, NOW = DeadEnd(), stamp(NOW_NS)
 
 
@@ -163,7 +182,7 @@ def put_under_way() -> list[Flight]:
     """Every payment of `requests` as a flight in some state; the node waits for the answers."""
     flights = []
     for payment, message in enumerate(requests(), 1):
-        event = admission.from_terminal(packed_request(message), REPLY)
+        event = admitted(packed_request(message))
         if isinstance(event, RequestArrived):
             flight = flight_of(event, payment, next(iter(BANKS)))
             flight.ticket = waiting.seal(tickets.get(event.ticket), 0)

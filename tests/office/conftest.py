@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.office.desk import Desk
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
@@ -38,6 +39,11 @@ def city(blueprint, tmp_path):
 @pytest.fixture
 def config(city):
     return load_config(city / "posswitch.toml")
+
+
+@pytest.fixture
+def vault(config):
+    return Vault(read_secret(config.secret), SystemClock().entropy)
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from posswitch.office.books import LAYOUT
 
 
 @pytest.fixture
-def box(config, hsm):
+def box(config, vault):
     config.data.mkdir(exist_ok=True)
-    return OrderBox(config.data, hsm.derive(ORDERS_LABEL))
+    return OrderBox(config.data, vault.derive(ORDERS_LABEL))
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def path(config):
 
 
 @pytest.fixture
-def plant(path, hsm):
+def plant(path, vault):
     """Writes rows into an office.db as somebody else would."""
 
     def plant(*rows):
@@ -51,7 +51,7 @@ def plant(path, hsm):
     def signed(seq, change, key=None):
         body = change if isinstance(change, bytes) else pack_change(change)
         order = os.urandom(16)
-        return seq, order, body, sign_order(key or hsm.derive(ORDERS_LABEL), seq, order, body)
+        return seq, order, body, sign_order(key or vault.derive(ORDERS_LABEL), seq, order, body)
 
     plant.signed = signed
     return plant

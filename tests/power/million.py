@@ -20,7 +20,7 @@ import apsw
 from posswitch.base.bounds import SNAPSHOT_EVERY, Timers
 from posswitch.base.registry import Address
 from posswitch.edge.loop import run_fast
-from posswitch.edge.node import verify_journal
+from posswitch.edge.process import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.journal.layout import DATABASE
 from posswitch.settings.config import load_config

@@ -22,12 +22,12 @@ def finished():
 
 
 def at_start(world):
-    return intruder.unseen_at_start(world.disk, journal_key(world.hsm), world.config.node)
+    return intruder.unseen_at_start(world.disk, journal_key(world.vault), world.config.node)
 
 
 def by_verify(world, change, monkeypatch):
     monkeypatch.setattr(intruder, "INTRUSIONS", (change,))
-    key = journal_key(world.hsm)
+    key = journal_key(world.vault)
     return intruder.unseen_by_verify(world.disk, key, world.config.node, random.Random(1))
 
 

@@ -4,6 +4,7 @@ PosswitchError            says what, where and what to do, in one line
 ├── CodecError            bytes that are not a message: field and offset
 ├── FrameError            bytes that are not a frame
 ├── CryptoError           a key, MAC or PIN block that cannot be used (never says its value)
+│   └── HsmDown           the HSM does not answer, or not in time
 ├── ConfigError           a mistake in a configuration file: file, place, remedy
 ├── ArchiveError          a backup that cannot be written, read or trusted: which file, which record
 ├── OfficeError           the office's books cannot be used, or a change of the registry is refused
@@ -41,6 +42,10 @@ class FrameError(PosswitchError):
 
 class CryptoError(PosswitchError):
     """A key, MAC or PIN block that cannot be used; never carries its value."""
+
+
+class HsmDown(CryptoError):
+    """The HSM does not answer, or not in time; nothing is known about what it was asked."""
 
 
 class ConfigError(PosswitchError):

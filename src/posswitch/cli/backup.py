@@ -23,8 +23,8 @@ from posswitch.archive.shelf import Shelf
 from posswitch.base.errors import ArchiveError, ConfigError, PosswitchError
 from posswitch.base.moment import clock_text, of_iso
 from posswitch.cli.options import AsJson, ConfigFile
-from posswitch.crypto.hsm import SoftHsm
-from posswitch.edge.node import SUPERVISOR
+from posswitch.crypto.vault import Vault
+from posswitch.edge.process import SUPERVISOR
 from posswitch.edge.start import journal_key
 from posswitch.journal.chain import Chain
 from posswitch.settings.clock import SystemClock
@@ -32,7 +32,7 @@ from posswitch.settings.config import Config, load_config
 from posswitch.settings.finding import counted
 from posswitch.settings.secret import read_secret
 
-ARCHIVE_LABEL = "archive"  # the key of the segments is `Hsm.derive` of it
+ARCHIVE_LABEL = "archive"  # the key of the segments is `Vault.derive` of it
 PROGRAM = (sys.executable, "-m", "posswitch")
 _LOOK_S = 0.5  # how soon a stop is seen
 _NICE = 10  # payments first
@@ -44,11 +44,11 @@ class _Keeper:
 
     def __init__(self, config: Config, folder: Path) -> None:
         self.clock = SystemClock()
-        hsm = SoftHsm(read_secret(config.secret), self.clock.entropy)
+        vault = Vault(read_secret(config.secret), self.clock.entropy)
         self.config = config
-        self.key = journal_key(hsm)
+        self.key = journal_key(vault)
         self.shelf = Shelf(folder)
-        self.sealed = Sealed(config.node, Sealer(hsm.derive(ARCHIVE_LABEL), self.clock.entropy))
+        self.sealed = Sealed(config.node, Sealer(vault.derive(ARCHIVE_LABEL), self.clock.entropy))
 
     def backup(self) -> Backup:
         """A backup that begins where the archive ends."""

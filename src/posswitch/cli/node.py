@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from posswitch.base.errors import PosswitchError
-from posswitch.edge.node import run_node
+from posswitch.edge.process import run_node
 from posswitch.settings.config import load_config
 
 

@@ -14,7 +14,7 @@ from posswitch.cli.backup import PROGRAM, verify_archive
 from posswitch.cli.options import ConfigFile, OrConfigFile, OrData, settings_of
 from posswitch.edge.companion import Companion
 from posswitch.edge.loop import run_fast
-from posswitch.edge.node import verify_journal
+from posswitch.edge.process import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config

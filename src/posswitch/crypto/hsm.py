@@ -1,27 +1,24 @@
-"""The HSM as the centre sees it, and one in software: the only room that sees clear keys."""
+"""What the centre asks of an HSM, and one in software: the only room that sees clear keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from enum import StrEnum
 from functools import reduce
 from itertools import pairwise
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, hmac
+import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from posswitch.base.bounds import KEY_CONTEXTS_MAX
-from posswitch.base.card import Pan
-from posswitch.base.errors import CryptoError
+from posswitch.base.errors import CryptoError, PosswitchError
 from posswitch.crypto.ciphers import BLOCK_BYTES, ecb_decryptor, ecb_encryptor, kcv, odd_parity, xor
 from posswitch.crypto.mac import CupMac, RetailMac, same
-from posswitch.crypto.pinblock import decode_iso0, pan_digits
+from posswitch.crypto.pinblock import decode_iso0
 from posswitch.crypto.signon import pack_f62
-
-_NONCE_BYTES, _TAG_BYTES, _FINGERPRINT_BYTES = 12, 16, 16
+from posswitch.crypto.vault import box_bytes, expand, opened, sealed
 
 Context = TypeVar("Context")
+Result = TypeVar("Result")
 
 
 class Usage(StrEnum):
@@ -46,56 +43,86 @@ _KEY_BYTES = {
 
 def wrapped_bytes(usage: Usage) -> tuple[int, ...]:
     """The lengths that a wrapped key of this usage may have."""
-    return tuple(_NONCE_BYTES + length + _TAG_BYTES for length in _KEY_BYTES[usage])
+    return tuple(box_bytes(length) for length in _KEY_BYTES[usage])
+
+
+class Command(msgspec.Struct, frozen=True):
+    """One thing asked of an HSM; its keys are wrapped."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class NewKey(Command, frozen=True):
+    """Asks for a fresh wrapped key with odd parity, 16 bytes (TAK 8)."""
+
+    usage: Usage
+
+
+class SignOnKeys(Command, frozen=True):
+    """Asks for field 62 of a sign-on answer, 40 bytes."""
+
+    tmk: bytes
+    tpk: bytes
+    tak: bytes
+
+
+class PosMac(Command, frozen=True):
+    """Asks for field 64 over `data`: the POS ECB-MAC, 8 ASCII hex characters."""
+
+    tak: bytes
+    data: bytes
+
+
+class PosMacFits(Command, frozen=True):
+    """Asks whether `mac` is field 64 over `data`."""
+
+    tak: bytes
+    data: bytes
+    mac: bytes
+
+
+class ZoneMac(Command, frozen=True):
+    """Asks for field 128 over `text`: the left half of X9.19, 8 ASCII hex characters."""
+
+    zak: bytes
+    text: bytes
+
+
+class ZoneMacFits(Command, frozen=True):
+    """Asks whether `mac` is field 128 over `text`."""
+
+    zak: bytes
+    text: bytes
+    mac: bytes
+
+
+class TranslatePin(Command, frozen=True):
+    """Asks for a format 0 PIN block under the bank's key; format and PAN cannot change."""
+
+    tpk: bytes
+    zpk: bytes
+    pan: str
+    block: bytes
+
+
+Work = Generator[Command, Any, Result]  # yields what it asks, is sent the answers, returns what came of it
 
 
 class Hsm(Protocol):
-    """What the centre asks of an HSM; keys stay wrapped, every refusal is a CryptoError without content."""
+    """Whoever carries out commands, at once or while others go on."""
 
-    def wrap(self, usage: Usage, key: bytes) -> bytes:
-        """A clear key, bound to its usage, for storage."""
+    def run(
+        self, work: Work[Result], then: Callable[[Result], object], failed: Callable[[PosswitchError], None]
+    ) -> None:
+        """Carries out what `work` asks; then calls `then` with its result, or `failed` with what it raised.
 
-    def new_key(self, usage: Usage) -> bytes:
-        """A fresh wrapped key with odd parity, 16 bytes (TAK 8)."""
+        A refusal is a CryptoError without content, HsmDown when the HSM itself is the reason.
+        """
 
-    def new_component(self, usage: Usage) -> bytes:
-        """A clear part of a key for one person to carry, odd parity; alone it tells nothing."""
-
-    def form_key(self, usage: Usage, components: Sequence[bytes]) -> bytes:
-        """The wrapped exclusive or of two or more clear components, with odd parity."""
-
-    def check_value(self, usage: Usage, wrapped: bytes, length: int = 4) -> bytes:
-        """The key's check value, `length` bytes."""
-
-    def sign_on_keys(self, tmk: bytes, tpk: bytes, tak: bytes) -> bytes:
-        """Field 62 of a sign-on answer, 40 bytes."""
-
-    def cup_mac(self, tak: bytes, data: bytes) -> bytes:
-        """Field 64 over `data`, 8 ASCII hex characters."""
-
-    def cup_mac_ok(self, tak: bytes, data: bytes, mac: bytes) -> bool:
-        """True when `mac` is field 64 over `data`."""
-
-    def zone_mac(self, zak: bytes, text: bytes) -> bytes:
-        """Field 128 over `text`: the left half of X9.19, 8 ASCII hex characters."""
-
-    def zone_mac_ok(self, zak: bytes, text: bytes, mac: bytes) -> bool:
-        """True when `mac` is field 128 over `text`."""
-
-    def translate_pin(self, tpk: bytes, zpk: bytes, pan: str, block: bytes) -> bytes:
-        """A format 0 PIN block from the terminal's key to the bank's; format and PAN cannot change."""
-
-    def seal_pan(self, pan: str) -> tuple[bytes, bytes]:
-        """The PAN encrypted for storage, and its 16-byte fingerprint."""
-
-    def open_pan(self, box: bytes) -> Pan:
-        """The PAN that `seal_pan` encrypted."""
-
-    def fingerprint(self, pan: str) -> bytes:
-        """16 bytes that are equal for equal PANs and tell nothing without the key."""
-
-    def derive(self, label: str) -> bytes:
-        """A 32-byte key for the purpose `label` outside the HSM."""
+    @property
+    def under_way(self) -> int:
+        """How much work has not ended yet."""
 
 
 class _Opened(Generic[Context]):
@@ -123,20 +150,14 @@ class SoftHsm:
     """An Hsm in software for tests and trials, not certified: clear keys live in this process's memory.
 
     `root` (32 bytes) is the one secret, `entropy(n)` gives n unpredictable bytes. For one thread: its MAC
-    contexts are stateful. Keys and PANs are AES-256-GCM `nonce 12 + ciphertext + tag 16`, keys with their
-    usage as associated data. Random nonces are good for 2**32 sealings of one root (NIST SP 800-38D, 8.3).
+    contexts are stateful. A wrapped key is a box (see `vault`) bound to its usage.
     """
 
-    __slots__ = ("_entropy", "_fingerprint", "_lmk", "_outside", "_pan_key", "_tak", "_tpk", "_zak", "_zpk")
+    __slots__ = ("_entropy", "_lmk", "_tak", "_tpk", "_zak", "_zpk")
 
     def __init__(self, root: bytes, entropy: Callable[[int], bytes]) -> None:
-        if len(root) != 32:
-            raise CryptoError("HSM root: must be 32 bytes")
         self._entropy = entropy
-        self._lmk = AESGCM(_expand(root, "inside/lmk"))
-        self._pan_key = AESGCM(_expand(root, "inside/pan"))
-        self._fingerprint = hmac.HMAC(_expand(root, "inside/fingerprint"), hashes.SHA256())
-        self._outside = _expand(root, "outside")
+        self._lmk = AESGCM(expand(root, "inside/lmk"))
         self._tpk = _Opened(Usage.TPK, self._unwrap, ecb_decryptor)
         self._zpk = _Opened(Usage.ZPK, self._unwrap, ecb_encryptor)
         self._tak = _Opened(Usage.TAK, self._unwrap, CupMac)
@@ -145,23 +166,82 @@ class SoftHsm:
     def __repr__(self) -> str:
         return "SoftHsm(test only)"
 
-    def wrap(self, usage: Usage, key: bytes) -> bytes:
-        """See Hsm; parity is taken as it comes, banks and terminals bring keys without."""
-        if len(key) not in _KEY_BYTES[usage]:
-            raise CryptoError(f"{usage} key: wrong length")
-        nonce = self._entropy(_NONCE_BYTES)
-        return nonce + self._lmk.encrypt(nonce, key, usage.encode())
+    def run(
+        self, work: Work[Result], then: Callable[[Result], object], failed: Callable[[PosswitchError], None]
+    ) -> None:
+        """See Hsm; all of it happens at once."""
+        try:
+            answer = None
+            while True:
+                answer = self.do(work.send(answer))
+        except StopIteration as end:
+            result: Result = end.value
+        except PosswitchError as error:
+            failed(error)
+            return
+        then(result)
+
+    @property
+    def under_way(self) -> int:
+        """See Hsm; nothing ever waits."""
+        return 0
+
+    def do(self, command: Command) -> object:
+        """Carries out one command; CryptoError when it is refused."""
+        return _DO[type(command)](self, command)
+
+    # What the payment path asks
 
     def new_key(self, usage: Usage) -> bytes:
-        """See Hsm."""
+        """See NewKey."""
         return self.wrap(usage, odd_parity(self._entropy(_KEY_BYTES[usage][0])))
 
+    def sign_on_keys(self, tmk: bytes, tpk: bytes, tak: bytes) -> bytes:
+        """See SignOnKeys."""
+        clear = (self._unwrap(Usage.TMK, tmk), self._unwrap(Usage.TPK, tpk), self._unwrap(Usage.TAK, tak))
+        return pack_f62(*clear)
+
+    def pos_mac(self, tak: bytes, data: bytes) -> bytes:
+        """See PosMac."""
+        return self._tak[tak].mac(data)
+
+    def pos_mac_fits(self, tak: bytes, data: bytes, mac: bytes) -> bool:
+        """See PosMacFits."""
+        return same(self._tak[tak].mac(data), mac)
+
+    def zone_mac(self, zak: bytes, text: bytes) -> bytes:
+        """See ZoneMac."""
+        return self._zak[zak].mac(text)[:4].hex().upper().encode()
+
+    def zone_mac_fits(self, zak: bytes, text: bytes, mac: bytes) -> bool:
+        """See ZoneMacFits."""
+        return same(self.zone_mac(zak, text), mac)
+
+    def translate_pin(self, tpk: bytes, zpk: bytes, pan: str, block: bytes) -> bytes:
+        """See TranslatePin."""
+        if len(block) != 8:  # a partial block would stay in the open context
+            raise CryptoError("PIN block: must be 8 bytes")
+        clear = self._tpk[tpk](block)
+        decode_iso0(clear, pan)  # only for its checks: format and PAN stay, so does the clear block
+        return self._zpk[zpk](clear)
+
+    # What the office asks
+
+    def wrap(self, usage: Usage, key: bytes) -> bytes:
+        """A clear key, bound to its usage; parity is taken as it comes, banks bring keys without."""
+        if len(key) not in _KEY_BYTES[usage]:
+            raise CryptoError(f"{usage} key: wrong length")
+        return sealed(self._lmk, key, usage.encode(), self._entropy)
+
     def new_component(self, usage: Usage) -> bytes:
-        """See Hsm."""
+        """A clear part of a key for one person to carry, odd parity; alone it tells nothing."""
         return odd_parity(self._entropy(_KEY_BYTES[usage][0]))
 
     def form_key(self, usage: Usage, components: Sequence[bytes]) -> bytes:
-        """See Hsm; parity bits carry no key, so the check value is that of the exclusive or itself."""
+        """The wrapped exclusive or of two or more clear components, with odd parity.
+
+        Parity bits carry no key, so the check value is that of the exclusive or itself.
+        """
         if len(components) < 2:
             raise CryptoError(f"{usage} key: needs two components or more")
         key = odd_parity(reduce(xor, components))
@@ -171,74 +251,20 @@ class SoftHsm:
         return self.wrap(usage, key)
 
     def check_value(self, usage: Usage, wrapped: bytes, length: int = 4) -> bytes:
-        """See Hsm."""
+        """The key's check value, `length` bytes."""
         return kcv(self._unwrap(usage, wrapped), length)
-
-    def sign_on_keys(self, tmk: bytes, tpk: bytes, tak: bytes) -> bytes:
-        """See Hsm."""
-        opened = (self._unwrap(Usage.TMK, tmk), self._unwrap(Usage.TPK, tpk), self._unwrap(Usage.TAK, tak))
-        return pack_f62(*opened)
-
-    def cup_mac(self, tak: bytes, data: bytes) -> bytes:
-        """See Hsm."""
-        return self._tak[tak].mac(data)
-
-    def cup_mac_ok(self, tak: bytes, data: bytes, mac: bytes) -> bool:
-        """See Hsm."""
-        return same(self._tak[tak].mac(data), mac)
-
-    def zone_mac(self, zak: bytes, text: bytes) -> bytes:
-        """See Hsm."""
-        return self._zak[zak].mac(text)[:4].hex().upper().encode()
-
-    def zone_mac_ok(self, zak: bytes, text: bytes, mac: bytes) -> bool:
-        """See Hsm."""
-        return same(self.zone_mac(zak, text), mac)
-
-    def translate_pin(self, tpk: bytes, zpk: bytes, pan: str, block: bytes) -> bytes:
-        """See Hsm."""
-        if len(block) != 8:  # a partial block would stay in the open context
-            raise CryptoError("PIN block: must be 8 bytes")
-        clear = self._tpk[tpk](block)
-        decode_iso0(clear, pan)  # only for its checks: format and PAN stay, so does the clear block
-        return self._zpk[zpk](clear)
-
-    def seal_pan(self, pan: str) -> tuple[bytes, bytes]:
-        """See Hsm."""
-        digits = pan_digits(pan).encode()
-        nonce = self._entropy(_NONCE_BYTES)
-        return nonce + self._pan_key.encrypt(nonce, digits, None), self._keyed_hash(digits)
-
-    def open_pan(self, box: bytes) -> Pan:
-        """See Hsm."""
-        return Pan(_decrypt(self._pan_key, box, None, "sealed PAN: damaged, or of another HSM").decode())
-
-    def fingerprint(self, pan: str) -> bytes:
-        """See Hsm; HMAC-SHA256, cut."""
-        return self._keyed_hash(pan_digits(pan).encode())
-
-    def derive(self, label: str) -> bytes:
-        """See Hsm; HKDF (RFC 5869), so that keys of different labels are independent."""
-        return _expand(self._outside, label)
 
     def _unwrap(self, usage: Usage, wrapped: bytes) -> bytes:
         refusal = f"{usage} key: damaged, wrapped for another usage, or by another HSM"
-        return _decrypt(self._lmk, wrapped, usage.encode(), refusal)
-
-    def _keyed_hash(self, data: bytes) -> bytes:
-        keyed = self._fingerprint.copy()
-        keyed.update(data)
-        return keyed.finalize()[:_FINGERPRINT_BYTES]
+        return opened(self._lmk, wrapped, usage.encode(), refusal)
 
 
-def _expand(key: bytes, label: str) -> bytes:
-    return HKDFExpand(hashes.SHA256(), 32, b"posswitch/" + label.encode()).derive(key)
-
-
-def _decrypt(cipher: AESGCM, box: bytes, bound: bytes | None, refusal: str) -> bytes:
-    if len(box) < _NONCE_BYTES + _TAG_BYTES:
-        raise CryptoError(refusal)
-    try:
-        return cipher.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound)
-    except InvalidTag:
-        raise CryptoError(refusal) from None
+_DO: dict[type, Callable[[SoftHsm, Any], Any]] = {
+    NewKey: lambda hsm, it: hsm.new_key(it.usage),
+    SignOnKeys: lambda hsm, it: hsm.sign_on_keys(it.tmk, it.tpk, it.tak),
+    PosMac: lambda hsm, it: hsm.pos_mac(it.tak, it.data),
+    PosMacFits: lambda hsm, it: hsm.pos_mac_fits(it.tak, it.data, it.mac),
+    ZoneMac: lambda hsm, it: hsm.zone_mac(it.zak, it.text),
+    ZoneMacFits: lambda hsm, it: hsm.zone_mac_fits(it.zak, it.text, it.mac),
+    TranslatePin: lambda hsm, it: hsm.translate_pin(it.tpk, it.zpk, it.pan, it.block),
+}

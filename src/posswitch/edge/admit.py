@@ -9,7 +9,8 @@ from posswitch.base.errors import CodecError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry, Terminal
 from posswitch.codec import BUILT_IN, Message, load_dialect
-from posswitch.crypto.hsm import Hsm, Usage
+from posswitch.crypto.hsm import NewKey, PosMacFits, Usage, Work
+from posswitch.crypto.vault import Vault
 from posswitch.edge.sealed import Reply, Ticket, Tickets
 from posswitch.engine.events import (
     BatchTotaled,
@@ -98,7 +99,7 @@ class Admission:
         self,
         config: Config,
         registry: Registry,
-        hsm: Hsm,
+        vault: Vault,
         sessions: dict[str, Session],
         tickets: Tickets,
         tick_ns: Callable[[], int],
@@ -106,22 +107,24 @@ class Admission:
     ) -> None:
         self._config = config
         self._registry = registry
-        self._hsm = hsm
+        self._vault = vault
         self._sessions = sessions
         self._tickets = tickets
         self._tick_ns = tick_ns
         self._drift = drift
         self._signs_on_from_ns: dict[str, int] = {}  # when a terminal's allowance is whole again
 
-    def from_terminal(self, payload: bytes, reply: Reply) -> Event | Direct | Dropped:
-        """A terminal's payload as an event, a direct answer, or a reason why nobody is answered."""
+    def read(self, payload: bytes) -> Message | Dropped:
+        """A terminal's payload as a request, or a reason why nobody is answered."""
         try:
             message = POS.unpack(payload)
         except CodecError:
             self._note_dialect(payload)
             return Dropped("undecodable")
-        if not is_request(message.mti):
-            return Dropped("not-a-request")
+        return message if is_request(message.mti) else Dropped("not-a-request")
+
+    def admitted(self, message: Message, payload: bytes, reply: Reply) -> Work[Event | Direct]:
+        """A terminal's request as an event or a direct answer; nothing of it is believed before its MAC."""
         had = texts(message)
         terminal = had.get(41, "")
         row = self._registry.terminals.get(terminal)
@@ -129,7 +132,7 @@ class Admission:
         if row is None:
             return Direct("97", message)
         if kind is SIGN_ON:
-            return self._sign_on(message, had, row, reply)
+            return (yield from self._sign_on(message, had, row, reply))
         if kind is ECHO:
             return Direct("30" if missing_field(ECHO, had) else "00", message)
         if kind is None and message.mti[1] in _UNSIGNED:
@@ -138,8 +141,11 @@ class Admission:
         if session is None or not session.tak:
             return Direct("77", message)
         signed = kind is None or kind.mac or 64 in message.fields
-        if signed and not self._mac_fits(session, message, payload):
-            return Direct("A0", message)
+        if signed:
+            mac = message.fields.get(64)
+            covered = payload[POS.header_bytes : -MAC_BYTES]
+            if not isinstance(mac, bytes) or not (yield PosMacFits(session.tak, covered, mac)):
+                return Direct("A0", message)
         heard = Heard(message, had, row, session, reply, session.tak if signed else b"")
         code = self._refused(kind, heard)
         if kind is None or code:
@@ -157,11 +163,6 @@ class Admission:
             if row is not None:
                 self._drift(terminal, "dialect", row.dialect, name)
                 return
-
-    def _mac_fits(self, session: Session, message: Message, payload: bytes) -> bool:
-        mac = message.fields.get(64)
-        data = payload[POS.header_bytes : -MAC_BYTES]
-        return isinstance(mac, bytes) and self._hsm.cup_mac_ok(session.tak, data, mac)
 
     def _refused(self, kind: Kind | None, heard: Heard) -> str:
         """The DE39 of a request that cannot be what it says, or empty."""
@@ -193,20 +194,14 @@ class Admission:
             return "77"
         return ""
 
-    def refuse(self, payload: bytes, code: str) -> Direct | None:
-        """The direct answer `code` to a readable payload, MACed when the terminal has a key."""
-        try:
-            message = POS.unpack(payload)
-        except CodecError:
-            return None
-        if not is_request(message.mti):
-            return None
+    def refusal(self, message: Message, code: str) -> Direct:
+        """The direct answer `code`, MACed when the terminal has a key."""
         session = self._sessions.get(texts(message).get(41, ""))
         return Direct(code, message, session.tak if session and 64 in message.fields else b"")
 
     def _sign_on(
         self, message: Message, had: dict[int, str], terminal: Terminal, reply: Reply
-    ) -> Event | Direct:
+    ) -> Work[Event | Direct]:
         if missing_field(SIGN_ON, had) is not None:
             return Direct("30", message)
         if had.get(42) != terminal.merchant:
@@ -214,7 +209,8 @@ class Admission:
             return Direct("03", message)
         if not self._may_sign_on(terminal.id):
             return Direct("96", message)
-        tpk, tak = self._hsm.new_key(Usage.TPK), self._hsm.new_key(Usage.TAK)
+        tpk: bytes = yield NewKey(Usage.TPK)
+        tak: bytes = yield NewKey(Usage.TAK)
         ticket = self._seal(Ticket(reply, message.header))
         return TerminalSignedOn(ticket, terminal.id, had[11], tpk, tak, self._config.version)
 
@@ -240,7 +236,7 @@ class Admission:
         if pan or kind.need_one:
             if not is_pan(pan):
                 return heard.refused("14")
-            box, fingerprint = self._hsm.seal_pan(pan)
+            box, fingerprint = self._vault.seal_pan(pan)
         else:  # its original has the card
             box, fingerprint = b"", b""
         pin_block = fields.get(52)
@@ -332,7 +328,7 @@ class Admission:
     def _print(self, pan: str) -> bytes:
         """The keyed fingerprint; empty for an absent number, one that fits nothing for what is no PAN."""
         if is_pan(pan):
-            return self._hsm.fingerprint(pan)
+            return self._vault.fingerprint(pan)
         return b"?" if pan else b""
 
     def _seal(self, ticket: Ticket) -> int:

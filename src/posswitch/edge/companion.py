@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from posswitch.edge.node import SUPERVISOR
+from posswitch.edge.process import SUPERVISOR
 
 _PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 _EARLY_S = 60.0  # a life shorter than this makes the next pause longer

@@ -7,8 +7,9 @@ from posswitch.base.moment import Stamp, stamp
 from posswitch.base.registry import Registry
 from posswitch.codec import Message, swap_tpdu
 from posswitch.codec.message import Value
-from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.hsm import PosMac, SignOnKeys, TranslatePin, Work, ZoneMac
 from posswitch.crypto.mab import interbank_text
+from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import MAC_BYTES, POS
 from posswitch.edge.sealed import Ticket
 from posswitch.edge.voice import Voices
@@ -34,11 +35,11 @@ _NAME_BYTES, _CITY_BYTES = 25, 13
 class Dresser:
     """Everything that leaves is made here."""
 
-    def __init__(self, config: Config, registry: Registry, voices: Voices, hsm: Hsm) -> None:
+    def __init__(self, config: Config, registry: Registry, voices: Voices, vault: Vault) -> None:
         self._config = config
         self._registry = registry
         self._voices = voices
-        self._hsm = hsm
+        self._vault = vault
         self._both = lru_cache(maxsize=4096)(lambda bank: f"{bank:<11}{config.acquirer:<11}")
         self._place = lru_cache(maxsize=4096)(self._name_and_city)
 
@@ -48,7 +49,7 @@ class Dresser:
 
     # To terminals
 
-    def response(self, request: Asked, answer: Answer, ticket: Ticket, now: Stamp) -> bytes:
+    def response(self, request: Asked, answer: Answer, ticket: Ticket, now: Stamp) -> Work[bytes]:
         """The answer to a terminal, under the key that its request came with."""
         fields: dict[int, Value] = {
             11: request.stan,
@@ -61,7 +62,7 @@ class Dresser:
         if answer.rrn:
             fields[37] = answer.rrn
         if isinstance(request, TerminalSignedOn):
-            return self._signed_on(request, answer, ticket, fields)
+            return (yield from self._signed_on(request, answer, ticket, fields))
         fields[60] = request.f60
         if answer.day:
             fields[15] = answer.day
@@ -84,7 +85,8 @@ class Dresser:
             if isinstance(request, BatchTotaled):
                 mti = "0510"
                 fields[48], fields[49] = write_totals(*answer.sides, answer.flags), CNY
-        return self._to_terminal(mti, fields, ticket.header, ticket.keys.tak if ticket.keys else b"")
+        tak = ticket.keys.tak if ticket.keys else b""
+        return (yield from self._to_terminal(mti, fields, ticket.header, tak))
 
     def _payment(
         self, request: RequestArrived, answer: Answer, ticket: Ticket, fields: dict[int, Value]
@@ -106,35 +108,36 @@ class Dresser:
 
     def _signed_on(
         self, request: TerminalSignedOn, answer: Answer, ticket: Ticket, fields: dict[int, Value]
-    ) -> bytes:
+    ) -> Work[bytes]:
         terminal = self._registry.terminals[request.terminal]
         fields[42] = terminal.merchant
         fields[60] = f"00{answer.batch}003"
-        fields[62] = self._hsm.sign_on_keys(terminal.tmk, request.tpk, request.tak)
-        return self._to_terminal("0810", fields, ticket.header, b"")
+        fields[62] = yield SignOnKeys(terminal.tmk, request.tpk, request.tak)
+        return (yield from self._to_terminal("0810", fields, ticket.header, b""))
 
-    def refusal(self, message: Message, code: str, tak: bytes, now: Stamp) -> bytes:
+    def refusal(self, message: Message, code: str, tak: bytes, now: Stamp) -> Work[bytes]:
         """The answer to a request that ends at the edge; it repeats what the request had."""
         had = message.fields
         fields: dict[int, Value] = {field: had[field] for field in _ECHOED if field in had}
         fields[12], fields[13], fields[39] = now.time, now.date, code
-        return self._to_terminal(answer_mti(message.mti), fields, message.header, tak)
+        return (yield from self._to_terminal(answer_mti(message.mti), fields, message.header, tak))
 
-    def _to_terminal(self, mti: str, fields: dict[int, Value], header: bytes, tak: bytes) -> bytes:
+    def _to_terminal(self, mti: str, fields: dict[int, Value], header: bytes, tak: bytes) -> Work[bytes]:
         if tak:
             fields[64] = _NO_MAC
         payload = POS.pack(Message(mti, fields, swap_tpdu(header)))
         if not tak:
             return payload
         data = payload[POS.header_bytes : -MAC_BYTES]
-        return payload[:-MAC_BYTES] + self._hsm.cup_mac(tak, data)
+        mac: bytes = yield PosMac(tak, data)
+        return payload[:-MAC_BYTES] + mac
 
     # To banks
 
-    def request(self, flight: Flight, ticket: Ticket) -> bytes:
+    def request(self, flight: Flight, ticket: Ticket) -> Work[bytes]:
         """A payment to its bank; raises CryptoError when the PIN cannot be translated."""
         request = flight.request
-        pan = ticket.pan or self._hsm.open_pan(request.pan_box)
+        pan = ticket.pan or self._vault.open_pan(request.pan_box)
         fields = self._money(flight, pan, flight.stan, flight.f7)
         if ticket.track2 is not None:
             fields[35] = ticket.track2.replace("D", "=")
@@ -142,25 +145,26 @@ class Dresser:
             assert ticket.keys is not None
             zpk = self._registry.banks[request.bank].zpk
             fields[26] = "12"
-            fields[52] = self._hsm.translate_pin(ticket.keys.tpk, zpk, pan, ticket.pin_block)
+            fields[52] = yield TranslatePin(ticket.keys.tpk, zpk, pan, ticket.pin_block)
             fields[53] = "2600000000000000"
         self._add_original(flight, fields)
-        return self._to_bank(request.bank, PAYMENT_KINDS[request.kind].bank, fields)
+        return (yield from self._to_bank(request.bank, PAYMENT_KINDS[request.kind].bank, fields))
 
-    def advice(self, flight: Flight, repeat: bool) -> bytes:
+    def advice(self, flight: Flight, repeat: bool) -> Work[bytes]:
         """An accepted advice (xxx1 when sent before): no track, no PIN."""
         request = flight.request
-        fields = self._money(flight, self._hsm.open_pan(request.pan_box), flight.stan, flight.f7)
+        fields = self._money(flight, self._vault.open_pan(request.pan_box), flight.stan, flight.f7)
         self._add_original(flight, fields)
-        return self._to_bank(request.bank, _repeated(PAYMENT_KINDS[request.kind].bank, repeat), fields)
+        mti = _repeated(PAYMENT_KINDS[request.kind].bank, repeat)
+        return (yield from self._to_bank(request.bank, mti, fields))
 
-    def reversal(self, flight: Flight, repeat: bool) -> bytes:
+    def reversal(self, flight: Flight, repeat: bool) -> Work[bytes]:
         """The 0420 (0421 when sent before): as its payment, the same times, no track, no PIN, field 90."""
         request = flight.request
-        fields = self._money(flight, self._hsm.open_pan(request.pan_box), flight.rev_stan, flight.rev_f7)
+        fields = self._money(flight, self._vault.open_pan(request.pan_box), flight.rev_stan, flight.rev_f7)
         mti = PAYMENT_KINDS[request.kind].bank
         fields[90] = original_data(mti, flight.stan, flight.f7, self._config.acquirer, self._config.centre)
-        return self._to_bank(request.bank, _repeated(REVERSAL.bank, repeat), fields)
+        return (yield from self._to_bank(request.bank, _repeated(REVERSAL.bank, repeat), fields))
 
     def management(self, bank: str, mti: str, stan: str, now: Stamp, code: str, answer: str = "") -> bytes:
         """Network management between institutions (F70), or the answer to it."""
@@ -217,9 +221,9 @@ class Dresser:
             name, city = (words.encode("ascii", "replace").decode() for words in (name, city))
         return f"{_fitted(name, _NAME_BYTES)}{_fitted(city, _CITY_BYTES)}CN"
 
-    def _to_bank(self, bank: str, mti: str, fields: dict[int, Value]) -> bytes:
+    def _to_bank(self, bank: str, mti: str, fields: dict[int, Value]) -> Work[bytes]:
         covered = interbank_text(mac_text(Message(mti, fields)))
-        fields[128] = self._hsm.zone_mac(self._registry.banks[bank].zak, covered)
+        fields[128] = yield ZoneMac(self._registry.banks[bank].zak, covered)
         return self._voices[bank].pack(mti, fields)
 
 

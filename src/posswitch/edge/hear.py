@@ -1,11 +1,12 @@
 """From a bank's payload to an event: its MAC verified, its balance put beside the core."""
 
 from posswitch.base.card import is_pan
-from posswitch.base.errors import CodecError, CryptoError
+from posswitch.base.errors import CodecError
 from posswitch.base.registry import Registry
 from posswitch.codec import Message
-from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.hsm import Work, ZoneMacFits
 from posswitch.crypto.mab import interbank_text
+from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Dropped
 from posswitch.edge.sealed import Tickets
 from posswitch.edge.voice import Voices
@@ -27,10 +28,12 @@ def _is_number(text: str, digits_max: int) -> bool:
 class Hearing:
     """What the edge knows when it meets a bank's payload; it reads the state and never changes it."""
 
-    def __init__(self, registry: Registry, voices: Voices, hsm: Hsm, state: State, tickets: Tickets) -> None:
+    def __init__(
+        self, registry: Registry, voices: Voices, vault: Vault, state: State, tickets: Tickets
+    ) -> None:
         self._registry = registry
         self._voices = voices
-        self._hsm = hsm
+        self._vault = vault
         self._state = state
         self._tickets = tickets
 
@@ -41,17 +44,8 @@ class Hearing:
         except CodecError:
             return Dropped("undecodable-answer")
 
-    def from_bank(self, bank: str, message: Message) -> Event | Dropped:
-        """A bank's answer with its MAC verified, or what is wrong with it.
-
-        One that the HSM cannot verify now proves nothing: its timer decides.
-        """
-        try:
-            return self._verified(bank, message)
-        except CryptoError:
-            return Dropped("answer-unverified")
-
-    def _verified(self, bank: str, message: Message) -> Event | Dropped:
+    def verified(self, bank: str, message: Message) -> Work[Event | Dropped]:
+        """A bank's answer with its MAC verified, or what is wrong with it."""
         had = texts(message)
         stan, f7 = had.get(11, ""), had.get(7, "")
         if not _is_number(stan, _STAN_DIGITS):
@@ -59,7 +53,7 @@ class Hearing:
         mac = message.fields.get(128)
         zak = self._registry.banks[bank].zak
         covered = interbank_text(mac_text(message))
-        if not isinstance(mac, bytes) or not self._hsm.zone_mac_ok(zak, covered, mac):
+        if not isinstance(mac, bytes) or not (yield ZoneMacFits(zak, covered, mac)):
             return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")
         amount = had.get(4, "0")
         if not _is_number(amount, _AMOUNT_DIGITS):
@@ -78,13 +72,13 @@ class Hearing:
             int(amount),
             had.get(41, ""),
             had.get(42, ""),
-            self._hsm.fingerprint(pan) if is_pan(pan) else b"?" if pan else b"",
+            self._vault.fingerprint(pan) if is_pan(pan) else b"?" if pan else b"",
             had.get(15, ""),
         )
 
-    def returned(self, bank: str, message: Message) -> int:
+    def returned(self, bank: str, message: Message) -> Work[int]:
         """The payment under way whose request the network sent back unread, or 0."""
-        event = self.from_bank(bank, message)
+        event = yield from self.verified(bank, message)
         if message.mti not in _REQUESTS or not isinstance(event, AnswerArrived):
             return 0
         flight = self._state.flight_of_answer(bank, event.stan, event.f7)

@@ -1,23 +1,18 @@
 """A node: everything wired once, served until told to stop, drained before it ends."""
 
 import asyncio
-import gc
-import os
-import resource
-import signal
-import sys
-import traceback
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import structlog
 
-from posswitch.base.card import scrub
-from posswitch.base.errors import ConfigError, CryptoError
+from posswitch.base.errors import ConfigError, PosswitchError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Address, Bank, Change
 from posswitch.codec import Message
-from posswitch.crypto.hsm import Hsm, SoftHsm
+from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
@@ -25,34 +20,26 @@ from posswitch.edge.gate import Gate
 from posswitch.edge.headroom import Headroom
 from posswitch.edge.hear import ANSWERS, Hearing
 from posswitch.edge.listener import Listener
-from posswitch.edge.log import log_to
-from posswitch.edge.loop import run_fast
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
-from posswitch.edge.start import PID_FILE, forget_pid, identity_of, journal_key, obstacles, registry_in_force
+from posswitch.edge.start import identity_of, journal_key, obstacles, registry_in_force
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
 from posswitch.engine.decide import Rules
-from posswitch.engine.events import NodeRestarted, RegistryChanged, ReturnedUnread
-from posswitch.journal.disk import MACHINE, Disk
+from posswitch.engine.events import Event, NodeRestarted, RegistryChanged, ReturnedUnread
+from posswitch.journal.disk import Disk
 from posswitch.journal.sqlite import Journal
-from posswitch.journal.verify import verify
 from posswitch.scheme.kinds import answer_mti, text
 from posswitch.scheme.numbers import next_stan
-from posswitch.settings.clock import Clock, SystemClock
+from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
-from posswitch.settings.secret import read_secret
 
-READY = "ready"
-SUPERVISOR = "POSSWITCH_SUPERVISOR"  # the environment variable with the supervisor's process id
 _TICK_S = 0.02
 _SWEEP_NS = NS_PER_S // 2
 _ORDERS_S = 1.0
 _HEAD_SYNC_NS = 60 * NS_PER_S
-_EXIT_BROKEN = 3
-_GC_THRESHOLDS = (50_000, 20, 50)  # what a payment leaves is freed by counting; cycles are rare
 
 log = structlog.get_logger()
 
@@ -69,11 +56,12 @@ class Ports(NamedTuple):
 class Node:
     """The switch as one process; Front of its listener and Back of its links."""
 
-    def __init__(self, config: Config, hsm: Hsm, ports: Ports) -> None:
+    def __init__(self, config: Config, hsm: Hsm, vault: Vault, ports: Ports) -> None:
         self._config = config
+        self._hsm = hsm
         self._clock = clock = ports.clock
         self._die = ports.die
-        self._journal = Journal(config.data, journal_key(hsm), ports.disk)
+        self._journal = Journal(config.data, journal_key(vault), ports.disk)
         self._state = self._journal.recover(config.node)
         if self._journal.frames_cut:
             log.warning("torn tail", record=self._state.seq, frames_cut=self._journal.frames_cut)
@@ -82,11 +70,12 @@ class Node:
         for obstacle in obstacles(config, self._registry, self._state, clock.wall_ns()):
             raise ConfigError(str(obstacle))
         self._voices = Voices(self._registry, config.centre)
-        self._dresser = Dresser(config, self._registry, self._voices, hsm)
+        self._dresser = Dresser(config, self._registry, self._voices, vault)
+        sessions, drift = self._state.sessions, self._note_drift
         self._admission = Admission(
-            config, self._registry, hsm, self._state.sessions, self._tickets, clock.tick_ns, self._note_drift
+            config, self._registry, vault, sessions, self._tickets, clock.tick_ns, drift
         )
-        self._hearing = Hearing(self._registry, self._voices, hsm, self._state, self._tickets)
+        self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets)
         self._vitals = ports.vitals
         self._gate = Gate()
         self._dirty: dict[Wire, None] = {}
@@ -97,6 +86,7 @@ class Node:
             self._state,
             Rules(config.timers, config.limits),
             clock,
+            hsm,
             self._dresser,
             self._tickets,
             self._vitals,
@@ -110,7 +100,7 @@ class Node:
         self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty)
         self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
         self._tasks: list[asyncio.Task[None]] = []  # the look for orders, links that are being closed
-        self._orders = OrderBox(config.data, hsm.derive(ORDERS_LABEL))
+        self._orders = OrderBox(config.data, vault.derive(ORDERS_LABEL))
         self._order_problem = ""
         self._management_stan = 0
         self._next_vitals_ns = self._next_sweep_ns = self._next_sync_ns = 0
@@ -156,7 +146,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         end_ns = self._clock.tick_ns() + int(self._config.timers.drain * NS_PER_S)
-        while any(self._state.forwarded.values()) and self._clock.tick_ns() < end_ns:
+        while self._owes_answers and self._clock.tick_ns() < end_ns:
             self._beat_or_die()
             await asyncio.sleep(_TICK_S)
         for links in self._runtime.links.values():
@@ -168,6 +158,10 @@ class Node:
         self._vitals.close()
         self._journal.close()
         log.info("stopped", record=self._state.seq, open=len(self._state.flights))
+
+    @property
+    def _owes_answers(self) -> bool:
+        return any(self._state.forwarded.values()) or self._hsm.under_way > 0
 
     def _beat_or_die(self) -> None:
         try:
@@ -237,40 +231,43 @@ class Node:
 
     def from_terminal(self, payload: bytes, reply: Reply) -> bool:
         """Admits one payload; False when nobody can read it."""
-        self._runtime.counts["frames-received"] += 1
+        counts = self._runtime.counts
+        counts["frames-received"] += 1
+        read = self._admission.read(payload)
+        if isinstance(read, Dropped):
+            counts[read.why] += 1
+            counts["frames-dropped"] += 1
+            return False
         if self._runtime.full:
-            return self._refuse_all(payload, reply)
-        try:
-            admitted = self._admission.from_terminal(payload, reply)
-        except CryptoError:  # a key that cannot be opened, or the HSM
-            return self._refuse_all(payload, reply)
-        if isinstance(admitted, Dropped):
-            return self._dropped(admitted.why)
+            self._refuse(read, reply)
+        else:
+            work = self._admission.admitted(read, payload, reply)
+            self._hsm.run(work, partial(self._admitted, reply), partial(self._refuse, read, reply))
+        return True
+
+    def _admitted(self, reply: Reply, admitted: Event | Direct) -> None:
         if isinstance(admitted, Direct):
             self._answer(admitted, reply)
         else:
             self._runtime.submit(admitted)
-        return True
 
     def _answer(self, direct: Direct, reply: Reply) -> None:
+        """Ends a request at the edge; without a MAC when there is no HSM to make one."""
         self._runtime.counts[f"direct-{direct.code}"] += 1
         self._runtime.counts["frames-answered"] += 1
         now = stamp(self._clock.wall_ns())
-        reply.send(self._dresser.refusal(direct.message, direct.code, direct.tak, now))
+
+        def without_mac(_: PosswitchError) -> None:
+            bare = self._dresser.refusal(direct.message, direct.code, b"", now)
+            self._hsm.run(bare, reply.send, _pass_over)
+
+        signed = self._dresser.refusal(direct.message, direct.code, direct.tak, now)
+        self._hsm.run(signed, reply.send, without_mac)
         self._runtime.wake()
 
-    def _refuse_all(self, payload: bytes, reply: Reply) -> bool:
-        """Overloaded, or without keys: everybody is told so, at the price of one unpack."""
-        direct = self._admission.refuse(payload, "96")
-        if direct is None:
-            return self._dropped("undecodable")
-        self._answer(direct, reply)
-        return True
-
-    def _dropped(self, why: str) -> bool:
-        self._runtime.counts[why] += 1
-        self._runtime.counts["frames-dropped"] += 1
-        return False
+    def _refuse(self, message: Message, reply: Reply, _: PosswitchError | None = None) -> None:
+        """Overloaded, or without keys: everybody is told so."""
+        self._answer(self._admission.refusal(message, "96"), reply)
 
     # Back: what banks send
 
@@ -289,18 +286,26 @@ class Node:
         elif message.mti in ("0830", "0810"):
             link.managed(message)
         elif message.mti in ANSWERS and not self._runtime.flooded:
-            event = self._hearing.from_bank(bank, message)
-            if isinstance(event, Dropped):
-                self._runtime.counts[event.why] += 1
-            else:
-                self._runtime.submit(event)
+            self._hsm.run(self._hearing.verified(bank, message), self._heard, self._unverified)
         else:
             self._runtime.counts["bank-message-dropped"] += 1
+
+    def _heard(self, event: Event | Dropped) -> None:
+        if isinstance(event, Dropped):
+            self._runtime.counts[event.why] += 1
+        else:
+            self._runtime.submit(event)
+
+    def _unverified(self, _: PosswitchError) -> None:
+        """An answer that the HSM cannot verify now proves nothing: its timer decides."""
+        self._runtime.counts["answer-unverified"] += 1
 
     def _returned(self, bank: str, message: Message) -> None:
         """Our message came back unread: a request is reversed at once, anything else waits for its timer."""
         self._runtime.counts["returned-unread"] += 1
-        payment = self._hearing.returned(bank, message)
+        self._hsm.run(self._hearing.returned(bank, message), self._taken_back, self._unverified)
+
+    def _taken_back(self, payment: int) -> None:
         if payment:
             self._runtime.submit(ReturnedUnread(payment))
 
@@ -316,73 +321,5 @@ class Node:
         return self._dresser.management(bank, mti, stan, now, code, "00")
 
 
-def verify_journal(config: Config) -> list[str]:
-    """What `verify` finds in a node's journal; it may be running. Raises JournalError, ConfigError."""
-    hsm = SoftHsm(read_secret(config.secret), SystemClock().entropy)
-    return verify(config.data, journal_key(hsm), config.node, identity=identity_of(config))
-
-
-def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What escapes a connection's callback: the loop has closed the connection, the node goes on."""
-    error = context.get("exception")
-    log.error("connection", error=type(error).__name__, text=str(context.get("message", "")))
-
-
-def die(error: BaseException) -> None:
-    """The journal failed, or the engine broke a rule of its own: nothing more may leave this process."""
-    print(f"fatal: {type(error).__name__}: {scrub(str(error))}", file=sys.stderr, flush=True)  # noqa: T201
-    if os.environ.get("POSSWITCH_DEBUG"):
-        traceback.print_exception(error)
-    os._exit(_EXIT_BROKEN)
-
-
-def node_here(config: Config) -> Node:
-    """A node on the disk and the clock of this machine."""
-    clock = SystemClock()
-    hsm = SoftHsm(read_secret(config.secret), clock.entropy)
-    return Node(config, hsm, Ports(clock, MACHINE, Vitals(config.data), die))
-
-
-def run_node(config: Config) -> None:
-    """Serves one node on this thread until it is told to stop."""
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no secret is ever written to a core file
-    try:
-        config.data.mkdir(parents=True, exist_ok=True)
-        config.data.chmod(0o700)
-    except OSError as error:
-        raise ConfigError(f"node.data: {config.data} cannot be used ({error.strerror})") from None
-    log_to(config.data / "node.log")
-    node = node_here(config)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
-    run_fast(_served(node, config))
-
-
-async def _served(node: Node, config: Config) -> None:
-    """Until SIGTERM or SIGINT, or until the supervisor is gone: a node does not live on its own."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_note)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    pid_file = config.data / PID_FILE
-    pid_file.unlink(missing_ok=True)  # of one that died; this node has the journal now
-
-    def ready(at: Address) -> None:
-        pid_file.write_text(f"{os.getpid()}\n", "ascii")
-        print(f"{READY} {at}", flush=True)  # noqa: T201 - the supervisor waits for this line
-
-    following = asyncio.create_task(_follow_supervisor(stop))
-    await node.serve(stop, ready)
-    following.cancel()
-    forget_pid(config, os.getpid())
-
-
-async def _follow_supervisor(stop: asyncio.Event) -> None:
-    supervisor = os.environ.get(SUPERVISOR)
-    while supervisor and str(os.getppid()) == supervisor:  # noqa: ASYNC110 - nobody tells
-        await asyncio.sleep(_TICK_S)
-    if supervisor:
-        stop.set()
+def _pass_over(_: PosswitchError) -> None:
+    """Nothing can be said: whoever waits finds out by himself."""

@@ -11,7 +11,7 @@ import apsw
 from posswitch.base.order import CHANGE_BYTES_MAX, OFFICE, order_fits, read_change
 from posswitch.base.registry import Change
 
-ORDERS_LABEL = "orders"  # the key of their MAC is `Hsm.derive` of it
+ORDERS_LABEL = "orders"  # the key of their MAC is `Vault.derive` of it
 CHANGES_PER_POLL_MAX = 8
 BYTES_PER_POLL_MAX = 4 * CHANGE_BYTES_MAX
 _BUSY_MS = 200

@@ -3,18 +3,20 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 
 import structlog
 
 from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY, TURN_SPACING_NS
-from posswitch.base.errors import CodecError, CryptoError, PosswitchError
+from posswitch.base.errors import CryptoError, HsmDown, PosswitchError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Change
+from posswitch.crypto.hsm import Hsm
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.headroom import Headroom
-from posswitch.edge.sealed import Tickets
+from posswitch.edge.sealed import Ticket, Tickets
 from posswitch.edge.vitals import Vitals
 from posswitch.edge.wire import Wire
 from posswitch.engine.apply import apply
@@ -60,6 +62,7 @@ class Runtime:
         state: State,
         rules: Rules,
         clock: Clock,
+        hsm: Hsm,
         dresser: Dresser,
         tickets: Tickets,
         vitals: Vitals,
@@ -73,6 +76,7 @@ class Runtime:
         self._state = state
         self._rules = rules
         self._clock = clock
+        self._hsm = hsm
         self._dresser = dresser
         self._tickets = tickets
         self._vitals = vitals
@@ -199,39 +203,60 @@ class Runtime:
         if ticket is None:
             self.submit(NotSent(effect.payment, "96", "its secrets are past their deadline"))
             return
-        try:
-            payload = self._dresser.request(flight, ticket)
-        except CryptoError:
-            self.submit(NotSent(effect.payment, "99", "the PIN block cannot be translated"))
-            return
-        except CodecError:
-            self.submit(NotSent(effect.payment, "96", "it does not fit the bank's dialect"))
-            return
-        if not self.links[flight.request.bank].send(payload):
-            self.submit(NotSent(effect.payment, "91", "no link to the bank"))
+        self._hsm.run(
+            self._dresser.request(flight, ticket),
+            partial(self._forward, effect.payment),
+            partial(self._undressed, effect.payment),
+        )
+
+    def _forward(self, payment: int, payload: bytes) -> None:
+        """Sends what the HSM has sealed, unless the payment has moved on meanwhile."""
+        flight = self._state.flights.get(payment)
+        if flight is None or flight.state != FORWARDED:
+            self.counts["request-overtaken"] += 1
+        elif not self.links[flight.request.bank].send(payload):
+            self.submit(NotSent(payment, "91", "no link to the bank"))
+
+    def _undressed(self, payment: int, error: PosswitchError) -> None:
+        """Nothing was sent: a PIN block that does not fit is the terminal's fault, all else is ours."""
+        pin = isinstance(error, CryptoError) and not isinstance(error, HsmDown)
+        why = "the PIN block cannot be translated" if pin else str(error)
+        self.submit(NotSent(payment, "99" if pin else "96", why))
 
     def _send_response(self, effect: SendResponse) -> None:
         ticket = self._tickets.get(effect.ticket)
-        tick_ns = self._clock.tick_ns()
-        delivered = False
-        if ticket is not None:
-            now = stamp(self._now_ns())
-            try:
-                payload = self._dresser.response(effect.request, effect.answer, ticket, now)
-            except PosswitchError:
-                self.counts["response-undressed"] += 1
-            else:
-                delivered = ticket.reply.send(payload)
-            bank = effect.request.bank if isinstance(effect.request, RequestArrived) else ""
-            self._vitals.outcome(bank, effect.answer.code, tick_ns - ticket.born_ns)
-            self._tickets.erase(effect.ticket)
-            self.counts["frames-answered"] += 1
-        if not delivered:
+        if ticket is None:
+            self._count_heard(effect, heard=False)
+            return
+        self._hsm.run(
+            self._dresser.response(effect.request, effect.answer, ticket, stamp(self._now_ns())),
+            partial(self._say, effect, ticket),
+            partial(self._unsaid, effect, ticket),
+        )
+
+    def _say(self, effect: SendResponse, ticket: Ticket, payload: bytes) -> None:
+        """Sends an answer to its terminal, unless its ticket has expired meanwhile."""
+        self._close(effect, ticket, heard=effect.ticket in self._tickets and ticket.reply.send(payload))
+
+    def _unsaid(self, effect: SendResponse, ticket: Ticket, _: PosswitchError) -> None:
+        self.counts["response-undressed"] += 1
+        self._close(effect, ticket, heard=False)
+
+    def _close(self, effect: SendResponse, ticket: Ticket, *, heard: bool) -> None:
+        bank = effect.request.bank if isinstance(effect.request, RequestArrived) else ""
+        self._vitals.outcome(bank, effect.answer.code, self._clock.tick_ns() - ticket.born_ns)
+        self.counts["frames-answered"] += self._tickets.erase(effect.ticket)
+        self._count_heard(effect, heard=heard)
+
+    def _count_heard(self, effect: SendResponse, *, heard: bool) -> None:
+        """An approval that nobody has heard is taken back first of all."""
+        if not heard:
             self.counts["undelivered"] += 1
-        if effect.payment and delivered:
+        if effect.payment and heard:
             self._unheard.pop(effect.payment, None)
         elif effect.payment and not effect.repeat:
             self._unheard[effect.payment] = None
+            self.wake()
 
     def _set_timer(self, effect: SetTimer) -> None:
         heappush(self._timers, (self._clock.tick_ns() + int(effect.delay_s * NS_PER_S), effect.payment))
@@ -258,12 +283,15 @@ class Runtime:
             if flight.state == REVERSING
             else ("advice", self._dresser.advice)
         )
-        try:
-            sent = links.send(dress(flight, repeat))
-        except PosswitchError:
+
+        def send(payload: bytes) -> None:
+            if flight.payment in self._state.flights:
+                self.counts[f"{what}-sent" if links.send(payload) else f"{what}-no-link"] += 1
+
+        def give_up(_: PosswitchError) -> None:
             self.counts[f"{what}-undressed"] += 1
-        else:
-            self.counts[f"{what}-sent" if sent else f"{what}-no-link"] += 1
+
+        self._hsm.run(dress(flight, repeat), send, give_up)
 
     def _amend(self, effect: Amend) -> None:
         self.amend(effect.change)

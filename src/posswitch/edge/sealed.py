@@ -64,6 +64,9 @@ class Tickets:
         self._ages.append((tick_ns + self._keep_ns, self._last))
         return self._last
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._tickets
+
     def get(self, number: int) -> Ticket | None:
         """The ticket, while it lives."""
         return self._tickets.get(number)

@@ -9,7 +9,7 @@ from posswitch.base.errors import JournalError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.order import OFFICE
 from posswitch.base.registry import Registry
-from posswitch.crypto.hsm import Hsm, SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.vitals import VITALS
 from posswitch.engine.state import State
@@ -89,9 +89,9 @@ def foreseen(config: Config, clock: Clock) -> Iterator[Obstacle]:
         what = "a switch runs on it" + (f" (process {pid})" if pid is not None else "")
         remedy = "this file counts when it is started again; a second one would not start"
         yield Obstacle("data", what, remedy, stops=False)
-    hsm = SoftHsm(read_secret(config.secret), clock.entropy)
+    vault = Vault(read_secret(config.secret), clock.entropy)
     try:
-        state = look(config.data, journal_key(hsm), config.node)
+        state = look(config.data, journal_key(vault), config.node)
     except (JournalError, OSError) as error:
         what, _, remedy = str(error).partition("; ")
         yield Obstacle("data", what, remedy or "see docs/operating.md, When it does not start")
@@ -100,7 +100,7 @@ def foreseen(config: Config, clock: Clock) -> Iterator[Obstacle]:
         yield from _traces(config)
     else:
         yield from obstacles(config, registry_in_force(config, state), state, clock.wall_ns())
-    orders = OrderBox(config.data, hsm.derive(ORDERS_LABEL))
+    orders = OrderBox(config.data, vault.derive(ORDERS_LABEL))
     orders.poll(0 if state is None else state.registry)
     if orders.problem:
         what, _, remedy = orders.problem.partition("; ")
@@ -145,6 +145,6 @@ def forget_pid(config: Config, pid: int) -> None:
             file.unlink()
 
 
-def journal_key(hsm: Hsm) -> bytes:
+def journal_key(vault: Vault) -> bytes:
     """The key of the journal's chain, derived from the node's secret."""
-    return hsm.derive("journal")
+    return vault.derive("journal")

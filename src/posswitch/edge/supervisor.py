@@ -10,7 +10,7 @@ from pathlib import Path
 
 from posswitch.base.errors import PosswitchError
 from posswitch.base.moment import clock_text
-from posswitch.edge.node import SUPERVISOR
+from posswitch.edge.process import SUPERVISOR
 from posswitch.edge.start import forget_pid
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config

@@ -8,6 +8,7 @@ from posswitch.base.errors import OfficeError
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Change, Key, Registry, Row, Ruling, Word, key_of
 from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.orders import ORDERS_LABEL
 from posswitch.office.books import Books, Entry, rebuilt
 from posswitch.office.difference import Difference, between
@@ -33,8 +34,9 @@ class Desk:
     """The registry of one node: rows of its configuration, overlaid by every change of the office."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
-        self.hsm = SoftHsm(read_secret(config.secret), clock.entropy)
-        self._books = Books(config.data, self.hsm.derive(ORDERS_LABEL), clock)
+        root = read_secret(config.secret)
+        self.hsm = SoftHsm(root, clock.entropy)
+        self._books = Books(config.data, Vault(root, clock.entropy).derive(ORDERS_LABEL), clock)
         self._base = config.registry.rows
         self.entries = self._books.entries()
         self.registry = rebuilt(self._base, self.entries)

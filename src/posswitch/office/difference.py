@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from posswitch.base.registry import Key, Registry, Row, key_of
-from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.office.forms import cell, shown
 
 _LINES_MAX = 20  # shown of each kind
@@ -46,7 +46,7 @@ def between(before: Registry, after: Registry) -> Difference:
     )
 
 
-def lines(difference: Difference, hsm: Hsm) -> Iterator[str]:
+def lines(difference: Difference, hsm: SoftHsm) -> Iterator[str]:
     """A difference for human eyes: `+` added, `~` changed, `-` removed, keys as check values."""
     yield from _cut([f"+ {_whole(row, hsm)}" for row in difference.added[: _LINES_MAX + 1]], difference.added)
     yield from _cut(
@@ -64,14 +64,14 @@ def _cut(told: list[str], rows: list[Row] | list[tuple[Row, Row]]) -> Iterator[s
         yield f"  … and {len(rows) - _LINES_MAX:,} more"
 
 
-def _whole(row: Row, hsm: Hsm) -> str:
+def _whole(row: Row, hsm: SoftHsm) -> str:
     said = [
         f"{name} {cell(value)}" for name, value in shown(row, hsm).items() if cell(value) and name != "id"
     ]
     return f"{' '.join(key_of(row))}: {', '.join(said)}"
 
 
-def _turned(old: Row, new: Row, hsm: Hsm) -> str:
+def _turned(old: Row, new: Row, hsm: SoftHsm) -> str:
     before, after = shown(old, hsm), shown(new, hsm)
     said = [
         f"{name} {cell(before[name])!r} → {cell(after[name])!r}"

@@ -9,7 +9,7 @@ import msgspec
 from posswitch.base.errors import CryptoError
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Bank, Key, Row, Terminal, key_of
-from posswitch.crypto.hsm import Hsm, Usage
+from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.office.finding import Finding, found
 from posswitch.settings.address import read_address
 from posswitch.settings.draft import Draft
@@ -31,7 +31,7 @@ def name_of(table: str, values: Mapping[str, Any]) -> Key:
 
 
 def read_row(
-    table: str, values: Mapping[str, Any], registered: Row | None, folder: Path, hsm: Hsm
+    table: str, values: Mapping[str, Any], registered: Row | None, folder: Path, hsm: SoftHsm
 ) -> tuple[Row | Written, list[Finding]]:
     """A row from its columns (text, or a TOML file's values); what is no row yet stays as it is written.
 
@@ -82,7 +82,7 @@ def _remedy(column: str, value: object, remedy: str) -> str:
     return remedy.replace(" between quotes", "")
 
 
-def shut(key: Key, values: Mapping[str, Any], hsm: Hsm) -> Iterator[Finding]:
+def shut(key: Key, values: Mapping[str, Any], hsm: SoftHsm) -> Iterator[Finding]:
     """Wrapped keys among a row's values that this node's secret does not open."""
     for name, usage in KEYS.items():
         if name in values and not opens(hsm, usage, bytes.fromhex(values[name])):
@@ -111,7 +111,7 @@ def written(row: Row | Written) -> Written:
     return Written(key[0], key, values, values)
 
 
-def shown(row: Row, hsm: Hsm) -> dict[str, Any]:
+def shown(row: Row, hsm: SoftHsm) -> dict[str, Any]:
     """A row for human eyes: a key as its check value, lists and flags as words."""
     values = values_of(row)
     for name, usage in KEYS.items():
@@ -120,7 +120,7 @@ def shown(row: Row, hsm: Hsm) -> dict[str, Any]:
     return values
 
 
-def opens(hsm: Hsm, usage: Usage, wrapped: bytes) -> bool:
+def opens(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> bool:
     """Whether a wrapped key is one of this HSM, for this usage."""
     try:
         hsm.check_value(usage, wrapped)
@@ -129,7 +129,7 @@ def opens(hsm: Hsm, usage: Usage, wrapped: bytes) -> bool:
     return True
 
 
-def key_check(hsm: Hsm, usage: Usage, wrapped: bytes) -> str:
+def key_check(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> str:
     """A wrapped key's check value in hex, or that it does not open."""
     return hsm.check_value(usage, wrapped).hex().upper() if opens(hsm, usage, wrapped) else "none"
 

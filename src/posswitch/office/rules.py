@@ -5,7 +5,7 @@ from pathlib import Path
 
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Key, Registry, key_of
-from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.office.finding import Finding, found
 from posswitch.office.forms import shut, values_of, written
 from posswitch.settings.draft import Draft
@@ -30,7 +30,7 @@ def findings(
     return sorted([*_orphans(draft, touched), *told], key=lambda finding: not finding.error)
 
 
-def shut_keys(registry: Registry, hsm: Hsm) -> Iterator[Finding]:
+def shut_keys(registry: Registry, hsm: SoftHsm) -> Iterator[Finding]:
     """Wrapped keys that this node's secret does not open: the node would not start with them."""
     for row in registry.rows:
         yield from shut(key_of(row), values_of(row), hsm)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from posswitch.base.errors import ConfigError
-from posswitch.edge.node import verify_journal
+from posswitch.edge.process import verify_journal
 from posswitch.edge.start import serving_pid
 from posswitch.edge.supervisor import Supervisor
 from posswitch.edge.vitals import read_gauges

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from posswitch.base.bounds import RESTORED_DOUBT_NS
-from posswitch.base.errors import CryptoError
+from posswitch.base.errors import HsmDown
 from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Row, Terminal
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.hsm import Command, PosMacFits, SoftHsm, TranslatePin, Usage, ZoneMac
+from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.edge.vitals import Vitals
 from posswitch.journal.disk import Disk
@@ -95,29 +96,19 @@ class BrittleHsm(SoftHsm):
 
     broken: Callable[[], bool]
 
-    def cup_mac_ok(self, tak: bytes, data: bytes, mac: bytes) -> bool:
-        """See Hsm."""
-        self._check()
-        return super().cup_mac_ok(tak, data, mac)
-
-    def translate_pin(self, tpk: bytes, zpk: bytes, pan: str, block: bytes) -> bytes:
-        """See Hsm."""
-        self._check()
-        return super().translate_pin(tpk, zpk, pan, block)
-
-    def zone_mac(self, zak: bytes, text: bytes) -> bytes:
-        """See Hsm."""
-        self._check()
-        return super().zone_mac(zak, text)
-
-    def _check(self) -> None:
-        if self.broken():
-            raise CryptoError("the HSM does not answer")
+    def do(self, command: Command) -> object:
+        """See SoftHsm."""
+        if isinstance(command, _NEEDED) and self.broken():
+            raise HsmDown("the HSM does not answer")
+        return super().do(command)
 
 
-def age(disk: Disk, hsm: SoftHsm, node: str, now_ns: int) -> None:
+_NEEDED = (PosMacFits, TranslatePin, ZoneMac)  # what stops a payment before it is sent
+
+
+def age(disk: Disk, vault: Vault, node: str, now_ns: int) -> None:
     """A journal of long ago: restored twice, so that trace and reference numbers are near their ends."""
-    journal = Journal(FOLDER, journal_key(hsm), disk)
+    journal = Journal(FOLDER, journal_key(vault), disk)
     state = journal.recover(node)
     for skip in (RRN_SERIALS - _TO_WRAP, 0):
         quarantine(journal, state, now_ns - 2 * RESTORED_DOUBT_NS, skip)

@@ -54,10 +54,10 @@ def violations(world: World) -> Iterator[str]:
         yield from _refused(slips, world.healthy_ns)
     world.disk.life = _JUDGE
     config = world.config
-    yield from verify(FOLDER, journal_key(world.hsm), config.node, world.disk, CARD_DAILY_MINOR)
+    yield from verify(FOLDER, journal_key(world.vault), config.node, world.disk, CARD_DAILY_MINOR)
     unseen = unseen_by_verify(
         world.disk,
-        journal_key(world.hsm),
+        journal_key(world.vault),
         config.node,
         Random(f"intruder {world.seed}"),
     )

@@ -11,6 +11,7 @@ import apsw
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
 from posswitch.edge.node import Node, Ports
 from posswitch.edge.start import journal_key
 from posswitch.journal.layout import DATABASE
@@ -60,8 +61,8 @@ class World:
         self.city = plan_city(
             FOLDER, seed, self.mix.terminals, SHORT_TIMERS, ports, MIXED_DIALECTS, self.entropy.randbytes
         )
-        self.hsm = SoftHsm(self._root, self.entropy.randbytes)
-        self.config = config_of(self.city, self.hsm)
+        self.vault = Vault(self._root, self.entropy.randbytes)
+        self.config = config_of(self.city, SoftHsm(self._root, self.entropy.randbytes))
         self.begin_ns = _CUTOVER_NS - int(self.mix.seconds_to_cutover * NS_PER_S)
         self.onlooker = Onlooker(int(SHORT_TIMERS.centre * NS_PER_S))
         self.tricks = self._page(Path("tricks"))
@@ -224,7 +225,7 @@ class World:
         if not self._at_send or self._tempted:
             return
         self._tempted = True
-        unseen = unseen_at_start(self.disk, journal_key(self.hsm), self.config.node)
+        unseen = unseen_at_start(self.disk, journal_key(self.vault), self.config.node)
         if unseen:
             self.violations.append(f"life {self._lives} would not see {unseen}")
 
@@ -244,9 +245,10 @@ class World:
         hsm = BrittleHsm(self._root, clock.entropy)
         hsm.broken = lambda: self._hsm_broken and self.entropy.random() < _HSM_REFUSES_RATE
         if self.mix.aged and self._lives == 1:
-            age(self.disk, self.hsm, self.config.node, self.begin_ns)
+            age(self.disk, self.vault, self.config.node, self.begin_ns)
             self.counts["numbers-wrap"] += 1
-        self.node = Node(self.config, hsm, Ports(clock, self.disk, Gauges(), self._die))
+        vault, ports = Vault(self._root, clock.entropy), Ports(clock, self.disk, Gauges(), self._die)
+        self.node = Node(self.config, hsm, vault, ports)
         await self.node.serve(self._stop, lambda at: None)
 
     def _die(self, error: BaseException) -> None:

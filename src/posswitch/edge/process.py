@@ -1,0 +1,109 @@
+"""A node as a process of its own: no core files, a log, a pid file, an end when its supervisor is gone."""
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import sys
+import traceback
+from typing import Any
+
+import structlog
+
+from posswitch.base.card import scrub
+from posswitch.base.errors import ConfigError
+from posswitch.base.registry import Address
+from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.vault import Vault
+from posswitch.edge.log import log_to
+from posswitch.edge.loop import run_fast
+from posswitch.edge.node import Node, Ports
+from posswitch.edge.start import PID_FILE, forget_pid, identity_of, journal_key
+from posswitch.edge.vitals import Vitals
+from posswitch.journal.disk import MACHINE
+from posswitch.journal.verify import verify
+from posswitch.settings.clock import SystemClock
+from posswitch.settings.config import Config
+from posswitch.settings.secret import read_secret
+
+READY = "ready"
+SUPERVISOR = "POSSWITCH_SUPERVISOR"  # the environment variable with the supervisor's process id
+_LOOK_S = 0.02
+_EXIT_BROKEN = 3
+_GC_THRESHOLDS = (50_000, 20, 50)  # what a payment leaves is freed by counting; cycles are rare
+
+log = structlog.get_logger()
+
+
+def verify_journal(config: Config) -> list[str]:
+    """What `verify` finds in a node's journal; it may be running. Raises JournalError, ConfigError."""
+    vault = Vault(read_secret(config.secret), SystemClock().entropy)
+    return verify(config.data, journal_key(vault), config.node, identity=identity_of(config))
+
+
+def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What escapes a connection's callback: the loop has closed the connection, the node goes on."""
+    error = context.get("exception")
+    log.error("connection", error=type(error).__name__, text=str(context.get("message", "")))
+
+
+def die(error: BaseException) -> None:
+    """The journal failed, or the engine broke a rule of its own: nothing more may leave this process."""
+    print(f"fatal: {type(error).__name__}: {scrub(str(error))}", file=sys.stderr, flush=True)  # noqa: T201
+    if os.environ.get("POSSWITCH_DEBUG"):
+        traceback.print_exception(error)
+    os._exit(_EXIT_BROKEN)
+
+
+def node_here(config: Config) -> Node:
+    """A node on the disk and the clock of this machine."""
+    clock = SystemClock()
+    root = read_secret(config.secret)
+    hsm, vault = SoftHsm(root, clock.entropy), Vault(root, clock.entropy)
+    return Node(config, hsm, vault, Ports(clock, MACHINE, Vitals(config.data), die))
+
+
+def run_node(config: Config) -> None:
+    """Serves one node on this thread until it is told to stop."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no secret is ever written to a core file
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+        config.data.chmod(0o700)
+    except OSError as error:
+        raise ConfigError(f"node.data: {config.data} cannot be used ({error.strerror})") from None
+    log_to(config.data / "node.log")
+    node = node_here(config)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    run_fast(_served(node, config))
+
+
+async def _served(node: Node, config: Config) -> None:
+    """Until SIGTERM or SIGINT, or until the supervisor is gone: a node does not live on its own."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_note)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    pid_file = config.data / PID_FILE
+    pid_file.unlink(missing_ok=True)  # of one that died; this node has the journal now
+
+    def ready(at: Address) -> None:
+        pid_file.write_text(f"{os.getpid()}\n", "ascii")
+        print(f"{READY} {at}", flush=True)  # noqa: T201 - the supervisor waits for this line
+
+    following = asyncio.create_task(_follow_supervisor(stop))
+    await node.serve(stop, ready)
+    following.cancel()
+    forget_pid(config, os.getpid())
+
+
+async def _follow_supervisor(stop: asyncio.Event) -> None:
+    supervisor = os.environ.get(SUPERVISOR)
+    while supervisor and str(os.getppid()) == supervisor:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(_LOOK_S)
+    if supervisor:
+        stop.set()
