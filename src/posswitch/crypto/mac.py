@@ -36,9 +36,9 @@ class CupMac:
 
         Key 2222222222222222, data 1234567890ABCDEFABCDEF1234567890 → `E267B6E2`.
         """
-        folded = b"%016X" % _fold(data)
-        (first,) = _BLOCK.unpack(self._encrypt(folded[:8]))
-        (right,) = _BLOCK.unpack_from(folded, 8)
+        halves = folded(data)
+        (first,) = _BLOCK.unpack(self._encrypt(halves[:8]))
+        (right,) = _BLOCK.unpack_from(halves, 8)
         return self._encrypt(_BLOCK.pack(first ^ right))[:4].hex().upper().encode()
 
 
@@ -107,6 +107,11 @@ def x919(key: bytes, data: bytes) -> bytes:
     Key 0123456789ABCDEFFEDCBA9876543210, `Now is the time for all ` → A1C72E74EA3FA9B6.
     """
     return _retail(key, get_ident()).mac(data)
+
+
+def folded(data: bytes) -> bytes:
+    """What the POS ECB-MAC encrypts: the blocks of zero-padded `data` xored together, 16 ASCII hex digits."""
+    return b"%016X" % _fold(data)
 
 
 def same(left: bytes, right: bytes) -> bool:
