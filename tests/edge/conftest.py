@@ -27,6 +27,11 @@ def pytest_unconfigure():
     _runner.close()
 
 
+@pytest.fixture(scope="session")
+def runner():
+    return _runner
+
+
 @pytest.fixture(scope="module")
 def switch(tmp_path_factory):
     """A town that the tests of a module share, each with terminals and cards of its own."""

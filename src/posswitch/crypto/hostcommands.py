@@ -38,6 +38,7 @@ _KEY_TYPES = {
     Usage.ZPK: b"001",
     Usage.ZAK: b"008",
 }
+_HEX = frozenset(b"0123456789ABCDEF")
 _SINGLE, _DOUBLE, _KEY_DIGITS = b"Z", b"U", {b"U": 32, b"T": 48}
 
 
@@ -58,6 +59,12 @@ class Told(NamedTuple):
 
 
 Talk = Generator[bytes, Told, Any]  # yields requests, is sent the answers, returns what was asked for
+
+
+def is_host_key(wrapped: bytes) -> bool:
+    """Whether a wrapped key is one as such HSMs write it, of two or three lengths."""
+    digits = _KEY_DIGITS.get(wrapped[:1], 0)
+    return bool(digits) and len(wrapped) == 1 + digits and _HEX.issuperset(wrapped[1:])
 
 
 def talk(command: Command) -> Talk:

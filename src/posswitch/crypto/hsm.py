@@ -1,5 +1,6 @@
 """What the centre asks of an HSM, and one in software: the only room that sees clear keys."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from enum import StrEnum
 from functools import reduce
@@ -121,8 +122,22 @@ class Hsm(Protocol):
         """
 
     @property
+    def ready(self) -> bool:
+        """Whether it can be asked now."""
+
+    @property
     def under_way(self) -> int:
         """How much work has not ended yet."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What went wrong with it, how often."""
+
+    def start(self) -> None:
+        """Begins to serve."""
+
+    def stop(self) -> None:
+        """Ends it: what is under way fails."""
 
 
 class _Opened(Generic[Context]):
@@ -182,9 +197,25 @@ class SoftHsm:
         then(result)
 
     @property
+    def ready(self) -> bool:
+        """See Hsm."""
+        return True
+
+    @property
     def under_way(self) -> int:
         """See Hsm; nothing ever waits."""
         return 0
+
+    @property
+    def counts(self) -> Counter[str]:
+        """See Hsm; nothing goes wrong by itself."""
+        return Counter()
+
+    def start(self) -> None:
+        """See Hsm."""
+
+    def stop(self) -> None:
+        """See Hsm."""
 
     def do(self, command: Command) -> object:
         """Carries out one command; CryptoError when it is refused."""

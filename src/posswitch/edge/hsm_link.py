@@ -89,8 +89,8 @@ class NetworkHsm:
         self._tag = 0
         self._lmk = ""
         self._tasks: list[asyncio.Task[None]] = []
-        self._flushing = False
-        self.counts: Counter[str] = Counter()
+        self._flushing = self._stopped = False
+        self._counts: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"<HSM {self.serving}/{len(self._addresses)} under way {self._jobs}>"
@@ -99,6 +99,16 @@ class NetworkHsm:
     def serving(self) -> int:
         """How many connections take commands."""
         return sum(bool(wire.lmk) for wire in self._wires)
+
+    @property
+    def ready(self) -> bool:
+        """See Hsm."""
+        return any(wire.lmk and wire.alive for wire in self._wires)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """See Hsm."""
+        return self._counts
 
     @property
     def under_way(self) -> int:
@@ -110,11 +120,11 @@ class NetworkHsm:
         self._tasks = [asyncio.create_task(self._keep(address)) for address in self._addresses]
         self._tasks.append(asyncio.create_task(self._watch()))
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Closes every connection; what is under way fails."""
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         for wire in list(self._wires):
             wire.cut()
         for job in list(self._waiting.values()):
@@ -155,7 +165,7 @@ class NetworkHsm:
         """Sends the job's request over the connection with the fewest under way, another one than before."""
         serving = [wire for wire in self._wires if wire.lmk and wire.alive]
         others = [wire for wire in serving if wire is not job.wire] or serving
-        if not others or job.tries >= _TRIES_MAX:
+        if not others or job.tries >= _TRIES_MAX or self._stopped:
             self._fail(
                 job, HsmDown("the HSM does not answer in time" if job.tries else "no HSM is connected")
             )
@@ -183,7 +193,7 @@ class NetworkHsm:
         self._jobs -= 1
         job.work.close()
         if isinstance(error, HsmDown):
-            self.counts["hsm-down"] += 1
+            self._counts["hsm-down"] += 1
         job.failed(error)
 
     def _flush_soon(self) -> None:
@@ -211,14 +221,14 @@ class NetworkHsm:
             tag = -1
         job = self._waiting.get(tag)
         if job is None or job.wire is not wire:
-            self.counts["hsm-stray"] += 1
+            self._counts["hsm-stray"] += 1
             return
         del self._waiting[tag]
         wire.under_way -= 1
         wire.late = 0
         reply = told(job.request, answer)
         if reply is None:
-            self.counts["hsm-garbage"] += 1
+            self._counts["hsm-garbage"] += 1
             self._ask(job)
             wire.cut()
             return
@@ -237,7 +247,7 @@ class NetworkHsm:
         except CryptoError:
             check = ""
         if len(check) < LMK_CHECK_DIGITS or check != (self._lmk or check):
-            self.counts["hsm-other-master-key" if check else "hsm-ill"] += 1
+            self._counts["hsm-other-master-key" if check else "hsm-ill"] += 1
             log.warning("hsm", problem="another master key" if check else "not able to work")
             wire.cut()
             return
@@ -270,12 +280,12 @@ class NetworkHsm:
             if wire is not None:
                 wire.under_way -= 1
                 wire.late += 1
-            self.counts["hsm-late"] += 1
+            self._counts["hsm-late"] += 1
             self._ask(job)
         for wire in list(self._wires):
             unheard_ns = now_ns - max(wire.heard_ns, wire.opened_ns)
             if wire.late >= _LATE_MAX or (wire.asked_ns and now_ns - wire.asked_ns > self._timeout_ns):
-                self.counts["hsm-silent"] += 1
+                self._counts["hsm-silent"] += 1
                 wire.cut()
             elif not wire.asked_ns and unheard_ns > _ECHO_NS:
                 self.look_after(wire)
@@ -289,11 +299,11 @@ class NetworkHsm:
                 async with asyncio.timeout(_CONNECT_S):
                     _, wire = await loop.create_connection(self._wire, address.host, address.port)
             except (OSError, TimeoutError, ValueError):
-                self.counts["hsm-refused"] += 1
+                self._counts["hsm-refused"] += 1
             else:
                 self._wires.append(wire)
                 await wire.gone.wait()
-                self.counts["hsm-lost"] += 1
+                self._counts["hsm-lost"] += 1
                 if wire.heard_ns:
                     tries = 0
             await asyncio.sleep(_BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])

@@ -121,6 +121,7 @@ class Node:
     async def serve(self, stop: asyncio.Event, ready: Callable[[Address], None]) -> None:
         """Runs until `stop`, then drains; `ready` hears where it listens once it does."""
         at = await self._listener.open(self._config.listen)
+        self._hsm.start()
         for links in self._runtime.links.values():
             links.start()
         self._runtime.start(
@@ -149,6 +150,7 @@ class Node:
         while self._owes_answers and self._clock.tick_ns() < end_ns:
             self._beat_or_die()
             await asyncio.sleep(_TICK_S)
+        self._hsm.stop()
         for links in self._runtime.links.values():
             await links.stop()
         self._gate.cut_all()
@@ -259,10 +261,13 @@ class Node:
 
         def without_mac(_: PosswitchError) -> None:
             bare = self._dresser.refusal(direct.message, direct.code, b"", now)
-            self._hsm.run(bare, reply.send, _pass_over)
+            self._hsm.run(bare, partial(self._reply, reply), _pass_over)
 
         signed = self._dresser.refusal(direct.message, direct.code, direct.tak, now)
-        self._hsm.run(signed, reply.send, without_mac)
+        self._hsm.run(signed, partial(self._reply, reply), without_mac)
+
+    def _reply(self, reply: Reply, payload: bytes) -> None:
+        reply.send(payload)
         self._runtime.wake()
 
     def _refuse(self, message: Message, reply: Reply, _: PosswitchError | None = None) -> None:

@@ -14,8 +14,9 @@ import structlog
 from posswitch.base.card import scrub
 from posswitch.base.errors import ConfigError
 from posswitch.base.registry import Address
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.crypto.hsm import Hsm, SoftHsm
 from posswitch.crypto.vault import Vault
+from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.edge.log import log_to
 from posswitch.edge.loop import run_fast
 from posswitch.edge.node import Node, Ports
@@ -60,8 +61,10 @@ def node_here(config: Config) -> Node:
     """A node on the disk and the clock of this machine."""
     clock = SystemClock()
     root = read_secret(config.secret)
-    hsm, vault = SoftHsm(root, clock.entropy), Vault(root, clock.entropy)
-    return Node(config, hsm, vault, Ports(clock, MACHINE, Vitals(config.data), die))
+    hsm: Hsm = SoftHsm(root, clock.entropy)
+    if config.hsm is not None:
+        hsm = NetworkHsm(config.hsm.links, config.hsm.timeout_s, clock.tick_ns)
+    return Node(config, hsm, Vault(root, clock.entropy), Ports(clock, MACHINE, Vitals(config.data), die))
 
 
 def run_node(config: Config) -> None:

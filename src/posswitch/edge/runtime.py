@@ -87,7 +87,7 @@ class Runtime:
         self._cutover_s = cutover_s
         self._queue: deque[Event] = deque()
         self._unheard: dict[int, None] = {}  # approvals told to nobody in this turn
-        self._scheduled = False
+        self._scheduled = self._turning = False
         self._timers: list[tuple[int, int]] = []
         self._snapshot_seq = state.seq
         self.draining = False  # no new sale is forwarded; all else is decided as ever
@@ -140,7 +140,7 @@ class Runtime:
             self._die(error)
 
     def _whole_turn(self) -> None:
-        self._scheduled = False
+        self._scheduled, self._turning = False, True
         began_ns = self._clock.tick_ns()
         recorded = self._state.seq
         for effect in self._transaction() if self._queue else []:
@@ -149,6 +149,7 @@ class Runtime:
         for payment in self._unheard:
             self._queue.appendleft(Undelivered(payment))
         self._unheard.clear()
+        self._turning = False
         for wire in self._dirty:
             wire.flush()
         self._dirty.clear()
@@ -216,6 +217,13 @@ class Runtime:
             self.counts["request-overtaken"] += 1
         elif not self.links[flight.request.bank].send(payload):
             self.submit(NotSent(payment, "91", "no link to the bank"))
+        else:
+            self._flush_later()
+
+    def _flush_later(self) -> None:
+        """What an HSM answers between turns leaves with the next one."""
+        if not self._turning:
+            self.wake()
 
     def _undressed(self, payment: int, error: PosswitchError) -> None:
         """Nothing was sent: a PIN block that does not fit is the terminal's fault, all else is ours."""
@@ -237,6 +245,7 @@ class Runtime:
     def _say(self, effect: SendResponse, ticket: Ticket, payload: bytes) -> None:
         """Sends an answer to its terminal, unless its ticket has expired meanwhile."""
         self._close(effect, ticket, heard=effect.ticket in self._tickets and ticket.reply.send(payload))
+        self._flush_later()
 
     def _unsaid(self, effect: SendResponse, ticket: Ticket, _: PosswitchError) -> None:
         self.counts["response-undressed"] += 1
@@ -256,7 +265,7 @@ class Runtime:
             self._unheard.pop(effect.payment, None)
         elif effect.payment and not effect.repeat:
             self._unheard[effect.payment] = None
-            self.wake()
+            self._flush_later()
 
     def _set_timer(self, effect: SetTimer) -> None:
         heappush(self._timers, (self._clock.tick_ns() + int(effect.delay_s * NS_PER_S), effect.payment))
@@ -268,7 +277,7 @@ class Runtime:
             return
         if effect.answered:
             lane.answered(effect.answered)
-        if links is None or not links.ready():
+        if links is None or not links.ready() or not self._hsm.ready:
             return
         for payment, repeat in lane.send(self._clock.tick_ns(), self._rules.timers):
             self._send_from_lane(links, self._state.flights[payment], repeat)
@@ -287,6 +296,7 @@ class Runtime:
         def send(payload: bytes) -> None:
             if flight.payment in self._state.flights:
                 self.counts[f"{what}-sent" if links.send(payload) else f"{what}-no-link"] += 1
+                self._flush_later()
 
         def give_up(_: PosswitchError) -> None:
             self.counts[f"{what}-undressed"] += 1
@@ -347,10 +357,12 @@ class Runtime:
             "disk_free_bytes": self._headroom.free_bytes,
             "disk_low": int(self._headroom.low),
             "tickets": len(self._tickets),
+            "hsm_ready": int(self._hsm.ready),
+            "hsm_under_way": self._hsm.under_way,
             "links_up": sum(links.serving() for links in self.links.values()),
             "links": sum(len(links.bank.links) for links in self.links.values()),
         }
-        for counts in (self.counts, *(links.counts for links in self.links.values())):
+        for counts in (self.counts, self._hsm.counts, *(links.counts for links in self.links.values())):
             for name, count in counts.items():
                 gauges[f"count.{name}"] = gauges.get(f"count.{name}", 0) + count
         return gauges

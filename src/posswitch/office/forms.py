@@ -9,11 +9,12 @@ import msgspec
 from posswitch.base.errors import CryptoError
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Bank, Key, Row, Terminal, key_of
+from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.office.finding import Finding, found
 from posswitch.settings.address import read_address
 from posswitch.settings.draft import Draft
-from posswitch.settings.rows import registry_row
+from posswitch.settings.rows import registry_row, wrapped_key, written_key
 from posswitch.settings.shape import SHAPES, plain_type, read_values
 from posswitch.settings.shape import Row as Written
 
@@ -85,7 +86,7 @@ def _remedy(column: str, value: object, remedy: str) -> str:
 def shut(key: Key, values: Mapping[str, Any], hsm: SoftHsm) -> Iterator[Finding]:
     """Wrapped keys among a row's values that this node's secret does not open."""
     for name, usage in KEYS.items():
-        if name in values and not opens(hsm, usage, bytes.fromhex(values[name])):
+        if name in values and not opens(hsm, usage, wrapped_key(values[name])):
             remedy = f"wrap it as a {usage} under this node's secret"
             yield Finding(True, key, f"{name}: does not open", remedy)
 
@@ -95,7 +96,7 @@ def values_of(row: Row) -> dict[str, Any]:
     values = msgspec.structs.asdict(row)
     for name in KEYS:
         if name in values:
-            values[name] = values[name].hex()
+            values[name] = written_key(values[name])
     if isinstance(row, Bank):
         values["links"] = [str(link) for link in row.links]
     if isinstance(row, Terminal):
@@ -116,12 +117,14 @@ def shown(row: Row, hsm: SoftHsm) -> dict[str, Any]:
     values = values_of(row)
     for name, usage in KEYS.items():
         if name in values:
-            values[name] = f"check value {key_check(hsm, usage, bytes.fromhex(values[name]))}"
+            values[name] = f"check value {key_check(hsm, usage, wrapped_key(values[name]))}"
     return values
 
 
 def opens(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> bool:
-    """Whether a wrapped key is one of this HSM, for this usage."""
+    """Whether a wrapped key is one of this HSM, for this usage; a network HSM's are not tried here."""
+    if is_host_key(wrapped):
+        return True
     try:
         hsm.check_value(usage, wrapped)
     except CryptoError:
@@ -131,6 +134,8 @@ def opens(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> bool:
 
 def key_check(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> str:
     """A wrapped key's check value in hex, or that it does not open."""
+    if is_host_key(wrapped):
+        return "known to the HSM"
     return hsm.check_value(usage, wrapped).hex().upper() if opens(hsm, usage, wrapped) else "none"
 
 

@@ -33,6 +33,13 @@ class BackupPlan(msgspec.Struct, frozen=True):
     rehearse_hours: int
 
 
+class HsmPlan(msgspec.Struct, frozen=True):
+    """Where HSMs are, and how long each may take for a command."""
+
+    links: tuple[Address, ...]
+    timeout_s: float
+
+
 class Config(msgspec.Struct, frozen=True):
     """Everything a node needs to start; `version` names the file's content in every record it decides."""
 
@@ -48,6 +55,7 @@ class Config(msgspec.Struct, frozen=True):
     cutover_s: int  # seconds after midnight, Beijing time
     registry: Registry
     backup: BackupPlan | None = None
+    hsm: HsmPlan | None = None  # without it keys are kept in software
 
 
 class Examined(NamedTuple):
@@ -133,4 +141,5 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         cutover_s=int(node.cutover[:2]) * 3600 + int(node.cutover[3:]) * 60,
         registry=Registry(registry_row(row, draft) for table in TABLES for row in draft.rows[table]),
         backup=_backup_plan(draft, file.backup) if file.backup.to else None,
+        hsm=HsmPlan(tuple(map(address_of, file.hsm.links)), file.hsm.timeout) if file.hsm.links else None,
     )

@@ -15,6 +15,7 @@ from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
 Check = Callable[[Draft], Iterable[Fault]]
 
 TERMINAL_DIALECTS = ("pos",)  # what is served towards terminals
+_HSM_SHARE = 4  # a command is tried twice, and a payment takes two on its way out
 _NAMED_ONCE = ("bank", "merchant", "terminal")
 REFERENCES = (("bin", "bank", "bank"), ("terminal", "merchant", "merchant"))  # table, key, table it names
 _PARENTS = (
@@ -47,7 +48,7 @@ def listen_readable(draft: Draft) -> Iterator[Fault]:
 
 def links_readable(draft: Draft) -> Iterator[Fault]:
     """Every link is host:port."""
-    for row in draft.having("bank", "links"):
+    for row in (*draft.having("bank", "links"), *draft.having("hsm", "links")):
         for item, text in enumerate(row.good["links"]):
             if wrong := read_address(text)[1]:
                 yield row.fault("links", f"{shown(text)} {wrong}", "write it as 10.0.0.1:7001", item)
@@ -125,6 +126,16 @@ def backup_named(draft: Draft) -> Iterator[Fault]:
     for row in draft.having("backup"):
         if row.raw and "to" not in row.raw and not draft.holes:
             yield row.fault("to", "is missing", "write the name of a folder on another disk")
+
+
+def hsm_in_time(draft: Draft) -> Iterator[Fault]:
+    """An HSM's tries fit into what the centre waits for a bank."""
+    for row in draft.having("hsm", "timeout", "links"):
+        for timers in draft.having("timers", "centre"):
+            centre_s = timers.good["centre"]
+            if row.good["links"] and _HSM_SHARE * row.good["timeout"] > centre_s:
+                what = f"{row.good['timeout']:g} s is too long beside timers.centre, {centre_s:g} s"
+                yield row.fault("timeout", what, f"write at most {centre_s / _HSM_SHARE:g}")
 
 
 def institutions_differ(draft: Draft) -> Iterator[Fault]:
@@ -245,4 +256,5 @@ FILE_RULES: tuple[Check, ...] = (
     nothing_idle,
     institutions_differ,
     backup_named,
+    hsm_in_time,
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 import msgspec
 
 from posswitch.base.amount import CNY
-from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
+from posswitch.base.bounds import HSM_LINKS_MAX, LINKS_PER_BANK_MAX, Timers
 from posswitch.base.registry import Limits
 from posswitch.settings.finding import Fault, brief, shown
 from posswitch.settings.places import Path
@@ -36,7 +36,11 @@ _File = Annotated[str, _text(_PLAIN + "{1,1000}", "write the name of a file or f
 _BankName = Annotated[str, _text(_PLAIN + "{1,64}", "write a name of at most 64 characters")]
 _Address = Annotated[str, msgspec.Meta(max_length=300, description="write host:port")]
 _Wrapped = Annotated[
-    str, _text("([0-9A-Fa-f]{2}){1,200}", "write the wrapped key in hex, an even number of digits")
+    str,
+    _text(
+        "(([0-9A-Fa-f]{2}){1,200}|[UT][0-9A-F]{32,48})",
+        "write the wrapped key in hex, an even number of digits, or as the HSM writes it",
+    ),
 ]
 _Words = Annotated[str, _text(_PLAIN + "{0,32}", "write at most 32 characters")]
 _Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
@@ -114,6 +118,19 @@ class BackupTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     rehearse: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 24  # hours
 
 
+class HsmTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[hsm]`; without `links` keys are kept in software."""
+
+    links: Annotated[
+        list[str],
+        msgspec.Meta(
+            max_length=HSM_LINKS_MAX,
+            description=f'list 1 to {HSM_LINKS_MAX} addresses: ["host:port", …]',
+        ),
+    ] = []
+    timeout: Annotated[float, msgspec.Meta(ge=0.05, le=10.0)] = 1.0  # seconds
+
+
 class Tables(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -125,6 +142,7 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     timers: Timers = Timers()
     limits: Limits = Limits()
     backup: BackupTable = BackupTable()
+    hsm: HsmTable = HsmTable()
 
 
 class Row(NamedTuple):

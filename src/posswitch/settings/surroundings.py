@@ -10,11 +10,13 @@ from typing import NamedTuple
 import posswitch
 from posswitch.base.errors import CodecError, ConfigError, CryptoError
 from posswitch.codec import BUILT_IN, Dialect, Message, load_dialect
+from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import SoftHsm, Usage, wrapped_bytes
 from posswitch.settings.address import unbindable
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
+from posswitch.settings.rows import wrapped_key
 from posswitch.settings.rules import Check
 from posswitch.settings.secret import read_secret
 from posswitch.settings.shape import Row, did_you_mean
@@ -65,9 +67,15 @@ def secret_readable(draft: Draft) -> Iterator[Fault]:
 
 
 def keys_whole(draft: Draft) -> Iterator[Fault]:
-    """A wrapped key has the length of one."""
+    """A wrapped key has the form of one, of the HSM that there is."""
+    network = _has_network_hsm(draft)
     for row, name, usage, wrapped in _written_keys(draft):
-        if len(wrapped) not in wrapped_bytes(usage):
+        at_hsm = is_host_key(wrapped)
+        if network and not at_hsm:
+            yield row.fault(name, "is no key of a network HSM", "copy it as the HSM shows it: U…")
+        elif at_hsm and not network:
+            yield row.fault(name, "is a key of a network HSM", "name the HSM in [hsm] links")
+        elif not at_hsm and len(wrapped) not in wrapped_bytes(usage):
             lengths = " or ".join(str(2 * length) for length in wrapped_bytes(usage))
             what = f"has {2 * len(wrapped)} hex digits, a wrapped {usage} has {lengths}"
             clear = len(wrapped) in _CLEAR_BYTES
@@ -97,7 +105,7 @@ def keys_differ(draft: Draft) -> Iterator[Fault]:
     hsm = _hsm(draft)
     first: dict[bytes, _Key] = {}
     for key in (_Key(*one) for one in _written_keys(draft)):
-        value = key.opened(hsm, key.usage) if hsm is not None else None
+        value = key.opened(hsm, key.usage) if hsm is not None else key.wrapped
         before = first.setdefault(value, key) if value is not None else key
         if before is not key:
             what = f"is the same key as {before.row.name(before.name)}"
@@ -219,7 +227,7 @@ def _written_keys(draft: Draft) -> Iterator[tuple[Row, str, Usage, bytes]]:
         for row in draft.having(table):
             for name, usage in names.items():
                 if name in row.good:
-                    yield row, name, usage, bytes.fromhex(row.good[name])
+                    yield row, name, usage, wrapped_key(row.good[name])
 
 
 def _opening(key: _Key, hsm: SoftHsm) -> Usage | None:
@@ -227,7 +235,14 @@ def _opening(key: _Key, hsm: SoftHsm) -> Usage | None:
     return next((usage for usage in Usage if key.opened(hsm, usage) is not None), None)
 
 
+def _has_network_hsm(draft: Draft) -> bool:
+    return any(row.good["links"] for row in draft.having("hsm", "links"))
+
+
 def _hsm(draft: Draft) -> SoftHsm | None:
+    """What opens the keys here: nothing does where they lie in a network HSM."""
+    if _has_network_hsm(draft):
+        return None
     for row in draft.having("node", "secret"):
         try:
             return SoftHsm(read_secret(draft.file(row.good["secret"])), SystemClock().entropy)

@@ -11,8 +11,10 @@ from posswitch.base.bounds import Timers
 from posswitch.base.registry import Address
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.settings.clock import SystemClock
+from posswitch.settings.rows import written_key
 from posswitch.settings.secret import write_secret
 from posswitch.sim.peers.customer import Range
+from posswitch.sim.peers.hsm_box import HsmBox
 from posswitch.sim.peers.terminal import Fitting
 
 HOST = "127.0.0.1"
@@ -112,15 +114,25 @@ def build_city(
     timers: Timers = SHORT_TIMERS,
     node_port: int = 0,
     dialects: Sequence[str] = ("cups",) * len(_BANKS),
+    box: HsmBox | None = None,
+    hsm_links: Sequence[str] = (),
 ) -> City:
-    """Draws keys and ports and writes configuration and secret into `folder`; `seed` shapes the cards."""
+    """Draws keys and ports and writes configuration and secret into `folder`; `seed` shapes the cards.
+
+    With a `box` the keys lie in that HSM, reached at `hsm_links`.
+    """
     entropy = SystemClock().entropy
     city = plan_city(folder, seed, terminals, timers, free_ports(PORTS_NEEDED), dialects, entropy)
     if node_port:
         city = city._replace(node=Address(HOST, node_port))
     root = entropy(32)
     city.books.mkdir(parents=True, exist_ok=True)
-    city.config.write_text(_config(city, SoftHsm(root, entropy)), encoding="utf-8")
+    soft = SoftHsm(root, entropy)
+    wrap = box.wrap if box is not None else soft.wrap
+    text = _config(city, lambda usage, key: written_key(wrap(usage, key)))
+    if hsm_links:
+        text += "\n" + _table("[hsm]", links=list(hsm_links), timeout=timers.centre / 10)
+    city.config.write_text(text, encoding="utf-8")
     write_secret(folder / SECRET_FILE, root)
     return city
 
@@ -170,7 +182,7 @@ def free_ports(count: int) -> list[int]:
     raise OSError("no free ports on the loopback")
 
 
-def _config(city: City, hsm: SoftHsm) -> str:
+def _config(city: City, wrapped: Callable[[Usage, bytes], str]) -> str:
     tables = [
         _table("[node]", id="1", listen=str(city.node), data=DATA_FOLDER, secret=SECRET_FILE,
                acquirer=ACQUIRER, centre=CENTRE),
@@ -185,8 +197,8 @@ def _config(city: City, hsm: SoftHsm) -> str:
                 name_zh=bank.name_zh,
                 name_en=bank.name_en,
                 links=[f"{HOST}:{port}" for port in bank.line_ports],
-                zpk=hsm.wrap(Usage.ZPK, bank.zpk).hex(),
-                zak=hsm.wrap(Usage.ZAK, bank.zak).hex(),
+                zpk=wrapped(Usage.ZPK, bank.zpk),
+                zak=wrapped(Usage.ZAK, bank.zak),
                 dialect=bank.dialect,
                 framing=bank.framing,
             )
@@ -203,7 +215,7 @@ def _config(city: City, hsm: SoftHsm) -> str:
         ]
     tables += [_table("[[merchant]]", **shop._asdict()) for shop in city.merchants]
     tables += [
-        _table("[[terminal]]", id=row.terminal, merchant=row.merchant, tmk=hsm.wrap(Usage.TMK, row.tmk).hex())
+        _table("[[terminal]]", id=row.terminal, merchant=row.merchant, tmk=wrapped(Usage.TMK, row.tmk))
         for row in city.fittings
     ]
     return "\n".join(tables)

@@ -107,6 +107,7 @@ class HsmBox:
         self._at: Address | None = None
         self._hosts: dict[_Host, None] = {}
         self.mood = Mood.WELL
+        self.deaf_to: frozenset[bytes] = frozenset()  # commands that it leaves unanswered
         self.counts: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -146,7 +147,8 @@ class HsmBox:
     def answered(self, host: "_Host", payload: bytes) -> None:
         """One request comes in; its answer goes out as the mood has it."""
         self.counts["asked"] += 1
-        if self.mood is Mood.SILENT:
+        code = payload[_HEADER_BYTES : _HEADER_BYTES + 2]
+        if self.mood is Mood.SILENT or code in self.deaf_to:
             return
         answer = payload[:_HEADER_BYTES] + self.answer(payload[_HEADER_BYTES:])
         if self.mood is Mood.SLOW:
