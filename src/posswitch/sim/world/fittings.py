@@ -1,15 +1,14 @@
-"""What a world puts around the real parts: books in memory, vitals nobody reads, a brittle HSM, a file-less
+"""What a world puts around the real parts: books in memory, vitals nobody reads, a file-less
 configuration."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from posswitch.base.bounds import RESTORED_DOUBT_NS
-from posswitch.base.errors import HsmDown
 from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Row, Terminal
-from posswitch.crypto.hsm import Command, PosMacFits, SoftHsm, TranslatePin, Usage, ZoneMac
+from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.edge.vitals import Vitals
@@ -20,6 +19,7 @@ from posswitch.scheme.numbers import RRN_SERIALS
 from posswitch.settings.config import Config
 from posswitch.sim.city import ACQUIRER, CARD_DAILY_MINOR, CENTRE, HOST, City
 from posswitch.sim.peers.book import Book
+from posswitch.sim.peers.hsm_box import HsmBox
 
 FOLDER = Path("/world")
 _TO_WRAP = 200  # records until reference numbers begin anew
@@ -66,7 +66,7 @@ class _NoDrift:
         pass
 
 
-def config_of(city: City, hsm: SoftHsm) -> Config:
+def config_of(city: City, hsm: SoftHsm | HsmBox) -> Config:
     """What a node of this city starts from."""
     rows: list[Row] = []
     for bank in city.banks:
@@ -89,21 +89,6 @@ def config_of(city: City, hsm: SoftHsm) -> Config:
         cutover_s=CUTOVER_S,
         registry=Registry(rows),
     )
-
-
-class BrittleHsm(SoftHsm):
-    """Refuses what a payment needs when `broken` says so."""
-
-    broken: Callable[[], bool]
-
-    def do(self, command: Command) -> object:
-        """See SoftHsm."""
-        if isinstance(command, _NEEDED) and self.broken():
-            raise HsmDown("the HSM does not answer")
-        return super().do(command)
-
-
-_NEEDED = (PosMacFits, TranslatePin, ZoneMac)  # what stops a payment before it is sent
 
 
 def age(disk: Disk, vault: Vault, node: str, now_ns: int) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import apsw
 
 from posswitch.base.moment import NS_PER_S
-from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.node import Node, Ports
 from posswitch.edge.start import journal_key
@@ -22,8 +21,9 @@ from posswitch.sim.streets import Streets
 from posswitch.sim.world.clock import WorldClock
 from posswitch.sim.world.disk import Disk
 from posswitch.sim.world.faults import draw
-from posswitch.sim.world.fittings import CUTOVER_S, FOLDER, BrittleHsm, Gauges, Page, age, config_of
+from posswitch.sim.world.fittings import CUTOVER_S, FOLDER, Gauges, Page, age, config_of
 from posswitch.sim.world.intruder import unseen_at_start
+from posswitch.sim.world.keyroom import Keyroom
 from posswitch.sim.world.loop import Gone, WorldLoop
 from posswitch.sim.world.net import Pipe
 from posswitch.sim.world.onlooker import Onlooker
@@ -34,7 +34,6 @@ _HALF_DEAD_S_MAX = 3 * SHORT_TIMERS.echo + 6.0  # what still comes late, idle, t
 _RELINKED_S = 6.0  # the longest pause before a link is dialled again, and its sign-on
 _LAST_TERMINALS, _LAST_TPS, _LAST_S = 6, 40.0, 0.5  # where the last customers come, and how many
 _LOG = f"{FOLDER / DATABASE}-wal"
-_HSM_REFUSES_RATE = 0.5  # of what it is asked while it fails: it may take a MAC and then refuse the PIN
 _AGAIN_RATE = 0.2  # starts during which the node dies again
 _MANNERLY = frozenset({APPROVE.name, DECLINE.name, ACK.name})
 _FUSED = frozenset({"kill", "power-cut"})  # counted when they happen
@@ -62,7 +61,8 @@ class World:
             FOLDER, seed, self.mix.terminals, SHORT_TIMERS, ports, MIXED_DIALECTS, self.entropy.randbytes
         )
         self.vault = Vault(self._root, self.entropy.randbytes)
-        self.config = config_of(self.city, SoftHsm(self._root, self.entropy.randbytes))
+        self.keyroom = Keyroom(self._root, seed, self.entropy, network=self.mix.network_hsm)
+        self.config = config_of(self.city, self.keyroom.keeper)
         self.begin_ns = _CUTOVER_NS - int(self.mix.seconds_to_cutover * NS_PER_S)
         self.onlooker = Onlooker(int(SHORT_TIMERS.centre * NS_PER_S))
         self.tricks = self._page(Path("tricks"))
@@ -81,7 +81,6 @@ class World:
         self._disk_error_left = 0
         self._spares_writes = False  # only a sync fails
         self._disk_failed = False  # in this life
-        self._hsm_broken = False
         self.disk.before = self._step
         self.loop.net.loop_step = lambda: self._step("")
 
@@ -128,6 +127,7 @@ class World:
     async def _story(self) -> None:
         streets, loop = self.streets, self.loop
         await streets.open()
+        await self.keyroom.open()
         for terminal in streets.terminals:
             if isinstance(terminal, Rogue):
                 terminal.tempt(self.tricks, vanishes=self.mix.vanishing)
@@ -242,8 +242,7 @@ class World:
             self.counts["crash-at-start"] += 1
         machine_ns = self.wall_ns() + self._machine_off_ns
         clock = WorldClock(self.loop, machine_ns, self.entropy)
-        hsm = BrittleHsm(self._root, clock.entropy)
-        hsm.broken = lambda: self._hsm_broken and self.entropy.random() < _HSM_REFUSES_RATE
+        hsm = self.keyroom.hsm(clock)
         if self.mix.aged and self._lives == 1:
             age(self.disk, self.vault, self.config.node, self.begin_ns)
             self.counts["numbers-wrap"] += 1
@@ -319,7 +318,7 @@ class World:
         self._fuse = 0
         self._disk_error = None
         self._make_room()
-        self._hsm_broken = False
+        self.keyroom.mend()
         self.streets.heal()
 
     def _after(self, seconds: float, what: Callable[[], None]) -> None:
@@ -371,11 +370,7 @@ class World:
         self.entropy.choice(self.streets.terminals).hang_up()
 
     def _hsm_fails(self) -> None:
-        self._hsm_broken = True
-        self._after(self.entropy.uniform(0.05, 1.0), self._mend_hsm)
-
-    def _mend_hsm(self) -> None:
-        self._hsm_broken = False
+        self._after(self.keyroom.fail(), self.keyroom.mend)
 
 
 _STRIKES: dict[str, Callable[[World], None]] = {
