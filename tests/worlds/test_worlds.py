@@ -1,5 +1,6 @@
 """Whole worlds: nothing is lost in them, they are the same for everybody, and planted bugs are seen."""
 
+import gc
 import json
 import os
 import random
@@ -21,6 +22,7 @@ from posswitch.journal.sqlite import Journal
 from posswitch.sim.peers.tricks import TRICKS
 from posswitch.sim.world import world
 from posswitch.sim.world.faults import MIDNIGHT_S, Strike, draw
+from posswitch.sim.world.loop import WorldLoop
 from posswitch.sim.world.run import explained, hushed, many, summary
 from posswitch.sim.world.world import World
 
@@ -177,3 +179,12 @@ def test_a_clock_that_is_set_back_over_midnight_spoils_no_receipt(monkeypatch, s
     )
     monkeypatch.setattr(world, "draw", lambda entropy: mix)
     assert summary(many([seed], 300))["violations"] == []
+
+
+@pytest.mark.parametrize("seed", [8, 12])
+def test_nothing_is_left_of_a_world(seed):
+    """Ten thousand of them must fit into a machine: SQLite holds files where no collector looks."""
+    told, _ = explained(seed, 100, tell=False)
+    assert told.transactions
+    left = [one for one in gc.get_objects() if isinstance(one, World | WorldLoop)]
+    assert left == []

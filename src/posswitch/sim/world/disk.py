@@ -136,9 +136,14 @@ class Disk:
             raise apsw.IOError("this life is over")
 
     def close(self) -> None:
-        """Unregisters it from SQLite; what is still open may be closed in peace."""
+        """Unregisters it from SQLite; what is still open may be closed in peace.
+
+        SQLite's hold on open files is out of the garbage collector's sight: they must lead nowhere.
+        """
         self._buried = True
         self.writer = None
+        self.before = lambda what: None
+        self.lives = lambda life: False
         self._vfs.unregister()
 
     # journal.disk.Disk

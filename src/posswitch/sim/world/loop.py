@@ -225,3 +225,5 @@ class WorldLoop(asyncio.AbstractEventLoop):
         for task in self._tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._tasks.clear()
+        self._ready.clear()
+        self._later.clear()
