@@ -105,6 +105,16 @@ def tdes_decrypt(key: bytes, data: bytes) -> bytes:
     return TDES.decrypt(key, data)
 
 
+def kcv(key: bytes, length: int = 4) -> bytes:
+    """The left `length` bytes of eight zero bytes encrypted by DES (X9.24-1); CryptoError on a wrong length.
+
+    Key 0123456789ABCDEF, 3 bytes → D5D44F.
+    """
+    if not 1 <= length <= BLOCK_BYTES:
+        raise CryptoError("key check value: must be 1 to 8 bytes")
+    return TDES.encryptor(key)(bytes(BLOCK_BYTES))[:length]
+
+
 class CheckValue(msgspec.Struct, frozen=True):
     """How a key is named by a few bytes: over zeros, in full, and how many bytes are usual."""
 
@@ -114,7 +124,7 @@ class CheckValue(msgspec.Struct, frozen=True):
 
 
 CHECK_VALUES: Mapping[str, CheckValue] = {
-    "tdes": CheckValue(lambda key: TDES.encrypt(key, bytes(8)), 3, 8),  # X9.24-1
+    "tdes": CheckValue(lambda key: kcv(key, 8), 3, 8),  # X9.24-1
     "aes": CheckValue(lambda key: AES.cmac(key, bytes(16)), 5, 16),  # X9.24-3, X9.143
     "aes-ecb": CheckValue(lambda key: AES.encrypt(key, bytes(16)), 3, 16),  # older systems
     "sm4": CheckValue(lambda key: SM4.encrypt(key, bytes(16)), 4, 16),
@@ -133,14 +143,6 @@ def check_value(method: str, key: bytes, length: int | None = None) -> bytes:
     if not 1 <= length <= row.bytes_max:
         raise CryptoError(f"key check value: must be 1 to {row.bytes_max} bytes")
     return row.whole(key)[:length]
-
-
-def kcv(key: bytes, length: int = 4) -> bytes:
-    """The left `length` bytes of eight zero bytes encrypted by DES (X9.24-1); CryptoError on a wrong length.
-
-    Key 0123456789ABCDEF, 3 bytes → D5D44F.
-    """
-    return check_value("tdes", key, length)
 
 
 def odd_parity(key: bytes) -> bytes:

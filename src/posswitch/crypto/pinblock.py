@@ -137,7 +137,7 @@ def encode_iso0(pin: str, pan: str) -> bytes:
     PIN 1234, PAN 4012345678909 → 041274EDCBA9876F.
     """
     field = f"0{len(_pin(pin)):x}{pin}{_FILLER}"[:16]
-    return (int(field, 16) ^ _pan_field(pan)).to_bytes(8, "big")
+    return (int(field, 16) ^ int(pan_digits(pan)[-13:-1], 16)).to_bytes(8, "big")
 
 
 def decode_iso0(block: bytes, pan: str) -> str:
@@ -147,7 +147,7 @@ def decode_iso0(block: bytes, pan: str) -> str:
     """
     if len(block) != 8:
         raise CryptoError("PIN block: must be 8 bytes")
-    field = f"{int.from_bytes(block, 'big') ^ _pan_field(pan):016x}"
+    field = f"{int.from_bytes(block, 'big') ^ int(pan_digits(pan)[-13:-1], 16):016x}"
     end = _PIN_END.get(field[:2], 0)
     pin = field[2:end]
     if not pin.isdigit() or field[end:] != _FILLER[end:]:

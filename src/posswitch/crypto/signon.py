@@ -42,6 +42,7 @@ LAYOUTS: Mapping[str, tuple[_Slot, ...]] = {
     DOUBLE: _DOUBLE,
     DOUBLE_AND_TRACK: (*_DOUBLE, _Slot("track", 16, (16,))),
 }
+_OF_LENGTH = {sum(slot.room_bytes + _CHECK_BYTES for slot in slots): slots for slots in LAYOUTS.values()}
 
 
 def field_bytes(asked: str) -> int:
@@ -71,7 +72,7 @@ def open_working_keys(tmk: bytes, f62: bytes) -> WorkingKeys:
 
     CryptoError when there is none of that length, or a key does not fit its check value.
     """
-    layout = next((slots for asked, slots in LAYOUTS.items() if field_bytes(asked) == len(f62)), None)
+    layout = _OF_LENGTH.get(len(f62))
     if layout is None:
         raise CryptoError("field 62: must have 24, 40 or 60 bytes")
     keys, at = {}, 0
