@@ -18,7 +18,7 @@ from posswitch.crypto.ciphers import (
     tdes_encrypt,
     xor,
 )
-from posswitch.crypto.mac import MACS, PADDINGS, cmac, cup_mac, iso9797_3, x99, x919
+from posswitch.crypto.mac import MACS, PADDINGS, cup_mac, iso9797_3, x99, x919
 from posswitch.crypto.pinblock import PinFormat, decode_iso0, encode_iso0
 from posswitch.crypto.signon import open_f62, pack_f62
 
@@ -108,10 +108,10 @@ OPERATIONS = {
     "x919": lambda key, text: x919(key, padded(text)),
     "iso9797_3": alg3,
     "tdes_cbc_mac": lambda key, text: whole_mac("tdes-cbc", key, text),
-    "aes_cmac": lambda key, text: cmac(AES, key, unhex(text)),
+    "aes_cmac": lambda key, text: AES.cmac(key, unhex(text)),
     "sm4_encrypt": sm4_rounds,
     "sm4_cbc": lambda key, text: SM4.encrypt_cbc(key, *map(unhex, text.split())),
-    "sm4_cmac": lambda key, text: cmac(SM4, key, unhex(text)),
+    "sm4_cmac": lambda key, text: SM4.cmac(key, unhex(text)),
     "sm4_cbc_mac": lambda key, text: whole_mac("sm4-cbc", key, text),
     "pin_iso0": lambda _, text: encode_iso0(*text.split()),
     "pin_iso0_encrypted": lambda key, text: tdes_encrypt(key, encode_iso0(*text.split())),

@@ -106,6 +106,11 @@ def test_a_terminal_that_counts_is_ok_until_it_jumps(scheme, start, steps):
     assert judge_counter(scheme, new, old, steps) is Verdict.BACK
 
 
+def test_a_terminal_may_have_been_out_of_sight_for_a_thousand_transactions():
+    assert judge_counter(TDES_DUKPT, 1, 1001) is Verdict.OK
+    assert judge_counter(TDES_DUKPT, 1, 1002) is Verdict.JUMPED
+
+
 def by_the_book(bdk, ksn):
     """X9.24-1 annex A once more, with numbers instead of bytes."""
     device, counter = int.from_bytes(ksn, "big") >> 21 << 21, int.from_bytes(ksn, "big") & 0x1FFFFF

@@ -6,6 +6,7 @@ from math import comb
 
 import msgspec
 
+from posswitch.base.bounds import DUKPT_JUMP_MAX
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import AES, TDES, xor
 
@@ -67,7 +68,7 @@ class Verdict(StrEnum):
     JUMPED = "jumped"  # another terminal, or this one was reset or tried out
 
 
-def judge_counter(scheme: Scheme, old: int, new: int, jump_max: int) -> Verdict:
+def judge_counter(scheme: Scheme, old: int, new: int, jump_max: int = DUKPT_JUMP_MAX) -> Verdict:
     """Whether `new` may follow `old` (0 before the first): later, and by at most `jump_max` transactions.
 
     Counters that terminals leave out are no transactions: with triple DES 0FFC00 and 100000 are neighbours.
