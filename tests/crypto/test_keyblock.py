@@ -285,3 +285,93 @@ def test_the_longest_block_opens():
     block = wrap(KBPK[:16], header, KEY, bytes)
     assert len(block) <= keyblock.BLOCK_CHARS_MAX
     assert unwrap(KBPK[:16], block, PIN_KEY) == (header, KEY)
+
+
+# A block whose MAC is right and whose inside is not: only its maker can write one.
+
+
+def forged(clear):
+    header = Header("B", "K0", "H", "N", "E")
+    text = f"B{16 + 2 * len(clear) + 16:04d}K0HN00E0000"
+    sealed, mac = keyblock._METHODS["B"].seal(keyblock._METHODS["B"], KBPK[:16], text.encode(), clear)
+    return text + (sealed + mac).hex().upper(), expected_of(header)
+
+
+def test_a_forged_block_is_one_but_for_its_inside():
+    block, expected = forged((14 * 8).to_bytes(2, "big") + KEY[:14])
+    assert unwrap(KBPK[:16], block, expected)[1] == KEY[:14]
+
+
+@pytest.mark.parametrize("bits", [0, 7, 15 * 8, 14 * 8 + 1, 0xFFFF], ids=str)
+def test_a_key_length_that_is_not_in_the_block_is_refused(bits):
+    block, expected = forged(bits.to_bytes(2, "big") + KEY[:14])
+    assert refusal(KBPK[:16], block, expected) == "key block: damaged, or wrapped under another key"
+
+
+@pytest.mark.parametrize(
+    ("version", "algorithm", "size", "hide", "chars"),
+    [
+        ("A", "T", 16, False, 72),  # as long as the published ones
+        ("B", "T", 16, False, 80),
+        ("D", "A", 16, False, 112),
+        ("D", "A", 16, True, 144),
+        ("B", "T", 24, True, 96),
+        ("B", "H", 6, False, 48),  # 2 and 6 bytes are one cipher block
+        ("B", "H", 7, False, 64),
+    ],
+)
+def test_a_block_is_no_longer_than_it_must_be(version, algorithm, size, hide, chars):
+    kbpk = KBPK[: LENGTHS[version][-1]]
+    assert len(wrap(kbpk, Header(version, "P0", algorithm, "E", "E"), KBPK[:size], bytes, hide)) == chars
+
+
+MALFORMED = {
+    "X0072P0TE00E0000" + "0" * 56: "at character 1: no header of a key block in version A, B, C or D",
+    "A0073P0TE00E0000" + "0" * 56: "at character 2: the length is not the block's",
+    "A0073P0TE00E0000" + "0" * 57: "at character 2: the length must be whole cipher blocks",
+    "A0072P0TE00E0100KS18" + "0" * 52: None,
+    "A0072P0TE00E0100KS38" + "0" * 52: None,  # to the end of the block
+    "A0072P0TE00E0100KS39"
+    + "0" * 52: "at character 19: the length of an optional block is not within the block",
+    "A0072P0TE00E0100KS03"
+    + "0" * 52: "at character 19: the length of an optional block is not within the block",
+    "A0072P0TE00E0100KS04" + "0" * 52: None,
+    "A0072P0TE00E0100KS000107" + "0" * 48: (
+        "at character 19: the length of an optional block is not within the block"
+    ),
+    "A0072P0TE00E0100KS000108" + "0" * 48: None,
+    "A0072P0TE00E0100KS00020009" + "0" * 46: (
+        "at character 19: the length of an optional block is not within the block"
+    ),
+    "A0072P0TE00E0100KS0002000A" + "0" * 46: None,
+    "A0072P0TE00E0100k1" + "0" * 54: "at character 17: an optional block must begin with its id",
+    "A0072P0TE00E0200KS04KS04" + "0" * 48: "at character 17: an optional block comes twice",
+    "A0072P0TE00E0200KS04KC03" + "0" * 48: (
+        "at character 23: the length of an optional block is not within the block"
+    ),
+    "A0072P0TE00E0000" + "0" * 55 + "\x7f": "must be at most 9999 printable characters",
+    "A" * 10_000: "must be at most 9999 printable characters",
+}
+
+
+@pytest.mark.parametrize(("block", "said"), MALFORMED.items(), ids=[text[:28] for text in MALFORMED])
+def test_a_malformed_header_is_named_with_its_place(block, said):
+    if said is None:
+        assert read_header(block)
+    else:
+        with pytest.raises(CryptoError, match=said):
+            read_header(block)
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ("A0072P0TE00E0000" + "0" * 47 + "f" + "0" * 8, "17: key and MAC must be hex digits in capitals"),
+        ("A0024P0TE00E0000" + "0" * 8, "17: the encrypted key must be whole cipher blocks"),
+        ("A0032P0TE00E0000" + "0" * 16, "17: the encrypted key must be whole cipher blocks"),
+        ("A0040P0TE00E0000" + "0" * 24, "damaged"),
+        ("A0040P0TE00E0100KS14" + "0" * 20, "37: the encrypted key must be whole cipher blocks"),
+    ],
+)
+def test_a_malformed_key_is_named_with_its_place(block, said):
+    assert said in refusal(KBPK[:16], block)

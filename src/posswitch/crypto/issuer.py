@@ -8,7 +8,7 @@ from itertools import chain
 
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import TDES, odd_parity, xor
-from posswitch.crypto.mac import pad_bit, x919
+from posswitch.crypto.mac import RetailMac, pad_bit
 from posswitch.crypto.pinblock import pan_digits
 
 _HEX = "0123456789abcdef"
@@ -76,7 +76,7 @@ def emv_session_key(icc_key16: bytes, counter: bytes) -> bytes:
 
 def arqc(session_key16: bytes, data: bytes) -> bytes:
     """The 8-byte cryptogram of a request over the card's data (EMV book 2, 8.1.2)."""
-    return x919(session_key16, pad_bit(data))
+    return RetailMac(session_key16).mac(pad_bit(data))
 
 
 def arpc_1(session_key16: bytes, request: bytes, response_code: bytes) -> bytes:
@@ -96,7 +96,7 @@ def arpc_2(session_key16: bytes, request: bytes, status: bytes, proprietary: byt
     """
     if len(request) != 8 or len(status) != 4 or len(proprietary) > 8:
         raise CryptoError("ARPC: needs a cryptogram of 8, a status of 4, at most 8 proprietary bytes")
-    return x919(session_key16, pad_bit(request + status + proprietary))[:4]
+    return RetailMac(session_key16).mac(pad_bit(request + status + proprietary))[:4]
 
 
 def _decimal(block: bytes, count: int) -> str:

@@ -142,6 +142,9 @@ class RetailMac:
         return self._encrypt_last(_BLOCK.pack(last ^ self._head.chain(blocks[:-BLOCK_BYTES])))
 
 
+# For keys that come again: their contexts are kept. A key of one transaction has no place here.
+
+
 def cup_mac(key: bytes, data: bytes) -> bytes:
     """Field 64 over zero-padded `data`, 8 ASCII hex characters; CryptoError unless the key has 8 or 16."""
     return _cup(key).mac(data)
@@ -174,7 +177,7 @@ def iso9797_3(key: bytes, key2: bytes, data: bytes) -> bytes:
     The chain under `key` ends with a decryption under `key2` and an encryption under `key`; with the halves
     of one 16-byte key this is `x919`. CryptoError on a key length.
     """
-    return tdes_encrypt(key, tdes_decrypt(key2, _cbc(key, get_ident()).mac(data)))
+    return tdes_encrypt(key, tdes_decrypt(key2, CbcMac(key).mac(data)))
 
 
 def pad_zeros(data: bytes, block_bytes: int = BLOCK_BYTES) -> bytes:

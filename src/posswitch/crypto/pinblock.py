@@ -31,6 +31,9 @@ class PinFormat(StrEnum):
     CUP_1 = "cup-1"  # field 53 begins with 1
 
 
+_ISO_0 = PinFormat.ISO_0
+
+
 class _Layout(msgspec.Struct, frozen=True):
     nibble: str
     fill: str  # the digits that may stand behind the PIN
@@ -72,11 +75,11 @@ def translate(
 
     CryptoError when the table has no such translation, or the block is not of its format and this PAN.
     """
-    if not may_translate(from_, to):
-        raise CryptoError(f"PIN block: {from_} may not become {to}")
-    if to is PinFormat.ISO_0 is from_:
+    if to is _ISO_0 is from_:  # the payment path
         decode_iso0(block, pan)
         return block
+    if not may_translate(from_, to):
+        raise CryptoError(f"PIN block: {from_} may not become {to}")
     return encode(to, decode(from_, block, pan), pan, entropy)
 
 
