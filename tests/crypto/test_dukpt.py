@@ -1,6 +1,7 @@
 """DUKPT: one key a transaction, the rules of counters, and what a counter tells of its terminal."""
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,6 +144,42 @@ def test_a_transaction_key_is_its_definition(bdk, device, counter):
     else:
         with pytest.raises(CryptoError):
             tdes_transaction_key(tdes_initial_key(bdk, ksn), ksn)
+
+
+def derived_by_the_book(key, usage, kind, bits, left, right):
+    """X9.24-3: version 01, block, usage, algorithm, bits, and 8 bytes that depend on the key's place."""
+    found = b""
+    for block in range(-(-bits // 128)):
+        number = 1 << 120 | block + 1 << 112 | usage << 96 | kind << 80 | bits << 64 | left << 32 | right
+        encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+        found += encryptor.update(number.to_bytes(16, "big"))
+    return found[: bits // 8]
+
+
+@given(
+    st.binary(min_size=32, max_size=32),
+    st.binary(min_size=8, max_size=8),
+    st.integers(0, (1 << 32) - 1),
+    st.sampled_from(((16, 2), (24, 3), (32, 4))),
+    st.sampled_from(KeyUse),
+)
+def test_an_aes_working_key_is_its_definition(bdk, ikid, counter, size, use):
+    length, kind = size
+    while counter.bit_count() > AES_DUKPT.ones_max:
+        counter &= counter - 1
+    counter = counter or 1
+    left, right = int.from_bytes(ikid[:4], "big"), int.from_bytes(ikid[4:], "big")
+    key = derived_by_the_book(bdk[:length], 0x8001, kind, length * 8, left, right)
+    assert aes_initial_key(bdk[:length], ikid) == key
+    for place in range(31, -1, -1):
+        if counter >> place & 1:
+            so_far = counter >> place << place
+            key = derived_by_the_book(key, 0x8000, kind, length * 8, right, so_far)
+    expected = derived_by_the_book(key, int(use, 16), kind, length * 8, right, counter)
+    ksn = ikid + counter.to_bytes(4, "big")
+    derivation = aes_derivation_key(aes_initial_key(bdk[:length], ikid), ksn)
+    assert derivation == key
+    assert aes_working_key(derivation, ksn, use) == expected
 
 
 def test_neither_purposes_nor_transactions_share_a_key():
