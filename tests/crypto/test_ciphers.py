@@ -111,3 +111,17 @@ def test_a_refusal_names_the_lengths():
         TDES.encryptor(bytes(7))
     with pytest.raises(CryptoError, match=r"^SM4 key: must be 16 bytes$"):
         SM4.encryptor(bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("method", "usual", "longest"), [("tdes", 3, 8), ("aes", 5, 16), ("aes-ecb", 3, 16), ("sm4", 4, 16)]
+)
+def test_a_check_value_has_as_many_bytes_as_asked(method, usual, longest):
+    key = bytes(range(16))
+    whole = check_value(method, key, longest)
+    assert len(whole) == longest
+    assert check_value(method, key) == whole[:usual]
+    assert check_value(method, key, 1) == whole[:1]
+    with pytest.raises(CryptoError, match=f"1 to {longest} bytes"):
+        check_value(method, key, longest + 1)
+    assert kcv(key, 1) == kcv(key, 8)[:1]

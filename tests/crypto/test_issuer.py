@@ -33,6 +33,11 @@ def test_pin_values_agree_with_psec(key, pan, index, pin):
     assert issuer.pvv(key, pan, index, pin) == psec.pin.generate_visa_pvv(key, index, pin, pan)
 
 
+@given(keys16, pans, of(1), st.text(digits, min_size=5, max_size=12))
+def test_a_longer_pin_counts_with_its_first_four_digits(key, pan, index, pin):
+    assert issuer.pvv(key, pan, index, pin) == issuer.pvv(key, pan, index, pin[:4])
+
+
 @given(keys16, st.text(digits, min_size=1, max_size=16), of(16), st.text(digits, min_size=4, max_size=16))
 def test_ibm_3624_agrees_with_psec(key, validation, table, offset):
     theirs = psec.pin.generate_ibm3624_pin(key, table, offset, validation, 0, len(validation), "F")
@@ -81,6 +86,9 @@ REFUSED = {
     "PIN of 3": lambda: issuer.pvv(KEY, PAN, "1", "123"),
     "Arabic PIN": lambda: issuer.pvv(KEY, PAN, "1", "١٢٣٤"),
     "table of 15": lambda: issuer.ibm3624_pin(KEY, PAN, "1" * 15),
+    "table of 17": lambda: issuer.ibm3624_pin(KEY, PAN, "1" * 17),
+    "validation data of 17": lambda: issuer.ibm3624_pin(KEY, PAN + "1", "1" * 16),
+    "offset of 17": lambda: issuer.ibm3624_pin(KEY, PAN, "1" * 16, "0" * 17),
     "no validation data": lambda: issuer.ibm3624_pin(KEY, "", "1" * 16),
     "offset of 3": lambda: issuer.ibm3624_pin(KEY, PAN, "1" * 16, "000"),
     "sequence number of 1": lambda: issuer.icc_master_key(KEY, PAN, "1"),
