@@ -32,7 +32,7 @@ from posswitch.scheme.settlement import (
 )
 from posswitch.settings.config import load_config
 
-from . import archived, recorded, seeds, switchboard
+from . import archived, key_blocks, recorded, seeds, switchboard
 from .behind import heard, let_in
 from .checks import masked, planted, sane, unpacked
 from .dialect_files import DIALECTS, place
@@ -226,6 +226,8 @@ TARGETS: dict[str, Target] = {
     "decode": Target(_decode, _typed_seeds),
     "settlement": Target(_settlement, _settlement_seeds),
     "segment": Target(archived.opened, archived.segments),
+    "key-block": Target(key_blocks.unwrapped, key_blocks.blocks),
+    "working-keys": Target(key_blocks.signed_on, key_blocks.fields),
     "admission": Target(let_in, _terminal_seeds),
     "hearing": Target(heard, seeds.from_banks),
     "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS, cost=10),

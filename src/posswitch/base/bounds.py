@@ -35,6 +35,7 @@ RESTORED_DOUBT_NS = 48 * 3600 * 1_000_000_000  # how long a reversal of nothing 
 _SECONDS_MAX = 1_000_000
 PLANS_MAX = 1024  # compiled bitmaps a dialect remembers
 KEY_CONTEXTS_MAX = 4096  # opened keys the software HSM remembers
+DUKPT_JUMP_MAX = 1000  # transactions of a terminal that the centre may not have seen
 
 
 class Timers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,20 +1,41 @@
-"""Message authentication: the Chinese POS ECB-MAC (field 64), X9.9 and X9.19 (field 128)."""
+"""Message authentication: every MAC that fields 64 and 128 may carry, as one table by name."""
 
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from hmac import compare_digest
 from struct import Struct
 from threading import get_ident
+from typing import Protocol
 
+import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.cmac import CMAC
 
 from posswitch.base.bounds import KEY_CONTEXTS_MAX
 from posswitch.base.errors import CryptoError
-from posswitch.crypto.ciphers import BLOCK_BYTES, ecb_encryptor, triple_des
+from posswitch.crypto.ciphers import (
+    AES,
+    BLOCK_BYTES,
+    SM4,
+    BlockCipher,
+    Blocks,
+    ecb_encryptor,
+    tdes_decrypt,
+    tdes_encrypt,
+    triple_des,
+)
 
 _BLOCK = Struct(">Q")
 _BLOCK_BITS = BLOCK_BYTES * 8
 _BLOCK_MASK = (1 << _BLOCK_BITS) - 1
+
+
+class Mac(Protocol):
+    """A MAC of one key, its cipher kept open; for one thread."""
+
+    def mac(self, data: bytes) -> bytes:
+        """The MAC over `data`, whole."""
 
 
 class CupMac:
@@ -64,7 +85,40 @@ class CbcMac:
 
     def mac(self, data: bytes) -> bytes:
         """8 bytes over zero-padded `data`."""
-        return _BLOCK.pack(self.chain(_zero_padded(data)))
+        return _BLOCK.pack(self.chain(pad_zeros(data)))
+
+
+class WideCbcMac:
+    """CBC-MAC (ISO 9797-1 algorithm 1) of a cipher with blocks of 16 bytes, kept open; for one thread."""
+
+    __slots__ = ("_carried", "_encrypt")
+
+    def __init__(self, cipher: BlockCipher, key: bytes) -> None:
+        self._encrypt = Cipher(cipher.of(key), CBC(bytes(16))).encryptor().update
+        self._carried = 0  # as in CbcMac
+
+    def mac(self, data: bytes) -> bytes:
+        """16 bytes over zero-padded `data`."""
+        blocks = pad_zeros(data, 16)
+        first = int.from_bytes(blocks[:16], "big") ^ self._carried
+        last = self._encrypt(first.to_bytes(16, "big") + blocks[16:])[-16:]
+        self._carried = int.from_bytes(last, "big")
+        return last
+
+
+class CipherMac:
+    """CMAC (NIST SP 800-38B; with AES RFC 4493) of one key, kept open; it pads by itself."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, cipher: BlockCipher, key: bytes) -> None:
+        self._keyed = CMAC(cipher.of(key))
+
+    def mac(self, data: bytes) -> bytes:
+        """One block over `data`."""
+        context = self._keyed.copy()  # half of what a new one costs
+        context.update(data)
+        return context.finalize()
 
 
 class RetailMac:
@@ -83,9 +137,12 @@ class RetailMac:
 
     def mac(self, data: bytes) -> bytes:
         """8 bytes over zero-padded `data`."""
-        blocks = _zero_padded(data)
+        blocks = pad_zeros(data)
         (last,) = _BLOCK.unpack_from(blocks, len(blocks) - BLOCK_BYTES)
         return self._encrypt_last(_BLOCK.pack(last ^ self._head.chain(blocks[:-BLOCK_BYTES])))
+
+
+# For keys that come again: their contexts are kept. A key of one transaction has no place here.
 
 
 def cup_mac(key: bytes, data: bytes) -> bytes:
@@ -112,6 +169,30 @@ def x919(key: bytes, data: bytes) -> bytes:
 def folded(data: bytes) -> bytes:
     """What the POS ECB-MAC encrypts: the blocks of zero-padded `data` xored together, 16 ASCII hex digits."""
     return b"%016X" % _fold(data)
+
+
+def iso9797_3(key: bytes, key2: bytes, data: bytes) -> bytes:
+    """ISO 9797-1 algorithm 3 with a DES or triple DES key each, 8 bytes over zero-padded `data`.
+
+    The chain under `key` ends with a decryption under `key2` and an encryption under `key`; with the halves
+    of one 16-byte key this is `x919`. CryptoError on a key length.
+    """
+    return tdes_encrypt(key, tdes_decrypt(key2, CbcMac(key).mac(data)))
+
+
+def pad_zeros(data: bytes, block_bytes: int = BLOCK_BYTES) -> bytes:
+    """`data` filled with zeros to whole blocks, at least one (ISO 9797-1 padding method 1)."""
+    if data and len(data) % block_bytes == 0:
+        return data
+    return data + bytes(block_bytes - len(data) % block_bytes)
+
+
+def pad_bit(data: bytes, block_bytes: int = BLOCK_BYTES) -> bytes:
+    """`data`, the byte 80, and zeros to whole blocks (ISO 9797-1 padding method 2).
+
+    What is padded so is whole, method 1 leaves it alone: any MAC here takes it.
+    """
+    return pad_zeros(data + b"\x80", block_bytes)
 
 
 def same(left: bytes, right: bytes) -> bool:
@@ -147,8 +228,63 @@ def _fold(data: bytes) -> int:
     return number & _BLOCK_MASK
 
 
-def _zero_padded(data: bytes) -> bytes:
-    """`data` filled with zeros to whole blocks, at least one (ISO 9797-1 padding method 1)."""
-    if data and len(data) % BLOCK_BYTES == 0:
-        return data
-    return data + bytes(BLOCK_BYTES - len(data) % BLOCK_BYTES)
+PADDINGS: Mapping[int, Callable[[bytes, int], bytes]] = {1: pad_zeros, 2: pad_bit}
+
+# How a field of eight bytes shows a MAC; `written` is one that is characters by its definition.
+FORMS: Mapping[str, Callable[[bytes], bytes]] = {
+    "hex": lambda mac: mac[:4].hex().upper().encode(),  # the left four bytes as characters
+    "binary": lambda mac: mac[:8],
+}
+
+
+class MacKind(msgspec.Struct, frozen=True):
+    """One MAC by name: what opens a key of these lengths, and what fields 64 and 128 may show of it.
+
+    The first of `paddings` and `forms` is usual; without `paddings` the MAC pads in its own way.
+    """
+
+    opened: Callable[[bytes], Mac]
+    key_bytes: tuple[int, ...]
+    block_bytes: int
+    mac_bytes: int
+    paddings: tuple[int, ...]
+    forms: tuple[str, ...]
+
+
+MACS: Mapping[str, MacKind] = {
+    "cup-ecb": MacKind(CupMac, (8, 16), 8, 8, (), ("written",)),
+    "x9.9": MacKind(CbcMac, (8,), 8, 8, (1, 2), ("hex", "binary")),
+    "x9.19": MacKind(RetailMac, (16,), 8, 8, (1, 2), ("hex", "binary")),
+    "tdes-cbc": MacKind(CbcMac, (16, 24), 8, 8, (1, 2), ("hex", "binary")),
+    "aes-cmac": MacKind(partial(CipherMac, AES), (16, 24, 32), 16, 16, (), ("binary", "hex")),
+    "sm4-cbc": MacKind(partial(WideCbcMac, SM4), (16,), 16, 16, (1, 2), ("binary", "hex")),
+    "sm4-cmac": MacKind(partial(CipherMac, SM4), (16,), 16, 16, (), ("binary", "hex")),
+}
+
+
+def field_mac(name: str, key: bytes, padding: int | None = None, form: str | None = None) -> Blocks:
+    """What makes eight bytes for field 64 or 128 out of the text they cover; `name` is a row of MACS.
+
+    Open for many calls of one thread. CryptoError on an unknown name, a key length, or a padding or form
+    that the row does not have.
+    """
+    kind = MACS.get(name)
+    if kind is None:
+        raise CryptoError(f"MAC: no such algorithm; take one of {', '.join(MACS)}")
+    if len(key) not in kind.key_bytes:
+        raise CryptoError(f"{name} key: must be {' or '.join(map(str, kind.key_bytes))} bytes")
+    if padding is not None and padding not in kind.paddings:
+        raise CryptoError(f"{name}: takes {_choices('padding', kind.paddings)}")
+    if form is not None and form not in kind.forms:
+        raise CryptoError(f"{name}: takes {_choices('form', kind.forms)}")
+    mac, form = kind.opened(key).mac, form or kind.forms[0]
+    if form == "written":
+        return mac
+    shown = FORMS[form]
+    if padding != 2:  # method 1 is what they all do
+        return lambda data: shown(mac(data))
+    return lambda data: shown(mac(pad_bit(data, kind.block_bytes)))
+
+
+def _choices(what: str, choices: tuple[object, ...]) -> str:
+    return f"{what} {' or '.join(map(str, choices))}" if choices else f"no {what}: it has its own"
