@@ -67,10 +67,13 @@ def outcome(trace: Trace) -> str:
     return {APPROVED: APPROVED, DECLINED: DECLINED, "neither": REVERSED}.get(slip, UNKNOWN)
 
 
-def explained(settled: Iterable[Entry], centre: Iterable[BatchView]) -> dict[str, int]:
+def explained(
+    settled: Iterable[Entry], centre: Iterable[BatchView], *, vanishing: bool = False
+) -> dict[str, int]:
     """Every batch that a terminal settled: balanced, or uploaded and explained to the last payment.
 
-    A terminal knows what it had lost; the centre must name just that, with the amount, and nothing else.
+    A terminal knows what it had lost; the centre must name just that, with the amount, and nothing else. With
+    terminals that vanish, totals may count an approval that is taken back before the upload has ended.
     """
     views = {(view.terminal, view.batch): view for view in centre}
     found = Counter[str]()
@@ -83,7 +86,8 @@ def explained(settled: Iterable[Entry], centre: Iterable[BatchView]) -> dict[str
         right = view is not None and view.phase == CLOSED and named == lost and not theirs
         found["settled"] += 1
         found["balanced" if balanced else "uploaded"] += 1
-        found["unexplained"] += not right or balanced == bool(lost)
+        wrong = bool(lost) if balanced else not (lost or vanishing)
+        found["unexplained"] += not right or wrong
     return {name: found[name] for name in ("settled", "balanced", "uploaded", "unexplained")}
 
 

@@ -18,7 +18,7 @@ CARD_NEEDS = (2, 3, 7, 11, 32, 33, 37, 41, 42)
 MONEY_NEEDS = (*CARD_NEEDS, 4, 49)
 REVERSAL_NEEDS = (*MONEY_NEEDS, 90)
 BAD_MAC = "A0"
-MAC_UNFIT = "its MAC does not fit"
+MAC_UNFIT, MAC_MISSING = "its MAC does not fit", "field 128 (MAC) is missing"
 _BAD_FORMAT, _EXPIRED, _WRONG_PIN = "30", "54", "55"
 _UNKNOWN_ORIGINAL, _OTHER_AMOUNT, _DOES_NOT_ALLOW = "25", "64", "12"
 
@@ -72,7 +72,7 @@ NOT_OFFERED = Fault("12", "a message that this bank does not offer")
 def unsound(request: Message, charter: Charter, needs: Sequence[int]) -> Fault | None:
     """What is wrong with the message itself."""
     if not cups.signature_fits(request, charter.zak):
-        return Fault(BAD_MAC, MAC_UNFIT if 128 in request.fields else "field 128 (MAC) is missing")
+        return Fault(BAD_MAC, MAC_UNFIT if 128 in request.fields else MAC_MISSING)
     for field in needs:
         if not isinstance(request.fields.get(field), str):
             return Fault(_BAD_FORMAT, f"field {field} is missing")

@@ -234,6 +234,7 @@ class Terminal:
                 return reply
             self.counts["advice_again"] += 1
             await self._again(reply, pause)
+            deal.batch = self._batch  # a sign-on answer may be damaged; nothing is settled in between
 
     async def _again(self, reply: Reply, pause: Pause) -> None:
         """Before the same question: new keys where those are the reason, else a pause."""

@@ -47,8 +47,12 @@ def violations(world: World) -> Iterator[str]:
     ):  # one that is asked twice answers well
         yield from _believed(ledgers, slips)
     yield from world.onlooker.violations(world.lives_ns[1:], world.streets.line_faults())
-    clocks_differ = bool(world.counts["clock-step"])
-    yield from _tricked(world.tricks.rows, ledgers, clocks_differ=clocks_differ)
+    yield from _tricked(
+        world.tricks.rows,
+        ledgers,
+        clocks_differ=bool(world.counts["clock-step"]),
+        answers_twice="duplicate" in world.streets.line_faults(),
+    )
     yield from _built(slips)
     if world.healthy_ns:
         yield from _refused(slips, world.healthy_ns)
@@ -63,7 +67,9 @@ def violations(world: World) -> Iterator[str]:
     )
     if unseen:
         yield f"verify does not see {unseen}"
-    unexplained = explained(world.pages("batches"), read_batches(FOLDER, disk=world.disk))["unexplained"]
+    batches = read_batches(FOLDER, disk=world.disk)
+    counted = explained(world.pages("batches"), batches, vanishing=world.mix.vanishing)
+    unexplained = counted["unexplained"]
     if unexplained:
         yield f"{unexplained} batches are neither balanced nor explained"
 
@@ -96,16 +102,19 @@ def _believed(ledgers: Iterable[Row], slips: Iterable[Row]) -> Iterator[str]:
                 yield f"terminal {slip['terminal']} was told 00 for {slip['stan']}, bank's answer: {manner}"
 
 
-def _tricked(tricks: Iterable[Row], ledgers: Iterable[Row], *, clocks_differ: bool) -> Iterator[str]:
+def _tricked(
+    tricks: Iterable[Row], ledgers: Iterable[Row], *, clocks_differ: bool, answers_twice: bool
+) -> Iterator[str]:
     """What must be refused is refused, with a code that says why, and never comes to a bank.
 
-    Where lives have other clocks a repeat may come from long ago.
+    Where lives have other clocks a repeat may come from long ago; where lines double frames it may get a copy
+    of the first answer.
     """
     hindered = _HINDERED | ({OTHER_CONTENT} if clocks_differ else set())
     at_banks = {row["rrn"] for row in ledgers}
     for row in tricks:
         who = f"terminal {row['terminal']} tried {row['trick']}"
-        if row["code"] in hindered:
+        if row["code"] in hindered or (answers_twice and row["trick"] == "repeat"):
             continue
         if row["code"] not in row["right"]:
             yield f"{who} and was told {row['code']}, right is {' or '.join(row['right'])}"

@@ -10,7 +10,7 @@ from posswitch.scheme.interbank import ORIGINAL
 from posswitch.scheme.kinds import ADVICE_LATER, REVERSAL_DONE, REVERSAL_UNKNOWN, SIGN_ON_CODE, text
 from posswitch.sim.peers.bank import IN, OUT, Seen
 from posswitch.sim.peers.bank_link import BankLink
-from posswitch.sim.peers.scrutiny import MAC_UNFIT
+from posswitch.sim.peers.scrutiny import MAC_MISSING, MAC_UNFIT
 
 _REQUESTS, _IN_LANES = ("0100", "0200"), ("0220", "0221", "0420", "0421")
 _ASKED = frozenset({*_REQUESTS, *_IN_LANES})  # anything else was damaged on its way
@@ -52,7 +52,7 @@ class Onlooker:
     def saw(self, bank: str, seen: Seen) -> None:
         """One message, in or out; what has been damaged on its way is nobody's fault."""
         message = seen.message
-        if message is None or seen.note == MAC_UNFIT:
+        if message is None or seen.note in (MAC_MISSING, MAC_UNFIT):
             return
         if message.mti[1] == "8":
             if seen.way == IN and text(message, 70) == SIGN_ON_CODE:
