@@ -105,9 +105,9 @@ def town(folder, *words, dialect="cups", zak=""):
     city = build_city(folder, 1, 2, dialects=(dialect,) * 4)
     plan = city.banks[0]
     text = city.config.read_text()
-    both = ", ".join(f'"{HOST}:{port}"' for port in plan.line_ports)
+    both = ", ".join(f'"clear://{HOST}:{port}"' for port in plan.line_ports)
     assert both in text
-    city.config.write_text(text.replace(both, f'"{HOST}:{plan.line_ports[0]}"'))  # one link is enough
+    city.config.write_text(text.replace(both, f'"clear://{HOST}:{plan.line_ports[0]}"'))  # one link is enough
     listen = f"{HOST}:{plan.line_ports[0]}"
     zone = ("--zpk", plan.zpk.hex(), "--zak", zak or plan.zak.hex())
     with sim_bank("--listen", listen, "--dialect", dialect, "--centre-waits", "2", *zone, *words) as bank:

@@ -216,7 +216,7 @@ def test_mistakes_in_bins(mistakes, row, said):
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("links", "", "links: is missing; list 1 to 16 addresses, host:port, with blanks between"),
+        ("links", "", "links: is missing; list 1 to 16 addresses, tls://host:port, with blanks between"),
         ("links", "here", 'links: "here" is not host:port; write it as'),
         ("links", "a:0 b:65536", 'links: "a:0" is not host:port, the port'),
         (
@@ -358,7 +358,13 @@ def test_export_and_import_agree(registry, desk, hsm, tmp_path):
     out = tmp_path / "out"
     assert registry("export", out).code == 0
     paths = sorted(out.iterdir())
-    assert [path.name for path in paths] == ["bank.csv", "bin.csv", "merchant.csv", "terminal.csv"]
+    assert [path.name for path in paths] == [
+        "bank.csv",
+        "bin.csv",
+        "merchant.csv",
+        "source.csv",
+        "terminal.csv",
+    ]
     assert all(path.stat().st_mode & 0o077 == 0 for path in paths)
     said = registry("import", *paths, "--replace")
     assert "nothing to change" in said.out

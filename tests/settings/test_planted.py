@@ -27,6 +27,7 @@ STRANGER = SoftHsm(bytes(32), os.urandom)
 SHARED = HSM.wrap(Usage.TMK, bytes([5] * 8 + [*range(8)]))
 FOREIGN_ZPK = STRANGER.wrap(Usage.ZPK, bytes(range(16))).hex()
 PROGRAM = Path(posswitch.__file__).parent
+LINKS_B = 'links = ["clear://127.0.0.1:9002"]'
 BANK_B = 'id = "01030000"\nname_zh'
 SHOP = GOOD[GOOD.index("[[merchant]]") : GOOD.index("[[terminal]]")]
 SHOP_2 = '[[merchant]]\nid = "802440354110002"\nname = "Shop"\ncity = "SHENZHEN"\nmcc = "5411"\n\n'
@@ -62,7 +63,7 @@ PLANTED = {
     "unknown timer": wrong("reversal = 20", "revresal = 20", "did you mean reversal"),
     "unknown limit": wrong("card_daily_minor =", "card_daily =", "did you mean card_daily_minor"),
     "table in a row": wrong("[[bin]]", "[bank.extra]\nx = 1\n[[bin]]", "no such key", "[bank.extra]"),
-    "missing key": wrong('listen = "127.0.0.1:9000"\n', "", "write host:port", "[node]"),
+    "missing key": wrong('listen = "clear://127.0.0.1:9000"\n', "", "write tls://host:port", "[node]"),
     "missing key of a row": wrong(f'zpk = "{ZPK}"\n', "", "write the wrapped key", "[[bank]]"),
     "misspelt required key": wrong("pan_digits = 16", "pan_digit = 16", "did you mean pan_digits"),
     "one table for many": wrong(
@@ -84,7 +85,7 @@ PLANTED = {
     "acquirer too short": wrong('"48020000"', '"4802"', "8 to 11 digits"),
     "centre too long": wrong('"00010000"', '"000100000000"', "8 to 11 digits"),
     "cutover": wrong('"23:00"', '"24:00"', "00:00 to 23:59"),
-    "no port": wrong("127.0.0.1:9000", "127.0.0.1", "write it as 0.0.0.0:6000", "listen"),
+    "no port": wrong("127.0.0.1:9000", "127.0.0.1", "write it as tls://0.0.0.0:6000", "listen"),
     "port too high": wrong("127.0.0.1:9000", "127.0.0.1:65536", "1 to 65535"),
     "port zero": wrong("127.0.0.1:9000", "127.0.0.1:0", "1 to 65535", "listen"),
     "host that is none": wrong("127.0.0.1:9000", "256.1.1.1:9000", "neither an IP address nor a name"),
@@ -126,12 +127,14 @@ PLANTED = {
     "bank twice": wrong(BANK_B, BANK_B.replace("3", "2"), "remove one", 'id = "01020000"'),
     "bank without name": wrong('name_en = "Bank A"', 'name_en = ""', "at most 64 characters"),
     "bank idle": odd(BIN_B, BIN_B.replace("01030000", "01020000"), "add a [[bin]]", 'id = "01030000"'),
-    "no link": wrong('links = ["127.0.0.1:9002"]', "links = []", "1 to 16"),
-    "too many links": wrong('["127.0.0.1:9002"]', str([f"h:{n}" for n in range(1, 18)]), "1 to 16", "h:17"),
-    "link no address": wrong('"127.0.0.1:9002"', '"127.0.0.1"', "10.0.0.1:7001", "links"),
-    "link of two banks": wrong("127.0.0.1:9002", "BANK-A.example.:7001", "give each bank its own"),
+    "no link": wrong(LINKS_B, "links = []", "1 to 16"),
+    "too many links": wrong(LINKS_B, f"links = {[f'h:{n}' for n in range(1, 18)]}", "1 to 16", "h:17"),
+    "link no address": wrong('"clear://127.0.0.1:9002"', '"127.0.0.1"', "10.0.0.1:7001", "links"),
+    "link of two banks": wrong(
+        "clear://127.0.0.1:9002", "tls://BANK-A.example.:7001", "give each bank its own"
+    ),
     "link to ourselves": wrong("127.0.0.1:9002", "localhost:9000", "write the bank's address"),
-    "link twice": odd('"127.0.0.1:9002"', '"127.0.0.1:9002", "127.0.0.1:9002"', "both fail together"),
+    "link twice": odd(LINKS_B, LINKS_B.replace("[", '["clear://127.0.0.1:9002", '), "both fail together"),
     "unknown dialect": wrong('dialect = "cups"', 'dialect = "cusp"', "did you mean cups"),
     "no dialect file": wrong('dialect = "cups"', 'dialect = "bank-x.toml"', "No such file"),
     "dialect file wrong": wrong('dialect = "cups"', 'dialect = "broken.toml"', "numeric"),
@@ -205,7 +208,7 @@ PLANTED = {
     "bad escape": wrong('data = "data"', r'data = "c:\data"', r"\\ for a backslash"),
     "heading open": wrong("[limits]", "[limits", "close the heading with ]"),
     "list heading open": wrong("[[bank]]", "[[bank]", "close the heading with ]]"),
-    "list open": wrong('links = ["127.0.0.1:9002"]', 'links = ["127.0.0.1:9002"', "close the list", "zpk ="),
+    "list open": wrong(LINKS_B, LINKS_B[:-1], "close the list", "zpk ="),
     "no value": wrong("bank = 25", "bank =", "write a value"),
     "True": wrong("pan_digits = 16", "pan_digits = 16\nforeign = True", "small letters", "foreign"),
     "control character": wrong('"Bank A"', '"Bank\x01A"', "control character", "name_en"),

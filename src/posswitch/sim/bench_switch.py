@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from posswitch.base.bounds import Timers
-from posswitch.base.registry import Address
 from posswitch.edge.loop import run_fast
 from posswitch.edge.supervisor import Supervisor
+from posswitch.settings.address import address_of
 from posswitch.sim.bench_codec import yardstick_us
 from posswitch.sim.city import build_city
 from posswitch.sim.load import Load, open_banks
@@ -46,9 +46,8 @@ async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:
     assert pid is not None
     _share_out(pid)
     load = Load(city, _CONCENTRATORS, random.Random(seed))  # noqa: S311 - shapes a load
-    host, _, port = supervisor.listen.rpartition(":")
     try:
-        await load.connect(Address(host, int(port)))
+        await load.connect(address_of(supervisor.listen))
         windows, seconds = (3, 1.0) if quick else (5, 3.0)
         full = [await _window(load, pid, None, seconds) for _ in range(windows)]
         peak = statistics.median(row["tps"] for row in full)

@@ -39,6 +39,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     seed: int = 1
     terminals: int | None = None
     port: int = 0  # where the node listens; 0 = any free port
+    tls: bool = False  # everybody speaks TLS
     live: bool = True  # one line a second while it runs
 
 
@@ -109,7 +110,9 @@ def _built(options: DemoOptions) -> City:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: is not empty; give a new or an empty folder")
     terminals = options.terminals or max(_TERMINALS_MIN, round(options.tps * _TERMINALS_PER_TPS))
-    return build_city(folder, options.seed, terminals, node_port=options.port, dialects=MIXED_DIALECTS)
+    return build_city(
+        folder, options.seed, terminals, node_port=options.port, dialects=MIXED_DIALECTS, tls=options.tls
+    )
 
 
 @contextlib.contextmanager
