@@ -60,9 +60,9 @@ _VERDICT_OF = {code: why for why, codes in _VERDICTS for code in codes}
 def why_failed(error: Exception) -> str:
     """Why a handshake failed, in one word; empty when it was not the handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _VERDICT_OF.get(error.verify_code, "untrusted")
+        return _VERDICT_OF.get(getattr(error, "verify_code", 0), "untrusted")
     if isinstance(error, ssl.SSLError):
-        reason = error.reason or ""
+        reason = getattr(error, "reason", None) or ""  # asyncio raises some of its own
         return next((why for begins, why in _REASONS if reason.startswith(begins)), "damaged")
     if isinstance(error, NotEquipped):
         return "not-set-up"

@@ -25,6 +25,8 @@ USUAL_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; all of TLS 1.3 are 
 SECURITY_LEVEL = "@SECLEVEL=2"  # OpenSSL's: no RSA below 2048 bits, no SHA-1, no MD5, 112 bits at least
 _CIPHER_LIST = re.compile(r"[A-Za-z0-9:+!_-]+")
 _BITS_MIN = 128
+_NO_SECRECY = frozenset({"kx-rsa", "kx-psk", "kx-rsa-psk"})  # as OpenSSL calls key exchanges
+_NOBODY = frozenset({"auth-null", "auth-psk", "auth-srp"})
 _FILE_BYTES_MAX = 1 << 20
 _DAY_S = 86_400
 _RSA_BITS_MIN, _CURVE_BITS_MIN = 2048, 224
@@ -183,8 +185,10 @@ def cipher_fault(chosen: str) -> str:
         return "names no cipher that OpenSSL knows"
     for cipher in context.get_ciphers():
         name = cipher["name"]
-        if not cipher["aead"] or int(cipher["strength_bits"]) < _BITS_MIN or "NULL" in name:
+        if not cipher["aead"] or int(cipher["strength_bits"]) < _BITS_MIN:
             return f"has {name}, which is weak"
+        if cipher["kea"] in _NO_SECRECY or cipher["auth"] in _NOBODY:
+            return f"has {name}, which opens the past with tomorrow's key or proves nobody"
     return ""
 
 

@@ -7,7 +7,7 @@ from posswitch.settings.address import is_loopback
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import NOTE, WARNING, Fault, counted, shown
 from posswitch.settings.rows import read_fingerprint
-from posswitch.settings.shape import Row
+from posswitch.settings.shape import SHAPES, Row
 
 TLS_FILES = ("certificate", "key", "authorities")
 _PREFIX_CHARS = {"terminals": 8, "merchants": 15}
@@ -117,8 +117,9 @@ def tls_named(draft: Draft) -> Iterator[Fault]:
     """Whoever speaks TLS says with which files."""
     for row in draft.having("tls"):
         if row.raw and not draft.holes:
+            strange = row.raw.keys() - SHAPES["tls"].keys.keys()  # one of them may be what is missing
             for key in TLS_FILES:
-                if key not in row.raw:
+                if key not in row.raw and not strange:
                     yield row.fault(key, "is missing", "write the name of a PEM file")
         elif not draft.holes:
             yield from _unequipped(draft)

@@ -133,11 +133,12 @@ def build_city(
     box: HsmBox | None = None,
     hsm_links: Sequence[str] = (),
     *,
-    tls: bool = False,
+    tls: Authority | None = None,
 ) -> City:
-    """Draws keys and ports and writes configuration and secret into `folder`; `seed` shapes the cards.
+    """Draws keys and ports and writes what a node starts from into `folder`; `seed` shapes the cards.
 
-    With a `box` the keys lie in that HSM, reached at `hsm_links`.
+    With a `box` the keys lie in that HSM, reached at `hsm_links`; with `tls` everybody speaks it, with
+    certificates of that authority.
     """
     entropy = SystemClock().entropy
     city = plan_city(folder, seed, terminals, timers, free_ports(PORTS_NEEDED), dialects, entropy)
@@ -145,7 +146,7 @@ def build_city(
     city = city._replace(node=node)
     root = entropy(32)
     city.books.mkdir(parents=True, exist_ok=True)
-    prints = _issued(city) if tls else {}
+    prints = _issued(city, tls) if tls else {}
     soft = SoftHsm(root, entropy)
     wrap = box.wrap if box is not None else soft.wrap
     text = _config(city, lambda usage, key: written_key(wrap(usage, key)), prints)
@@ -201,9 +202,8 @@ def free_ports(count: int) -> list[int]:
     raise OSError("no free ports on the loopback")
 
 
-def _issued(city: City) -> dict[str, str]:
+def _issued(city: City, authority: Authority) -> dict[str, str]:
     """Writes a certificate and a key for everybody; who has which (SHA-256)."""
-    authority = Authority()
     city.papers.mkdir(mode=0o700)
     (city.papers / AUTHORITY_FILE).write_bytes(authority.certificate)
     prints = {}
