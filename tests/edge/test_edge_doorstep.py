@@ -1,8 +1,10 @@
 """The doorstep of a TLS listener: what is refused, what it may cost, and that nothing stays behind."""
 
 import asyncio
+import contextlib
 import random
 import ssl
+import time
 
 import pytest
 from edge_doorstep import AUTHORITY, FRAME, SHOP, Spelling, TlsDoor
@@ -182,6 +184,50 @@ async def test_hostile_bytes_instead_of_a_handshake(door):
 def test_the_same_on_the_faster_loop(door, scene):
     uvloop = pytest.importorskip("uvloop")
     uvloop.run(asyncio.wait_for(scene(door), 60))
+
+
+async def test_a_session_that_is_taken_up_again_is_held_against_registry_and_dates(door):
+    door.shop.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with door:
+
+        async def handshake(session=None):
+            """One more visit of the same client; its session ends properly, so that it may be taken up."""
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            spoken = door.shop.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1", session=session)
+            reader, writer = await door.dial()
+            while True:
+                try:
+                    spoken.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    writer.write(outgoing.read())
+                    heard = await reader.read(8192)
+                    if not heard:
+                        raise ConnectionResetError from None
+                    incoming.write(heard)
+            kept = spoken.session, spoken.session_reused
+            with contextlib.suppress(ssl.SSLError):
+                spoken.unwrap()
+            writer.write(outgoing.read())
+            while await reader.read(8192):
+                pass
+            writer.close()
+            return kept
+
+        session, reused = await handshake()
+        assert not reused
+        session, reused = await handshake(session)
+        assert reused
+        assert door.gate.counts["tls-ok"] == 2
+        door.now_ns = int(time.time() + 400 * 86_400) * NS_PER_S
+        _, reused = await handshake(session)
+        assert reused
+        await until(lambda: door.gate.counts["tls-expired"] == 1)
+        door.registry.amend([], [("source", "shop")])
+        with contextlib.suppress(ConnectionResetError):  # a whole handshake: cut before its end is told
+            await handshake(session)
+        await until(lambda: door.gate.counts["tls-unregistered"] == 1)
+        assert door.gate.counts["tls-ok"] == 2
 
 
 async def test_files_that_were_renewed_are_taken_and_bad_ones_change_nothing(door, tmp_path):

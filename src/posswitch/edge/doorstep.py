@@ -129,9 +129,10 @@ class Doorstep:
         """Whether a source holds this certificate; an authority's word alone opens nothing."""
         shown = transport.get_extra_info("peercert")
         source = self._registry.source_of(certificate)
-        if source is None:
+        if source is None or self._tls.expiry.ended(shown):
             peer = (transport.get_extra_info("peername") or ("?",))[0]
-            self._failed("unregistered", str(peer), subject_of(shown), certificate)
+            why = "unregistered" if source is None else "expired"
+            self._failed(why, str(peer), subject_of(shown), certificate)
             return False
         self._tls.expiry.seen(f"source {source.id}", shown)
         self._gate.counts["tls-ok"] += 1

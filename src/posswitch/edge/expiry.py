@@ -38,6 +38,11 @@ class Expiry:
         if certificate and (len(self._peers) < _PEERS_MAX or who in self._peers):
             self._peers[who] = int(ssl.cert_time_to_seconds(certificate["notAfter"]))
 
+    def ended(self, certificate: Mapping[str, Any] | None) -> bool:
+        """Whether its end is past: a session of TLS 1.2 that is taken up again does not look at dates."""
+        end = (certificate or {}).get("notAfter")
+        return end is not None and ssl.cert_time_to_seconds(end) < self._wall_ns() // NS_PER_S
+
     def gauges(self) -> dict[str, float]:
         """Days to the nearest end of ours and of others', and how many have passed each mark."""
         if not self._own:

@@ -152,7 +152,10 @@ _PATIENCE = {"ssl_handshake_timeout": HANDSHAKE_SECONDS_MAX, "ssl_shutdown_timeo
 
 
 def _context(plan: TlsPlan, role: str) -> ssl.SSLContext:
-    """TLS 1.2 or 1.3, certificates on both sides, nothing resumed: each handshake proves everything anew."""
+    """TLS 1.2 or 1.3, certificates on both sides, no tickets: what was proven before does not count.
+
+    TLS 1.2 can still take up a session of this context by its id (ssl offers no switch): see Expiry.ended.
+    """
     serves = role == "server"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if serves else ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

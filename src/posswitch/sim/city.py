@@ -29,7 +29,7 @@ SHORT_TIMERS = Timers(
 CARD_DAILY_MINOR = 20_000_000
 LINKS_PER_BANK = 2
 CONFIG_FILE, SECRET_FILE, DATA_FOLDER, BOOKS_FOLDER = "posswitch.toml", "secret.key", "data", "books"
-PAPERS_FOLDER, AUTHORITY_FILE = "tls", "authority.pem"
+PAPERS_FOLDER, AUTHORITY_FILE, ACQUIRER_PAPER = "tls", "authority.pem", "acquirer"
 _PINNED = 2  # banks that are known by their certificate; the others by their address
 _LISTENING_PORTS = range(20_000, 30_000)  # below the ports that outgoing connections take
 
@@ -207,7 +207,12 @@ def _issued(city: City, authority: Authority) -> dict[str, str]:
     city.papers.mkdir(mode=0o700)
     (city.papers / AUTHORITY_FILE).write_bytes(authority.certificate)
     prints = {}
-    for name in ("node", *(bank.id for bank in city.banks), *(shop.id for shop in city.merchants)):
+    for name in (
+        "node",
+        ACQUIRER_PAPER,
+        *(bank.id for bank in city.banks),
+        *(shop.id for shop in city.merchants),
+    ):
         paper = authority.issue(name, (HOST,))
         paper.written(city.papers, name)
         prints[name] = paper.fingerprint
@@ -222,6 +227,7 @@ def _tls_tables(city: City, prints: dict[str, str]) -> list[str]:
             _table("[[source]]", id=shop.id, certificates=[prints[shop.id]], merchants=[shop.id])
             for shop in city.merchants
         ),
+        _table("[[source]]", id=ACQUIRER_PAPER, certificates=[prints[ACQUIRER_PAPER]], merchants=["8024403"]),
     ]
 
 
