@@ -51,6 +51,11 @@ def test_the_nearest_end_of_others_is_a_gauge_of_its_own(expiry):
     assert [gauges[f"certificates_ending_{mark}d"] for mark in (30, 14, 7, 1)] == [1, 1, 1, 0]
     expiry.seen("source shop", {"notAfter": "Jan  1 00:00:00 2100 GMT"})  # it was renewed
     assert expiry.gauges()["certificates_ending_30d"] == 0
+    expiry.seen("bank 90020000", {"notAfter": "Oct  5 12:00:00 2024 GMT"})
+    expiry.seen("bank 90030000", {"notAfter": "no time at all"})
+    assert expiry.gauges()["peer_certificate_days"] == 1
+    expiry.forget("bank 90020000")
+    assert expiry.gauges()["certificates_ending_30d"] == 0
 
 
 def test_one_line_a_day_while_an_end_is_near(expiry, day):

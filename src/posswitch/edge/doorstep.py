@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import structlog
 
-from posswitch.base.bounds import HANDSHAKE_SECONDS_FAIR, HANDSHAKES_MAX
+from posswitch.base.bounds import HANDSHAKE_SECONDS_FAIR, HANDSHAKES_MAX, HANDSHAKES_PER_SECOND_MAX
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Registry
 from posswitch.edge.gate import Gate
@@ -16,6 +16,8 @@ from posswitch.edge.tls import Tls, subject_of, why_failed
 log = structlog.get_logger()
 _FAIR_NS = int(HANDSHAKE_SECONDS_FAIR * NS_PER_S)
 _NO_DESCRIPTOR_S = 0.2
+_SPACING_S = 1 / HANDSHAKES_PER_SECOND_MAX
+_BURST_S = HANDSHAKES_MAX * _SPACING_S
 Knows = Callable[[asyncio.BaseTransport, str], bool]  # by its certificate's SHA-256
 _SAY_AGAIN_NS = 60 * NS_PER_S  # one line a minute for each reason; the counters have them all
 
@@ -43,6 +45,7 @@ class Doorstep:
         self._accepting: list[asyncio.Task[None]] = []
         self._under_way: dict[asyncio.Task[None], int] = {}  # the oldest first, since when
         self._said_ns: dict[str, int] = {}
+        self._whole_s = 0.0  # when the allowance of handshakes is whole again, in the loop's time
 
     def __repr__(self) -> str:
         return f"<doorstep, {len(self._under_way)} handshakes under way>"
@@ -72,23 +75,35 @@ class Doorstep:
         """Takes no new connection; handshakes under way end."""
         for task in (*self._accepting, *self._under_way):
             task.cancel()
+        if not self._accepting:
+            self._close_sockets()
+
+    def _close_sockets(self) -> None:
         for bound in self._sockets:
             bound.close()
 
     async def _accept(self, bound: socket.socket) -> None:
-        """One connection in each pass of the loop: payments have their turn between handshakes."""
+        """One connection in each pass of the loop, and in a flood only so many a second: others pay on."""
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, peer = await loop.sock_accept(bound)
-            except OSError:  # no descriptor left, or gone before it was taken
-                self._gate.counts["tls-accept-failed"] += 1
-                await asyncio.sleep(_NO_DESCRIPTOR_S)
-                continue
-            self._greet(connection, str(peer[0]))
-            await asyncio.sleep(0)
+        try:
+            while True:
+                try:
+                    connection, peer = await loop.sock_accept(bound)
+                except OSError:  # no descriptor left, or gone before it was taken
+                    self._gate.counts["tls-accept-failed"] += 1
+                    await asyncio.sleep(_NO_DESCRIPTOR_S)
+                    continue
+                begun = self._greet(connection, str(peer[0]))
+                await asyncio.sleep(self._pause_s(loop.time()) if begun else 0)
+        finally:
+            self._close_sockets()  # here, when the loop has let go of them
 
-    def _greet(self, connection: socket.socket, peer: str) -> None:
+    def _pause_s(self, now_s: float) -> float:
+        """How long the next one waits (the generic cell rate algorithm)."""
+        self._whole_s = max(self._whole_s, now_s) + _SPACING_S
+        return max(self._whole_s - now_s - _BURST_S, 0.0)
+
+    def _greet(self, connection: socket.socket, peer: str) -> bool:
         """Before a byte is read: is there room, for one more connection and for one more handshake?"""
         if self._gate.full:
             self._gate.counts["gate-full"] += 1
@@ -100,6 +115,8 @@ class Doorstep:
             task = asyncio.create_task(self._shake(connection, peer), name="handshake")
             self._under_way[task] = self._tick_ns()
             task.add_done_callback(self._ended)
+            return True
+        return False
 
     def _crowded_out(self) -> bool:
         """Cuts the oldest handshake when it has had its fair time: who is slow on purpose blocks nobody."""

@@ -35,13 +35,18 @@ class Expiry:
 
     def seen(self, who: str, certificate: Mapping[str, Any] | None) -> None:
         """Another side has shown its certificate (as ssl describes it)."""
-        if certificate and (len(self._peers) < _PEERS_MAX or who in self._peers):
-            self._peers[who] = int(ssl.cert_time_to_seconds(certificate["notAfter"]))
+        until_s = _end_of(certificate)
+        if until_s is not None and (len(self._peers) < _PEERS_MAX or who in self._peers):
+            self._peers[who] = until_s
+
+    def forget(self, who: str) -> None:
+        """Whose certificate does not count any more."""
+        self._peers.pop(who, None)
 
     def ended(self, certificate: Mapping[str, Any] | None) -> bool:
         """Whether its end is past: a session of TLS 1.2 that is taken up again does not look at dates."""
-        end = (certificate or {}).get("notAfter")
-        return end is not None and ssl.cert_time_to_seconds(end) < self._wall_ns() // NS_PER_S
+        until_s = _end_of(certificate)
+        return until_s is not None and until_s < self._wall_ns() // NS_PER_S
 
     def gauges(self) -> dict[str, float]:
         """Days to the nearest end of ours and of others', and how many have passed each mark."""
@@ -75,3 +80,11 @@ class Expiry:
     def _days(self, ends: dict[str, int]) -> dict[str, int]:
         now_s = self._wall_ns() // NS_PER_S
         return {name: (until_s - now_s) // _DAY_S for name, until_s in ends.items()}
+
+
+def _end_of(certificate: Mapping[str, Any] | None) -> int | None:
+    """When a certificate as ssl describes it ends, seconds since the epoch; None when it does not say."""
+    try:
+        return int(ssl.cert_time_to_seconds((certificate or {})["notAfter"]))
+    except (KeyError, ValueError):
+        return None

@@ -207,6 +207,8 @@ class Node:
         gone = [key for key in change.drop if key[0] != "bank"]  # a bank leaves at the next start
         self._registry.amend(change.put, gone)
         self._dresser.amended()
+        for table, name in change.drop:
+            self._tls.expiry.forget(f"{table} {name}")
         for row in change.put:
             if isinstance(row, Bank):
                 self._voices.pop(row.id, None)
