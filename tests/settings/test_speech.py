@@ -7,7 +7,7 @@ from posswitch.base.registry import Address, Source
 from posswitch.settings.address import is_loopback, read_address
 from posswitch.settings.certificates import USUAL_CIPHERS, cipher_fault
 from posswitch.settings.config import TlsPlan, examine, load_config
-from posswitch.settings.finding import WARNING
+from posswitch.settings.finding import ERROR, NOTE, WARNING
 
 TLS_LISTEN = GOOD.replace("clear://127.0.0.1:9000", "tls://127.0.0.1:9000")
 
@@ -65,6 +65,23 @@ def test_terminals_that_nobody_speaks_for_are_named_at_the_listen_address(tmp_pa
     found = [one for one in examined.findings if one.name == "node.listen"]
     assert [(one.severity, one.line) for one in found] == [(WARNING, 3)] * bool(named)
     assert all(named in one.what for one in found)
+
+
+@pytest.mark.parametrize(
+    ("address", "severity"),
+    [
+        ("clear://127.0.0.1:1500", ""),
+        ("127.0.0.1:1500", NOTE),
+        ("clear://10.0.0.5:1500", WARNING),
+        ("10.0.0.5:1500", WARNING),
+        ("tls://10.0.0.5:1500", ERROR),
+    ],
+)
+def test_an_hsm_is_spoken_to_in_clear_text_and_that_is_said(tmp_path, address, severity):
+    text = GOOD.replace("[limits]", f'[hsm]\nlinks = ["{address}"]\n\n[limits]')
+    found = [one for one in examine(write_config(tmp_path, text)).findings if one.name == "hsm.links"]
+    assert [one.severity for one in found] == ([severity] if severity else [])
+    assert all(address in one.what for one in found)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
 from posswitch.settings.speech import (
     everybody_heard,
     fingerprints_readable,
+    hsm_clear,
     links_clear,
     listen_clear,
     sources_speak,
@@ -269,6 +270,7 @@ FILE_RULES: tuple[Check, ...] = (
     backup_named,
     hsm_in_time,
     listen_clear,
+    hsm_clear,
     everybody_heard,
     tls_named,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from posswitch.base.registry import Address
-from posswitch.settings.address import is_loopback
+from posswitch.settings.address import is_loopback, read_address
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import NOTE, WARNING, Fault, counted, shown
 from posswitch.settings.rows import read_fingerprint
@@ -28,13 +28,29 @@ def listen_clear(draft: Draft) -> Iterator[Fault]:
         yield from _clear(listen[0], "listen", listen[1])
 
 
+def hsm_clear(draft: Draft) -> Iterator[Fault]:
+    """And every link to an HSM, which cannot be anything else yet."""
+    for row in draft.having("hsm", "links"):
+        for item, text in enumerate(row.good["links"]):
+            address, _ = read_address(text)
+            if address is None:
+                continue
+            if address.tls:
+                what, remedy = (
+                    f"{address}: HSMs are not spoken to over TLS",
+                    "write clear://, on a line of its own",
+                )
+                yield row.fault("links", what, remedy, item)
+            yield from _clear(row, "links", address, item)
+
+
 def _clear(row: Row, key: str, address: Address, item: int | None = None) -> Iterator[Fault]:
     """A named loopback address is fine; a bare one is noted, all else is worth a look."""
     here = is_loopback(address)
     if address.tls or (address.scheme and here):
         return
     if address.scheme:
-        what = f"{address}: card numbers and amounts travel in clear text"
+        what = f"{address}: card numbers travel in clear text"
         remedy = "write tls://, or be sure that nobody else is on that line"
     else:
         what = f"{address} does not say how it speaks: it means clear text"
