@@ -19,7 +19,7 @@ from posswitch.base.bounds import Timers
 from posswitch.base.errors import PosswitchError
 from posswitch.base.registry import Address
 from posswitch.cli import peer_options as options
-from posswitch.cli.peer_keys import demonstration, key_from, zone_keys
+from posswitch.cli.peer_keys import demonstration, key_from, papers_in, zone_keys
 from posswitch.codec import PREFIXES, load_dialect
 from posswitch.edge.loop import run_fast
 from posswitch.sim import telling
@@ -269,7 +269,8 @@ def sim_terminal(
     if pin and no_pin:
         raise PosswitchError("--pin and --no-pin: give one of them")
     steps = read_steps(said, mix, echo=echo)
-    tls = options.spoken(centre, certificate, certificate_key, authorities, serves=False)
+    papers = papers_in(data, (certificate, certificate_key, authorities))
+    tls = options.spoken(centre, *papers, serves=False)
     customer = Regular(pan or card, expiry, "" if no_pin else typed)
     out = _Out(as_json)
     player = Terminal(
