@@ -269,8 +269,7 @@ def sim_terminal(
     if pin and no_pin:
         raise PosswitchError("--pin and --no-pin: give one of them")
     steps = read_steps(said, mix, echo=echo)
-    papers = papers_in(data, (certificate, certificate_key, authorities))
-    tls = options.spoken(centre, *papers, serves=False)
+    tls = options.spoken(centre, *papers_in(data, (certificate, certificate_key, authorities)), serves=False)
     customer = Regular(pan or card, expiry, "" if no_pin else typed)
     out = _Out(as_json)
     player = Terminal(

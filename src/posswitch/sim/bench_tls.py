@@ -23,7 +23,7 @@ from posswitch.sim.load import Load, open_banks
 
 _TERMINALS = 64
 _PURCHASES_PER_S_MAX = 6_000
-_ONE_BY_ONE = 500
+_SLOWLY_TPS = 300
 
 
 class _Side(NamedTuple):
@@ -52,7 +52,7 @@ async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:
         for _ in range(windows):
             for name, side in (("clear", clear), ("tls", tls)):
                 note(f"purchase_{name}_us", await _saturated(side, seconds))
-                note(f"lone_purchase_{name}_us", await _one_by_one(side))
+                note(f"purchase_at_{_SLOWLY_TPS}_{name}_us", await _steady(side, seconds))
                 note(f"connection_{name}_us", await _connections(side, handshakes))
         refused = clear.load.refused + tls.load.refused
     figures = {name: round(statistics.median(values), 1) for name, values in sorted(rows.items())}
@@ -97,18 +97,15 @@ async def _saturated(side: _Side, seconds: float) -> float:
     return spent_ns / 1000 / max(done, 1)
 
 
-async def _one_by_one(side: _Side) -> float:
-    """CPU µs of the node a purchase when each one comes alone, so that it has writes of its own."""
+async def _steady(side: _Side, seconds: float) -> float:
+    """CPU µs of the node a purchase when they come slowly, so that nearly each has reads and writes alone."""
     load = side.load
-    load.prepare(_ONE_BY_ONE)
-    spent_ns = node_cpu_ns(side.pid)
-    for till in load.tills:
-        while till.frames:
-            before = load.answers
-            load.send(till)
-            while load.answers == before:  # noqa: ASYNC110 - as soon as it is there
-                await asyncio.sleep(0)
-    return (node_cpu_ns(side.pid) - spent_ns) / 1000 / _ONE_BY_ONE
+    load.prepare(int(_SLOWLY_TPS * seconds) + len(load.tills))
+    answers, spent_ns = load.answers, node_cpu_ns(side.pid)
+    await load.steady(_SLOWLY_TPS, seconds)
+    done, spent_ns = load.answers - answers, node_cpu_ns(side.pid) - spent_ns
+    await load.settle()
+    return spent_ns / 1000 / max(done, 1)
 
 
 async def _connections(side: _Side, count: int) -> float:

@@ -244,11 +244,6 @@ class Load:
             before = self.answers
             await asyncio.sleep(0.3)
 
-    def send(self, till: Till) -> None:
-        """The next sale of one terminal, alone."""
-        self._go(till)
-        self._flush()
-
     def _go(self, till: Till) -> None:
         if till.frames:
             self._lines[till.fitting.terminal].send(till, till.frames.popleft())
