@@ -100,15 +100,19 @@ def sim_terminal(*words):
 
 
 @contextlib.contextmanager
-def town(folder, *words, dialect="cups", zak=""):
+def town(folder, *words, dialect="cups", zak="", tls=None):
     """A node whose first bank is `sim-bank WORDS`; gives the bank and the folder for `--data`."""
-    city = build_city(folder, 1, 2, dialects=(dialect,) * 4)
+    city = build_city(folder, 1, 2, dialects=(dialect,) * 4, tls=tls)
     plan = city.banks[0]
     text = city.config.read_text()
-    both = ", ".join(f'"{HOST}:{port}"' for port in plan.line_ports)
+    both = ", ".join(f'"{city.node.scheme}://{HOST}:{port}"' for port in plan.line_ports)
     assert both in text
-    city.config.write_text(text.replace(both, f'"{HOST}:{plan.line_ports[0]}"'))  # one link is enough
-    listen = f"{HOST}:{plan.line_ports[0]}"
+    listen = f"{city.node.scheme}://{HOST}:{plan.line_ports[0]}"
+    city.config.write_text(text.replace(both, f'"{listen}"'))  # one link is enough
+    if tls is not None:
+        paper = city.papers / plan.id
+        words += ("--certificate", f"{paper}.pem", "--certificate-key", f"{paper}.key")
+        words += ("--authorities", city.papers / "authority.pem")
     zone = ("--zpk", plan.zpk.hex(), "--zak", zak or plan.zak.hex())
     with sim_bank("--listen", listen, "--dialect", dialect, "--centre-waits", "2", *zone, *words) as bank:
         bank.wait_for(event="listening")

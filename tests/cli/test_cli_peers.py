@@ -13,6 +13,8 @@ from peer_runs import PATIENCE_S, TMK, centre, sim_bank, sim_terminal, town
 
 from posswitch.codec import Framer, Message, framed, load_dialect, swap_tpdu
 from posswitch.scheme.kinds import PAYMENT_KINDS, answer_mti
+from posswitch.settings.config import load_config
+from posswitch.sim.authority import Authority
 from posswitch.sim.peers import cups
 from posswitch.sim.peers.book import read_book
 
@@ -50,6 +52,25 @@ def test_every_kind_is_approved_in_every_dialect(tmp_path, dialect):
     assert balance[0].startswith("available CNY ")
     totals = ran.find(kind="settlement")[0]["totals"]
     assert totals[0] == "domestic: debit 3 for CNY 97.01, credit 1 for CNY 5.00, balanced"
+
+
+def test_a_terminal_and_a_bank_alone_speak_tls(tmp_path):
+    folder = tmp_path / "town"
+    with town(folder, tls=Authority()) as bank:
+        ran = sim_terminal("--data", folder, "sale:12.34", "void", "settle")
+        assert (ran.code, ran.err) == (0, "")
+        assert bank.wait_for(kind="sale", way="out", code="00")
+        config = load_config(folder / "posswitch.toml", serve=False)
+        own, other, *_ = config.registry.merchants
+        till = next(row.id for row in config.registry.terminals.values() if row.merchant == own)
+        for merchant, code in ((own, 0), (other, 1)):
+            paper, authorities = folder / "tls" / merchant, folder / "tls" / "authority.pem"
+            shown = ("--certificate", f"{paper}.pem", "--certificate-key", f"{paper}.key")
+            ran = sim_terminal(
+                "--data", folder, "--terminal", till, *shown, "--authorities", authorities, "sign-on"
+            )
+            assert ran.code == code
+        assert any("97" in str(said) for said in ran.said)
 
 
 def test_a_realistic_mix_settles(tmp_path):
@@ -321,6 +342,10 @@ HERE = "127.0.0.1:1"
         (HERE, "--tmk", TMK, "--merchant", "店" * 15, "echo"),
         (HERE, "--tmk", TMK, "--slips", "no/such/folder/s.jsonl", "echo"),
         ("--data", "no-such-folder", "echo"),
+        ("tls://127.0.0.1:1", "--tmk", TMK, "echo"),
+        ("tls://127.0.0.1:1", "--tmk", TMK, "--authorities", "none.pem", "echo"),
+        ("http://127.0.0.1:1", "--tmk", TMK, "echo"),
+        (HERE, "--tmk", TMK, "--authorities", "none.pem", "echo"),
     ],
 )
 def test_a_terminal_used_wrongly_is_exit_2_and_one_line(capsys, words):
@@ -349,6 +374,9 @@ def test_a_terminal_used_wrongly_is_exit_2_and_one_line(capsys, words):
         ("--code", "51", "--manners", "bad"),
         ("--pin", "abcd"),
         ("--ledger", "no/such/folder/l.jsonl"),
+        ("--listen", "tls://127.0.0.1:0"),
+        ("--listen", "tls://127.0.0.1:0", "--authorities", "none.pem"),
+        ("--certificate", "bank.pem"),
     ],
 )
 def test_a_bank_used_wrongly_is_exit_2_and_one_line(capsys, words):

@@ -75,7 +75,7 @@ def node_pid(city):
 
 
 def answers(city):
-    with contextlib.suppress(OSError), socket.create_connection(tuple(city.node), 1):
+    with contextlib.suppress(OSError), socket.create_connection(city.node[:2], 1):
         return True
     return False
 

@@ -20,9 +20,11 @@ TIMERS = Timers(
 )  # fmt: skip
 
 
-def counted(folder: Path, seconds: float, kills: int = 0, bug: str = "") -> dict[str, Any]:
+def counted(folder: Path, seconds: float, kills: int = 0, bug: str = "", tls: bool = False) -> dict[str, Any]:
     """The report."""
-    options = demo.DemoOptions(data=folder, seconds=seconds, tps=120, kills=kills, seed=11, live=False)
+    options = demo.DemoOptions(
+        data=folder, seconds=seconds, tps=120, kills=kills, seed=11, live=False, tls=tls
+    )
     command = (sys.executable, str(PLANTED / f"{bug}.py")) if bug else None
 
     def switch_in(city: City) -> Supervisor:

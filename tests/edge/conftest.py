@@ -40,6 +40,14 @@ def switch(tmp_path_factory):
     _runner.run(town.close())
 
 
+@pytest.fixture(scope="module")
+def tls_switch(tmp_path_factory):
+    """The same, where everybody speaks TLS."""
+    town = _runner.run(Town.open_with_tls(tmp_path_factory.mktemp("tls-town")))
+    yield town
+    _runner.run(town.close())
+
+
 @pytest.fixture
 def lone_switch(tmp_path):
     """A town for one test that stops the node."""

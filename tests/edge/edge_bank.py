@@ -1,6 +1,7 @@
 """A bank whose every word the test decides: real sockets, real keys, the book of what was heard and said."""
 
 import asyncio
+import ssl
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ class ScriptedBank:
     def __init__(self, plan: BankPlan) -> None:
         self.plan = plan
         self.dialect = load_dialect(plan.dialect)
+        self.tls: ssl.SSLContext | None = None
         self.acks = "00"
         self.heard: list[bytes] = []
         self.said: list[bytes] = []
@@ -49,7 +51,7 @@ class ScriptedBank:
         for port in self.plan.line_ports:
             self._servers.append(
                 await loop.create_server(
-                    lambda: BankLink(self._arrived, self._links, self.plan.framing), HOST, port
+                    lambda: BankLink(self._arrived, self._links, self.plan.framing), HOST, port, ssl=self.tls
                 )
             )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 
 from posswitch.base.registry import Address
 from posswitch.codec import Message, load_dialect
@@ -25,8 +26,13 @@ class Cable:
         self.open = True
 
     @classmethod
-    async def dial(cls, at: Address) -> "Cable":
-        return cls(*await asyncio.open_connection(at.host, at.port))
+    async def dial(cls, at: Address, tls: ssl.SSLContext | None = None) -> "Cable":
+        return cls(*await asyncio.open_connection(at.host, at.port, ssl=tls))
+
+    @property
+    def spoken(self) -> ssl.SSLObject:
+        """What TLS says about itself."""
+        return self._writer.get_extra_info("ssl_object")
 
     def put_raw(self, data: bytes) -> None:
         self._writer.write(data)

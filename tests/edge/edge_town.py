@@ -18,6 +18,7 @@ from posswitch.edge.supervisor import Supervisor
 from posswitch.engine.events import Record, Verdict
 from posswitch.journal.recovery import decode_record
 from posswitch.settings.config import load_config
+from posswitch.sim.authority import Authority
 from posswitch.sim.city import City, build_city
 from posswitch.sim.peers.customer import VALID, Purchase, pan_at, pin_of
 
@@ -39,6 +40,7 @@ class Town:
     """Everything around one node."""
 
     bank_type = ScriptedBank
+    authority: Authority
 
     def __init__(self, city: City) -> None:
         self.city = city
@@ -52,9 +54,17 @@ class Town:
     async def open(cls, folder: Path) -> "Town":
         return await cls(build_city(folder, 7, 64, TIMERS)).opened()
 
+    @classmethod
+    async def open_with_tls(cls, folder: Path) -> "Town":
+        authority = Authority()
+        town = cls(build_city(folder, 7, 64, TIMERS, tls=authority))
+        town.authority = authority
+        return await town.opened()
+
     async def opened(self) -> Self:
         """Banks listen, the node serves all their links."""
         for bank in self.banks:
+            bank.tls = self.city.context(bank.plan.id, serves=True)
             await bank.open()
         await self.supervisor.start()
         await self.linked()
@@ -81,17 +91,24 @@ class Town:
 
     async def till(self, cable: Cable | None = None, *, signed_on: bool = True) -> Till:
         """A terminal that no other test uses."""
-        till = Till(self.city.fittings[self._fitted], cable or await self.cable())
+        fitting = self.city.fittings[self._fitted]
+        till = Till(fitting, cable or await self.cable(fitting.merchant))
         self._fitted += 1
         if signed_on:
             await till.sign_on()
         return till
 
-    async def cable(self) -> Cable:
-        """A new connection to the node."""
-        cable = await Cable.dial(self.city.node)
+    async def cable(self, merchant: str = "") -> Cable:
+        """A new connection to the node; in a city of TLS with the certificate of a merchant."""
+        shown = self.city.context(merchant or self.city.merchants[0].id, serves=False)
+        cable = await Cable.dial(self.city.node, shown)
         self._cables.append(cable)
         return cable
+
+    @property
+    def next_merchant(self) -> int:
+        """The number of the shop at which the next till stands."""
+        return self._fitted % len(self.city.merchants)
 
     def open_cables(self) -> list[Cable]:
         """The connections that nobody has ended here."""

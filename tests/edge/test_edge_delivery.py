@@ -19,6 +19,8 @@ from posswitch.sim.peers.pos import sign_on
 class Line:
     """A connection that is there, or is not."""
 
+    certificate = ""
+
     def __init__(self, there: bool = True) -> None:
         self.there = there
         self.heard: list[str] = []

@@ -68,6 +68,8 @@ def admitted(payload):
 class DeadEnd:
     """A connection that takes everything."""
 
+    certificate = ""
+
     def send(self, payload: bytes) -> bool:
         return True
 

@@ -8,7 +8,7 @@ import pytest
 from office_rows import SHOP, activate, merchant, new_tmk, rows_of, terminal
 
 from posswitch.base.errors import OfficeError
-from posswitch.base.registry import Bin, Merchant
+from posswitch.base.registry import Bin, Merchant, Source
 from posswitch.crypto.hsm import Usage
 from posswitch.office.intake import take_in
 from posswitch.office.sheets import write_sheets
@@ -216,7 +216,7 @@ def test_mistakes_in_bins(mistakes, row, said):
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("links", "", "links: is missing; list 1 to 16 addresses, host:port, with blanks between"),
+        ("links", "", "links: is missing; list 1 to 16 addresses, tls://host:port, with blanks between"),
         ("links", "here", 'links: "here" is not host:port; write it as'),
         ("links", "a:0 b:65536", 'links: "a:0" is not host:port, the port'),
         (
@@ -358,7 +358,13 @@ def test_export_and_import_agree(registry, desk, hsm, tmp_path):
     out = tmp_path / "out"
     assert registry("export", out).code == 0
     paths = sorted(out.iterdir())
-    assert [path.name for path in paths] == ["bank.csv", "bin.csv", "merchant.csv", "terminal.csv"]
+    assert [path.name for path in paths] == [
+        "bank.csv",
+        "bin.csv",
+        "merchant.csv",
+        "source.csv",
+        "terminal.csv",
+    ]
     assert all(path.stat().st_mode & 0o077 == 0 for path in paths)
     said = registry("import", *paths, "--replace")
     assert "nothing to change" in said.out
@@ -412,3 +418,28 @@ def test_too_big_a_file(desk, sheet, monkeypatch):
     monkeypatch.setattr("posswitch.office.sheets._FILE_BYTES_MAX", 10)
     with pytest.raises(OfficeError, match="split the file"):
         take_in(desk(), [sheet(SHOPS)], None, False)
+
+
+def test_sources_are_imported_and_come_back(registry, desk, tmp_path):
+    path = tmp_path / "source.csv"
+    colons = ":".join(["AB"] * 32)
+    path.write_text(f"id,certificates,terminals,merchants\nchain-1,{colons} {'cd' * 32},1 20,8024403\n")
+    assert registry("import", path).code == 0
+    row = desk().registry.sources["chain-1"]
+    assert row == Source("chain-1", ("ab" * 32, "cd" * 32), ("1", "20"), ("8024403",))
+    out = tmp_path / "out"
+    assert registry("export", out).code == 0
+    assert "nothing to change" in registry("import", *sorted(out.iterdir()), "--replace").out
+    assert "chain-1" in registry("list", "source").out
+    assert registry("remove", "source", "chain-1").code == 0
+    assert not desk().registry.sources
+
+
+def test_a_source_that_is_wrong_is_not(registry, desk, tmp_path):
+    path = tmp_path / "source.csv"
+    path.write_text("id,certificates,terminals\nchain-1,ab:cd,123456789\n")
+    said = registry("import", path)
+    assert said.code == 1
+    assert '"ab:cd" is no SHA-256 of a certificate' in said.out + said.err
+    assert '"123456789" is not how a number of terminals begins' in said.out + said.err
+    assert not desk().registry.sources

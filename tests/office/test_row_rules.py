@@ -28,7 +28,7 @@ def bank(hsm):
     """A bank's row, every key of its own."""
 
     def bank(number, *links, **more):
-        where = tuple(Address(host, int(port)) for host, port in (link.split(":") for link in links))
+        where = tuple(Address(host, int(port), "tls") for host, port in (link.split(":") for link in links))
         zpk, zak = hsm.new_key(Usage.ZPK), hsm.new_key(Usage.ZAK)
         return Bank(number, "戊银行", "Bank E", where, zpk, zak, **more)
 
@@ -75,7 +75,7 @@ def test_a_bank_does_not_speak_as_a_terminal(mistakes, bank):
 def test_two_imported_banks_at_one_address(mistakes, bank):
     rows = bank("90990000", "10.0.0.1:7001"), bank("90980000", "10.0.0.2:7001", "10.0.0.1:7001")
     (told,) = mistakes(banks(*rows))
-    what = "links: 10.0.0.1:7001 is a link of bank 90980000 too; give each bank its own address"
+    what = "links: tls://10.0.0.1:7001 is a link of bank 90980000 too; give each bank its own address"
     assert told == f"1.csv:2: bank 90990000: {what}"
 
 
@@ -83,7 +83,7 @@ def test_two_imported_banks_at_one_address(mistakes, bank):
 def test_a_registered_bank_at_an_imported_one_s_address(mistakes, desk, bank, number):
     activate(desk(), [bank("90500000", "localhost:7001")])
     (told,) = mistakes(banks(bank(number, "127.0.0.1:7001")))
-    what = "links: 127.0.0.1:7001 is a link of bank 90500000 too; give each bank its own address"
+    what = "links: tls://127.0.0.1:7001 is a link of bank 90500000 too; give each bank its own address"
     assert told == f"1.csv:2: bank {number}: {what}"
 
 
@@ -119,10 +119,10 @@ def test_a_row_s_mistakes_are_listed_whatever_finds_them(mistakes, hsm, bank):
         "1.csv:2: terminal 3000001: id: is",
         '1.csv:2: terminal 3000001: kinds: kind "lottery"',
         "1.csv:2: terminal 3000001: merchant: no merchant 802440354999999",
-        "2.csv:2: bank 90990000: links: 10.0.0.1:7001 is a link of bank 9099 too",
+        "2.csv:2: bank 90990000: links: tls://10.0.0.1:7001 is a link of bank 9099 too",
         "2.csv:3: bank 9099: dialect: dialect ",
         "2.csv:3: bank 9099: id: is",
-        '2.csv:3: bank 9099: links: "here:0" is not host:port',
+        '2.csv:3: bank 9099: links: "tls://here:0" is not host:port',
     ]
     assert len(told) == len(starts)
     for one, start in zip(told, starts, strict=True):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.settings.secret import write_secret
+from posswitch.sim.authority import Authority
 
 SECRET = bytes(range(32))
 _numbers = count(1)
@@ -20,10 +21,13 @@ def wrapped(usage: Usage) -> str:
 ZPK, ZAK, TMK = wrapped(Usage.ZPK), wrapped(Usage.ZAK), wrapped(Usage.TMK)
 OTHER_ZPK, OTHER_ZAK, OTHER_TMK = wrapped(Usage.ZPK), wrapped(Usage.ZAK), wrapped(Usage.TMK)
 
+AUTHORITY = Authority()
+NODE_PAPER, SHOP_PAPER = AUTHORITY.issue("switch.example"), AUTHORITY.issue("shop.example")
+
 GOOD = f"""\
 [node]
 id = "A"
-listen = "127.0.0.1:9000"
+listen = "clear://127.0.0.1:9000"
 data = "data"
 secret = "secret.key"
 acquirer = "48020000"
@@ -38,6 +42,11 @@ flight_max = 120
 reversal = 20
 reversal_max = 60
 
+[tls]
+certificate = "tls/node.pem"
+key = "tls/node.key"
+authorities = "tls/authority.pem"
+
 [limits]
 card_daily_minor = 5000000
 
@@ -45,7 +54,7 @@ card_daily_minor = 5000000
 id = "01020000"
 name_zh = "甲银行"
 name_en = "Bank A"
-links = ["127.0.0.1:9001", "bank-a.example:7001"]
+links = ["clear://127.0.0.1:9001", "tls://bank-a.example:7001"]
 zpk = "{ZPK}"
 zak = "{ZAK}"
 dialect = "cups"
@@ -55,7 +64,7 @@ framing = "ascii4"
 id = "01030000"
 name_zh = "乙银行"
 name_en = "Bank B"
-links = ["127.0.0.1:9002"]
+links = ["clear://127.0.0.1:9002"]
 zpk = "{OTHER_ZPK}"
 zak = "{OTHER_ZAK}"
 
@@ -87,13 +96,22 @@ dialect = "pos"
 id = "10000002"
 merchant = "802440354110001"
 tmk = "{OTHER_TMK}"
+
+[[source]]
+id = "acquirer-1"
+certificates = ["{SHOP_PAPER.fingerprint}"]
+terminals = ["100000"]
 """
 
 
 def write_config(folder: Path, text: str = GOOD, name: str = "switch.toml") -> Path:
-    """Writes a configuration and the secret beside it."""
+    """Writes a configuration and the files that it names beside it."""
     if not (folder / "secret.key").exists():
         write_secret(folder / "secret.key", SECRET)
+        tls = folder / "tls"
+        tls.mkdir()
+        NODE_PAPER.written(tls, "node")
+        (tls / "authority.pem").write_bytes(AUTHORITY.certificate)
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path

@@ -10,7 +10,8 @@ from posswitch.base.card import luhn_ok
 from posswitch.base.errors import ConfigError
 from posswitch.crypto.ciphers import kcv
 from posswitch.crypto.hsm import SoftHsm, Usage
-from posswitch.settings.config import load_config
+from posswitch.settings.config import examine, load_config
+from posswitch.sim.authority import Authority
 from posswitch.sim.city import SECRET_FILE, SHORT_TIMERS, build_city
 from posswitch.sim.demo import DemoOptions, run_demo
 from posswitch.sim.peers.customer import EXPIRED, ODDITIES, UNKNOWN_RANGE, VALID, Customers, Purchase, pin_of
@@ -34,6 +35,23 @@ def test_the_file_is_a_configuration_and_its_keys_are_the_peers(tmp_path: Path) 
         assert hsm.check_value(Usage.TMK, config.registry.terminals[fitting.terminal].tmk) == kcv(fitting.tmk)
     ports = [city.node.port, *(port for plan in city.banks for port in plan.line_ports)]
     assert len(set(ports)) == len(ports)
+
+
+def test_a_city_of_tls_has_papers_for_everybody_and_nothing_to_complain_about(tmp_path: Path) -> None:
+    city = build_city(tmp_path, seed=1, terminals=24, tls=Authority())
+    examined = examine(city.config)
+    assert examined.findings == []
+    assert examined.config is not None
+    assert examined.config.listen == city.node
+    assert str(city.node).startswith("tls://")
+    registry = examined.config.registry
+    assert all(link.tls for bank in registry.banks.values() for link in bank.links)
+    assert [len(bank.certificates) for bank in registry.banks.values()] == [1, 1, 0, 0]
+    keys = sorted(city.papers.glob("*.key"))
+    assert len(keys) == 1 + 1 + 4 + 12
+    assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
+    assert city.context(city.banks[0].id, serves=True) is not None
+    assert build_city(tmp_path / "clear", seed=1, terminals=1).context("node", serves=True) is None
 
 
 def test_two_cities_share_no_key(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from posswitch.base.bounds import FRAME_BYTES_MAX
 from posswitch.base.registry import Address
 from posswitch.codec import Framer, framed
 from posswitch.sim.peers import line as line_room
-from posswitch.sim.peers.line import FAULTS, Fault, Line
+from posswitch.sim.peers.line import FAULTS, SEALED, Fault, Line
 from posswitch.sim.peers.wire import Wire, dial
 
 PREFIX, HOST = "bin2", "127.0.0.1"
@@ -185,3 +185,12 @@ def test_a_half_dead_connection_is_named_with_the_time_since_when() -> None:
         await until(lambda: not list(line.half_dead()))
 
     on_a_line(play, Fault("half-open", 1.0))
+
+
+def test_a_sealed_line_knows_no_frames_and_can_still_do_harm() -> None:
+    line = Line(Address(HOST, 1), SEALED, random.Random(1))
+    assert line.framer().feed(b"\x17\x03\x03") == [b"\x17\x03\x03"]
+    assert line.frame(b"bytes") == b"bytes"
+    damaged = [line.damaged(b"bytes") for _ in range(200)]
+    assert {len(one) for one in damaged} == {5}
+    assert all(sum(a != b for a, b in zip(one, b"bytes", strict=True)) == 1 for one in damaged)

@@ -12,6 +12,12 @@ FIRST_BYTE_SECONDS_MAX = 15.0  # from accept to the first byte
 IDLE_SECONDS_MAX = 300.0  # a silent terminal connection is closed
 BAD_FRAMES_MAX = 3  # unreadable frames before a terminal connection is closed
 CONNECTIONS_MAX = 4096
+HANDSHAKES_MAX = 256  # of TLS under way at once, and so many without a pause
+HANDSHAKES_PER_SECOND_MAX = 400  # then newcomers wait in the kernel: about a third of a core
+HANDSHAKE_SECONDS_MAX = 3.0  # from accept (or connect) to a finished handshake
+HANDSHAKE_SECONDS_FAIR = 0.5  # then one that is under way may be cut for a new one, when all are taken
+CLOSING_SECONDS_MAX = 2.0  # for the other side's goodbye in TLS
+CERTIFICATE_DAYS = (30, 14, 7, 1)  # before its end a certificate is warned of
 UNSENT_BYTES_MAX_TERMINAL = 1 << 16  # then the other side does not read and is cut
 UNSENT_BYTES_MAX_BANK = 1 << 20
 PAYLOADS_PER_PASS_MAX = 64  # of one connection, before the others and the timers have their turn
@@ -87,3 +93,4 @@ def timer_faults(waits: Mapping[str, float]) -> Iterator[tuple[tuple[str, ...], 
 
 assert LANE_SENDING_MAX <= OPEN_PER_BANK_MAX <= LANE_ITEMS_MAX
 assert BATCH_EVENTS_MAX <= QUEUE_EVENTS_MAX
+assert HANDSHAKE_SECONDS_FAIR < HANDSHAKE_SECONDS_MAX < FIRST_BYTE_SECONDS_MAX

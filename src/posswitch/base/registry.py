@@ -7,21 +7,30 @@ import msgspec
 
 from posswitch.base.amount import CNY
 
+TLS, CLEAR = "tls", "clear"
+
 
 class Address(NamedTuple):
-    """A TCP endpoint."""
+    """A TCP endpoint and how it is spoken to: `tls`, `clear`, or empty where nobody said so (clear)."""
 
     host: str
     port: int
+    scheme: str = ""
+
+    @property
+    def tls(self) -> bool:
+        """Whether TLS is spoken there."""
+        return self.scheme == TLS
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}" if self.scheme else f"{self.host}:{self.port}"
 
 
 class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """An institution that answers requests: id (field 100 and header), names, links, wrapped zone keys.
 
     `dialect` is a built-in one or a file; `framing` (`bin2`, `ascii4`) is what stands before each payload.
+    `certificates` (SHA-256, hex) are the only ones it is known by over TLS; without them it is its host name.
     """
 
     id: str
@@ -32,6 +41,7 @@ class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
     zak: bytes
     dialect: str = "cups"
     framing: str = "ascii4"
+    certificates: tuple[str, ...] = ()
 
 
 class Bin(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -69,7 +79,20 @@ class Terminal(msgspec.Struct, frozen=True, array_like=True, tag=True):
     dialect: str = "pos"
 
 
-Row = Bank | Bin | Merchant | Terminal
+class Source(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Who connects for terminals over TLS: whoever holds one of these certificates (SHA-256, hex).
+
+    It speaks for terminals whose id begins with one of `terminals`, or whose merchant's number (as it is
+    registered) begins with one of `merchants`: one till, a chain, everything of an acquirer.
+    """
+
+    id: str
+    certificates: tuple[str, ...]
+    terminals: tuple[str, ...] = ()
+    merchants: tuple[str, ...] = ()
+
+
+Row = Bank | Bin | Merchant | Terminal | Source
 Key = tuple[str, str]  # table and id
 
 
@@ -111,6 +134,8 @@ class Registry:
         self.banks: dict[str, Bank] = {}
         self.merchants: dict[str, Merchant] = {}
         self.terminals: dict[str, Terminal] = {}
+        self.sources: dict[str, Source] = {}
+        self._holders: dict[str, Source] = {}  # certificate → who holds it
         self._bins: dict[str, Bin] = {}
         self._routes: dict[int, dict[str, Bin]] = {}  # length of the PAN → prefix → row
         self._sizes: dict[int, tuple[int, ...]] = {}  # length of the PAN → lengths of prefixes, longest first
@@ -130,6 +155,7 @@ class Registry:
             *self._bins.values(),
             *self.merchants.values(),
             *self.terminals.values(),
+            *self.sources.values(),
         ]
 
     def amend(self, put: Iterable[Row] = (), drop: Iterable[Key] = ()) -> None:
@@ -140,6 +166,13 @@ class Registry:
             table, name = key_of(row)
             self._table(table)[name] = row
         self._compile_routes()
+        self._holders = {
+            certificate: row for row in self.sources.values() for certificate in row.certificates
+        }
+
+    def source_of(self, certificate: str) -> Source | None:
+        """Who holds a certificate (SHA-256, hex)."""
+        return self._holders.get(certificate)
 
     def bin_of(self, pan: str) -> Bin | None:
         """The row of the longest matching prefix for this length of card number."""
@@ -157,6 +190,7 @@ class Registry:
             "bin": self._bins,
             "merchant": self.merchants,
             "terminal": self.terminals,
+            "source": self.sources,
         }
         return tables[name]
 
@@ -170,7 +204,7 @@ class Registry:
         }
 
 
-_TABLES: dict[type, str] = {Bank: "bank", Merchant: "merchant", Terminal: "terminal"}
+_TABLES: dict[type, str] = {Bank: "bank", Merchant: "merchant", Terminal: "terminal", Source: "source"}
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ import typer
 from posswitch.sim.bench_codec import run as bench_codec
 from posswitch.sim.bench_journal import run as bench_journal
 from posswitch.sim.bench_switch import run as bench_switch
+from posswitch.sim.bench_tls import run as bench_tls
 
 
 class Subject(StrEnum):
@@ -17,9 +18,10 @@ class Subject(StrEnum):
     codec = "codec"
     journal = "journal"
     switch = "switch"
+    tls = "tls"
 
 
-_SEEDED = {Subject.journal: bench_journal, Subject.switch: bench_switch}
+_SEEDED = {Subject.journal: bench_journal, Subject.switch: bench_switch, Subject.tls: bench_tls}
 
 
 def bench(

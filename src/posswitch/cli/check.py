@@ -14,7 +14,7 @@ from posswitch.cli.options import AsJson, ConfigFile
 from posswitch.edge.start import foreseen
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, Examined, examine
-from posswitch.settings.finding import ERROR, WARNING, Fault, Finding, counted, found
+from posswitch.settings.finding import ERROR, NOTE, WARNING, Fault, Finding, counted, found
 
 
 def check(config: ConfigFile, as_json: AsJson = False) -> None:
@@ -63,12 +63,15 @@ def _counts(config: Config) -> dict[str, int]:
         "BINs": sum(isinstance(row, Bin) for row in registry.rows),
         "merchants": len(merchants),
         "terminals": len(terminals),
+        "sources": len(registry.sources),
         "dialects": len(dialects),
     }
 
 
 def _sentence(config: Config) -> str:
-    counts = ", ".join(counted(count, name[:-1]) for name, count in _counts(config).items())
+    counts = ", ".join(
+        counted(count, name[:-1]) for name, count in _counts(config).items() if count or name != "sources"
+    )
     timers = config.timers
     waits = " / ".join(f"{wait:g}" for wait in (timers.bank, timers.centre, timers.terminal))
     return f"{counts}, timers {waits} s (bank / centre / terminal)"
@@ -81,6 +84,7 @@ def _document(examined: Examined) -> dict[str, Any]:
         "ok": config is not None,
         "errors": len(examined.of(ERROR)),
         "warnings": len(examined.of(WARNING)),
+        "notes": len(examined.of(NOTE)),
         "unkept": examined.unkept,
         "findings": [finding._asdict() for finding in examined.findings],
         "summary": config and {**_counts(config), "timers_s": msgspec.structs.asdict(config.timers)},

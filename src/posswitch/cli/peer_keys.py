@@ -12,7 +12,7 @@ from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
 from posswitch.settings.secret import read_secret
-from posswitch.sim.city import BOOKS_FOLDER, CONFIG_FILE
+from posswitch.sim.city import ACQUIRER_PAPER, AUTHORITY_FILE, BOOKS_FOLDER, CONFIG_FILE, PAPERS_FOLDER
 from posswitch.sim.peers.customer import Range, pan_at
 from posswitch.sim.peers.terminal import Fitting
 
@@ -21,6 +21,7 @@ _NEW_KEY_BYTES = 16
 _FILE_BYTES_MAX = 4096
 _FROM_FILE = "@"
 _SLIPS = "slips-alone.jsonl"
+Papers = tuple[Path | None, Path | None, Path | None]  # certificate, key, authorities
 
 
 class ZoneKeys(NamedTuple):
@@ -102,6 +103,14 @@ def demonstration(folder: Path, terminal: str, merchant: str) -> Fitted:
     books = folder / BOOKS_FOLDER
     slips = books / _SLIPS if books.is_dir() else Path(os.devnull)
     return Fitted(config.listen, Fitting(row.id, merchant or row.merchant, tmk), pan, slips)
+
+
+def papers_in(folder: Path | None, given: Papers) -> Papers:
+    """What was given; in a demonstration of TLS else its acquirer's, who speaks for every terminal."""
+    papers = (folder or Path()) / PAPERS_FOLDER
+    if folder is None or any(given) or not papers.is_dir():
+        return given
+    return papers / f"{ACQUIRER_PAPER}.pem", papers / f"{ACQUIRER_PAPER}.key", papers / AUTHORITY_FILE
 
 
 def _read(option: str, path: Path) -> str:

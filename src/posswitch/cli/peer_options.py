@@ -1,6 +1,7 @@
 """The options of sim-bank and sim-terminal, and what an option may not be."""
 
 import re
+import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,9 @@ import typer
 
 from posswitch.base.card import PAN_DIGITS_MAX, PAN_DIGITS_MIN
 from posswitch.base.errors import PosswitchError
-from posswitch.base.registry import Address
+from posswitch.base.registry import CLEAR, TLS, Address
 from posswitch.crypto.pinblock import PIN_DIGITS_MAX, PIN_DIGITS_MIN
+from posswitch.sim.authority import context_of
 from posswitch.sim.peers.manners import REVERSAL_MANNERS, SALE_MANNERS
 
 _SALES = ", ".join(manner.name for manner in SALE_MANNERS)
@@ -18,13 +20,22 @@ _ASCII = re.compile(r"[ -~]+")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, one object a line.")]
 Listen = Annotated[
-    str, typer.Option(metavar="HOST:PORT", help="Where to listen, 127.0.0.1:0 when not given; port 0: any.")
+    str,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Where to listen, 127.0.0.1:0 when not given; port 0: any; tls:// before it for TLS.",
+    ),
 ]
 Dial = Annotated[
     str,
     typer.Option(
         metavar="HOST:PORT", help="Open the line to a centre that listens for banks, again when it ends."
     ),
+]
+Certificate = Annotated[Path | None, typer.Option(help="With tls://: the certificate to show, a PEM file.")]
+CertificateKey = Annotated[Path | None, typer.Option(help="With tls://: its private key, a PEM file.")]
+Authorities = Annotated[
+    Path | None, typer.Option(help="With tls://: whose certificates are believed, a PEM file.")
 ]
 Institution = Annotated[str, typer.Option("--id", help="Institution id, 8 to 11 digits.")]
 Spoken = Annotated[str, typer.Option(help="cups, iso87a, iso87b, or a dialect file.")]
@@ -91,11 +102,30 @@ Slips = Annotated[
 
 
 def address(place: str, words: str, *, lowest: int = 1) -> Address:
-    """HOST:PORT; PosswitchError names `place`."""
-    host, _, port = words.rpartition(":")
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not lowest <= int(port) < 65536:
-        raise PosswitchError(f"{place} {words[:60]!r}: write HOST:PORT, as 127.0.0.1:5000")
-    return Address(host.strip("[]"), int(port))
+    """HOST:PORT or tls://HOST:PORT; PosswitchError names `place`."""
+    scheme, named, at = words.rpartition("://")
+    host, _, port = at.rpartition(":")
+    speaks = not named or scheme in (TLS, CLEAR)
+    if not (host and speaks and re.fullmatch(r"[0-9]{1,5}", port) and lowest <= int(port) < 65536):
+        raise PosswitchError(f"{place} {words[:60]!r}: write HOST:PORT or tls://HOST:PORT, as 127.0.0.1:5000")
+    return Address(host.strip("[]"), int(port), scheme)
+
+
+def spoken(
+    at: Address, certificate: Path | None, key: Path | None, authorities: Path | None, *, serves: bool
+) -> ssl.SSLContext | None:
+    """How TLS is spoken at an address; None in clear text. PosswitchError when a file is missing or wrong."""
+    if not at.tls:
+        if certificate or key or authorities:
+            raise PosswitchError(f"{at}: this is clear text and needs no certificate; write tls://")
+        return None
+    if authorities is None or (serves and certificate is None) or (certificate is None) != (key is None):
+        raise PosswitchError(f"{at}: TLS needs --certificate, --certificate-key and --authorities")
+    try:
+        return context_of(certificate, key, authorities, serves=serves)
+    except OSError as error:
+        why = getattr(error, "reason", None) or error.strerror
+        raise PosswitchError(f"{at}: the certificate files cannot be used ({why}); give PEM files") from None
 
 
 def check_pin(pin: str) -> None:

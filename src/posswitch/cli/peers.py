@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import ssl
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,7 @@ from posswitch.base.bounds import Timers
 from posswitch.base.errors import PosswitchError
 from posswitch.base.registry import Address
 from posswitch.cli import peer_options as options
-from posswitch.cli.peer_keys import demonstration, key_from, zone_keys
+from posswitch.cli.peer_keys import demonstration, key_from, papers_in, zone_keys
 from posswitch.codec import PREFIXES, load_dialect
 from posswitch.edge.loop import run_fast
 from posswitch.sim import telling
@@ -86,6 +87,9 @@ def sim_bank(
     code: options.FixedCode = "",
     centre_waits: options.CentreWaits = 30.0,
     ledger: options.Ledger = None,
+    certificate: options.Certificate = None,
+    certificate_key: options.CertificateKey = None,
+    authorities: options.Authorities = None,
     pin: options.CardPin = "",
     seed: options.Seed = 1,
     as_json: options.AsJson = False,
@@ -99,6 +103,7 @@ def sim_bank(
     if not re.fullmatch(r"[0-9]{8,11}", number):
         raise PosswitchError("--id: an institution id is 8 to 11 digits")
     options.check_pin(pin)
+    tls = options.spoken(place, certificate, certificate_key, authorities, serves=not dial)
     framing = framing or ("ascii4" if load_dialect(dialect).name == "cups" else "bin2")
     if framing not in PREFIXES:
         raise PosswitchError(f"--framing {framing[:20]!r} is not known; use one of {', '.join(PREFIXES)}")
@@ -118,7 +123,7 @@ def sim_bank(
         *behaviour,
         watch=watcher.see,
     )
-    run_fast(_serve(bank, place, bool(dial), out))
+    run_fast(_serve(bank, place, tls, bool(dial), out))
     counted = dict(sorted((watcher.counts + bank.counts).items()))
     said = ", ".join(f"{name} {count}" for name, count in counted.items()) or "nothing was received"
     out.say(f"posswitch: bank {number} ends; {said}", {"event": "end", **counted})
@@ -146,7 +151,7 @@ class _BankWatch:
         self._out.say(telling.bank_line(seen, number), telling.bank_object(seen, number))
 
 
-async def _serve(bank: Bank, place: Address, dials: bool, out: _Out) -> None:
+async def _serve(bank: Bank, place: Address, tls: ssl.SSLContext | None, dials: bool, out: _Out) -> None:
     """Until Ctrl-C, SIGTERM, or until nobody reads what is said."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, out.gone.set)
@@ -154,9 +159,9 @@ async def _serve(bank: Bank, place: Address, dials: bool, out: _Out) -> None:
     dialling: asyncio.Task[None] | None = None
     if dials:
         out.say(f"posswitch: bank {who} dials {place}", {"event": "dialling", "address": str(place)})
-        dialling = asyncio.create_task(_keep_dialling(bank, place, out))
+        dialling = asyncio.create_task(_keep_dialling(bank, place, tls, out))
     else:
-        at = await bank.open(*place)
+        at = await bank.open(place.host, place.port, tls)
         out.say(f"posswitch: bank {who} listening on {at}", {"event": "listening", "address": str(at)})
     await out.gone.wait()
     if dialling is not None:
@@ -165,11 +170,11 @@ async def _serve(bank: Bank, place: Address, dials: bool, out: _Out) -> None:
     await asyncio.sleep(0)  # the lines say that they are closed
 
 
-async def _keep_dialling(bank: Bank, centre: Address, out: _Out) -> None:
+async def _keep_dialling(bank: Bank, centre: Address, tls: ssl.SSLContext | None, out: _Out) -> None:
     said = ""
     while True:
         try:
-            link = await bank.dial(centre)
+            link = await bank.dial(centre, tls)
             said = ""
             await link.ended()
         except OSError as error:
@@ -234,6 +239,9 @@ def sim_terminal(
     pin: options.TypedPin = "",
     no_pin: options.NoPin = False,
     mix: options.Mix = 0,
+    certificate: options.Certificate = None,
+    certificate_key: options.CertificateKey = None,
+    authorities: options.Authorities = None,
     wait: options.Wait = 60.0,
     tries: options.Tries = 3,
     echo: options.EchoFirst = False,
@@ -261,6 +269,7 @@ def sim_terminal(
     if pin and no_pin:
         raise PosswitchError("--pin and --no-pin: give one of them")
     steps = read_steps(said, mix, echo=echo)
+    tls = options.spoken(centre, *papers_in(data, (certificate, certificate_key, authorities)), serves=False)
     customer = Regular(pan or card, expiry, "" if no_pin else typed)
     out = _Out(as_json)
     player = Terminal(
@@ -274,6 +283,7 @@ def sim_terminal(
         keeps_connection=True,
         forgetful_rate=0.0,
         tries=tries,
+        tls=tls,
         watch=lambda seen: _tell(out, seen),
     )
     good = run_fast(_play(player, customer, steps, out))

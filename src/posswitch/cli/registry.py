@@ -12,6 +12,7 @@ import typer
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.moment import clock_text
+from posswitch.base.order import TABLES
 from posswitch.base.registry import Registry, key_of
 from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
 from posswitch.crypto.hsm import Usage
@@ -39,11 +40,11 @@ registry = typer.Typer(
     no_args_is_help=True,
 )
 
-Table = Annotated[str, typer.Argument(metavar="TABLE", help="bank, bin, merchant or terminal.")]
+Table = Annotated[str, typer.Argument(metavar="TABLE", help="bank, bin, merchant, terminal or source.")]
 Name = Annotated[str, typer.Argument(metavar="ID", help="Its id; of a BIN row PREFIX/LENGTH.")]
 By = Annotated[str, typer.Option("--by", help="Who does it; without it the user of this machine.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the history.")]
-_CALLED = {"bank": "bank", "bin": "BIN", "merchant": "merchant", "terminal": "terminal"}
+_CALLED = {table: table for table in TABLES} | {"bin": "BIN"}
 
 
 @registry.command("import")

@@ -55,6 +55,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Draws cards, faults and manners.")] = 1,
     data: Annotated[Path | None, typer.Option(help="A new or empty folder for everything it leaves.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The switch's port for terminals; 0: any.")] = 0,
+    tls: Annotated[bool, typer.Option("--tls", help="Everybody speaks TLS, with certificates.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write the count as JSON.")] = None,
     console: Annotated[bool, typer.Option(help="Show the screen (a live line for now).")] = True,
 ) -> None:
@@ -62,7 +63,7 @@ def demo(
     now = stamp(SystemClock().wall_ns())
     folder = data or Path("demo-data") / f"{now.day}-{now.time}"
     options = DemoOptions(
-        seconds=seconds, tps=tps, kills=kills, seed=seed, data=folder, port=port, live=console
+        seconds=seconds, tps=tps, kills=kills, seed=seed, data=folder, port=port, tls=tls, live=console
     )
     if report is not None:
         report.touch()  # a path that cannot be written is said now, not after the run

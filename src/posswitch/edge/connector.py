@@ -1,6 +1,7 @@
 """The links to one bank: kept open, signed on, tested when idle, chosen at sending."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
@@ -9,6 +10,7 @@ from posswitch.base.bounds import FRAME_SECONDS_MAX, UNSENT_BYTES_MAX_BANK, Time
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Bank
 from posswitch.codec import Message
+from posswitch.edge.tls import Tls, certificate_of, why_failed
 from posswitch.edge.wire import Wire
 from posswitch.scheme.kinds import CUTOVER_BEGINS, CUTOVER_ENDS, ECHO_CODE, SIGN_ON_CODE, text
 
@@ -39,7 +41,11 @@ class Link(Wire):
         self.gone = asyncio.Event()
 
     def opened(self) -> None:
-        """Signs on."""
+        """Signs on; at a bank that is known by its certificates only with one of them."""
+        assert self._transport is not None
+        if not self._links.knows(self._transport):
+            self.cut()
+            return
         self.send(self._links.back.management(self._links.bank.id, SIGN_ON_CODE))
         self.flush()
 
@@ -79,12 +85,19 @@ class Links:
     """All links of one bank."""
 
     def __init__(
-        self, bank: Bank, back: Back, timers: Timers, tick_ns: Callable[[], int], dirty: dict[Wire, None]
+        self,
+        bank: Bank,
+        back: Back,
+        timers: Timers,
+        tick_ns: Callable[[], int],
+        dirty: dict[Wire, None],
+        tls: Tls | None = None,
     ) -> None:
         self.bank = bank
         self.back = back
         self.counts: Counter[str] = Counter()
         self._timers = timers
+        self._tls = tls or Tls(None, tick_ns)
         self._tick_ns = tick_ns
         self._dirty = dirty
         self._links: list[Link | None] = [None] * len(bank.links)
@@ -142,6 +155,17 @@ class Links:
             if link is not None:
                 link.close()
 
+    def knows(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether a connection that stands leads to this bank; in clear text nobody can tell."""
+        certificate = certificate_of(transport)
+        if certificate:
+            self._tls.expiry.seen(f"bank {self.bank.id}", transport.get_extra_info("peercert"))
+            if self.bank.certificates and certificate not in self.bank.certificates:
+                self.counts["link-tls-unregistered"] += 1
+                return False
+            self.counts["link-tls-ok"] += 1
+        return True
+
     def _link(self) -> Link:
         return Link(self, self._tick_ns, self._dirty)
 
@@ -152,15 +176,23 @@ class Links:
         while True:
             try:
                 async with asyncio.timeout(self._timers.connect):  # wait_for may swallow a cancel
-                    _, link = await loop.create_connection(self._link, address.host, address.port)
-            except (OSError, TimeoutError, ValueError):  # ValueError: a host name that is none
+                    how = self._tls.toward(self.bank, address)
+                    _, link = await loop.create_connection(self._link, address.host, address.port, **how)
+            except (OSError, TimeoutError, ValueError) as error:  # ValueError: a host name that is none
                 self.counts["link-refused"] += 1
+                self._count_handshake(error)
             else:
                 self._links[index] = link
                 await link.gone.wait()
                 self._links[index] = None
                 self.counts["link-lost"] += 1
+                if isinstance(link.lost, ssl.SSLError):  # in TLS 1.3 the bank says so after the handshake
+                    self._count_handshake(link.lost)
                 if link.heard_ns:
                     tries = 0
             await asyncio.sleep(_BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
             tries += 1
+
+    def _count_handshake(self, error: Exception) -> None:
+        if why := why_failed(error):
+            self.counts[f"link-tls-{why}"] += 1

@@ -38,9 +38,14 @@ class Gate:
     def __len__(self) -> int:
         return len(self._connections)
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for one more connection."""
+        return len(self._connections) >= self._connections_max
+
     def enter(self, connection: Guarded) -> bool:
         """Whether there is room for one more connection."""
-        if len(self._connections) >= self._connections_max:
+        if self.full:
             self.counts["gate-full"] += 1
             return False
         self._connections[connection] = None

@@ -1,14 +1,18 @@
 """The front door: connections of terminals, short or long, one or many terminals behind each."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from posswitch.base.bounds import BAD_FRAMES_MAX, UNSENT_BYTES_MAX_TERMINAL
 from posswitch.base.errors import ConfigError
-from posswitch.base.registry import Address
+from posswitch.base.registry import Address, Registry
+from posswitch.edge.doorstep import Doorstep
 from posswitch.edge.gate import Gate
 from posswitch.edge.sealed import Reply
+from posswitch.edge.tls import Tls, certificate_of
 from posswitch.edge.wire import Wire
 
 _BACKLOG = 1024  # connections the kernel holds while the node is busy
@@ -22,16 +26,31 @@ class Front(Protocol):
 
 
 class TerminalWire(Wire):
-    """One terminal connection."""
+    """One terminal connection; `certificate` is the SHA-256 of what its other side has shown, in hex."""
 
-    def __init__(self, front: Front, gate: Gate, tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
+    def __init__(
+        self,
+        front: Front,
+        gate: Gate,
+        tick_ns: Callable[[], int],
+        dirty: dict[Wire, None],
+        known: Callable[[asyncio.BaseTransport, str], bool] | None = None,
+    ) -> None:
         super().__init__("bin2", UNSENT_BYTES_MAX_TERMINAL, tick_ns, dirty)
         self._front = front
         self._gate = gate
+        self._known = known  # None in clear text
         self._bad = 0
+        self.certificate = ""
 
     def opened(self) -> None:
-        """Passes the gate or is cut."""
+        """Passes the gate or is cut; with TLS only who is known."""
+        assert self._transport is not None
+        if self._known is not None:
+            self.certificate = certificate_of(self._transport)
+            if not self._known(self._transport, self.certificate):
+                self.cut()
+                return
         if not self._gate.enter(self):
             self.cut()
 
@@ -48,35 +67,57 @@ class TerminalWire(Wire):
             self.cut()
 
     def closed(self) -> None:
-        """Leaves the gate."""
+        """Leaves the gate; what TLS could not decipher is counted."""
+        if isinstance(self.lost, ssl.SSLError):
+            self._gate.counts["tls-damaged"] += 1
         self._gate.leave(self)
 
 
 class Listener:
-    """The listening socket."""
+    """The listening socket, in clear text or behind a doorstep of TLS."""
 
-    def __init__(self, front: Front, gate: Gate, tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
-        self._make = lambda: TerminalWire(front, gate, tick_ns, dirty)
+    def __init__(
+        self,
+        front: Front,
+        gate: Gate,
+        tick_ns: Callable[[], int],
+        dirty: dict[Wire, None],
+        tls: Tls | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self._make = partial(TerminalWire, front, gate, tick_ns, dirty)
         self._server: asyncio.Server | None = None
+        self._doorstep: Doorstep | None = None
+        if tls is not None and registry is not None:
+            self._doorstep = Doorstep(self._make, gate, tls, registry, tick_ns)
 
     async def open(self, at: Address) -> Address:
         """Takes the port and says which it is (0 becomes a real one); ConfigError when it is taken."""
         loop = asyncio.get_running_loop()
         try:
+            if at.tls:
+                assert self._doorstep is not None, "a node has one"
+                return self._doorstep.bind(at)
+            self._doorstep = None
             self._server = await loop.create_server(
                 self._make, at.host, at.port, backlog=_BACKLOG, start_serving=False
             )
         except OSError as error:
             raise ConfigError(f"node.listen: cannot listen on {at} ({error.strerror})") from None
         host, port = self._server.sockets[0].getsockname()[:2]
-        return Address(host, port)
+        return at._replace(host=host, port=port)
 
     async def serve(self) -> None:
         """Begins to take connections."""
-        assert self._server is not None
-        await self._server.start_serving()
+        if self._doorstep is not None:
+            self._doorstep.serve(_BACKLOG)
+        else:
+            assert self._server is not None
+            await self._server.start_serving()
 
     def close(self) -> None:
         """Takes no new connection; the open ones stay."""
+        if self._doorstep is not None:
+            self._doorstep.close()
         if self._server is not None:
             self._server.close()

@@ -19,11 +19,13 @@ from posswitch.edge.dress import Dresser
 from posswitch.edge.gate import Gate
 from posswitch.edge.headroom import Headroom
 from posswitch.edge.hear import ANSWERS, Hearing
+from posswitch.edge.identity import may_speak
 from posswitch.edge.listener import Listener
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
 from posswitch.edge.start import identity_of, journal_key, obstacles, registry_in_force
+from posswitch.edge.tls import Tls
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
@@ -97,7 +99,8 @@ class Node:
             config.cutover_s,
         )
         self._runtime.amend = self._amend
-        self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty)
+        self._tls = Tls(config.tls, clock.wall_ns)
+        self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry)
         self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
         self._tasks: list[asyncio.Task[None]] = []  # the look for orders, links that are being closed
         self._orders = OrderBox(config.data, vault.derive(ORDERS_LABEL))
@@ -178,7 +181,7 @@ class Node:
         if tick_ns >= self._next_vitals_ns:
             self._next_vitals_ns = tick_ns + PERIOD_NS
             gauges = self._runtime.gauges()
-            gauges["connections"] = len(self._gate)
+            gauges |= {"connections": len(self._gate), **self._tls.expiry.gauges()}
             for name, count in self._gate.counts.items():
                 gauges[f"count.{name}"] = count
             self._vitals.write(self._clock.wall_ns(), gauges)
@@ -191,18 +194,21 @@ class Node:
         if tick_ns >= self._next_sync_ns:
             self._next_sync_ns = tick_ns + _HEAD_SYNC_NS
             self._runtime.expire()
+            self._tls.refresh()
             self._journal.sync_head()
 
     # The registry
 
     def _links(self, bank: Bank) -> Links:
-        return Links(bank, self, self._config.timers, self._clock.tick_ns, self._dirty)
+        return Links(bank, self, self._config.timers, self._clock.tick_ns, self._dirty, self._tls)
 
     def _amend(self, change: Change) -> None:
         """A new version of the registry is in force: links of new and changed banks are opened."""
         gone = [key for key in change.drop if key[0] != "bank"]  # a bank leaves at the next start
         self._registry.amend(change.put, gone)
         self._dresser.amended()
+        for table, name in change.drop:
+            self._tls.expiry.forget(f"{table} {name}")
         for row in change.put:
             if isinstance(row, Bank):
                 self._voices.pop(row.id, None)
@@ -240,7 +246,10 @@ class Node:
             counts[read.why] += 1
             counts["frames-dropped"] += 1
             return False
-        if self._runtime.full:
+        if not may_speak(self._registry, reply.certificate, text(read, 41)):
+            counts["source-refused"] += 1
+            self._answer(Direct("97", read), reply)
+        elif self._runtime.full:
             self._refuse(read, reply)
         else:
             work = self._admission.admitted(read, payload, reply)

@@ -8,7 +8,9 @@ from posswitch.engine.state import Session
 
 
 class Reply(Protocol):
-    """Where an answer goes: one connection."""
+    """Where an answer goes: one connection, and whose certificate it was opened with (empty: clear text)."""
+
+    certificate: str
 
     def send(self, payload: bytes) -> bool:
         """Hands a payload to the transport; False when the other side is gone and nothing was written."""

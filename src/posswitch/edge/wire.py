@@ -26,6 +26,7 @@ class Wire(asyncio.Protocol):
         self._in: deque[bytes] = deque()
         self._out: list[bytes] = []
         self._paused = False
+        self.lost: Exception | None = None
         self.opened_ns = tick_ns()
         self.heard_ns = 0
         self.frame_ns = 0
@@ -130,6 +131,7 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets what could not be written."""
         self._transport = None
+        self.lost = exc
         self._in.clear()
         self._out.clear()
         self.closed()

@@ -8,19 +8,19 @@ import msgspec
 
 from posswitch.base.errors import CryptoError
 from posswitch.base.order import TABLES
-from posswitch.base.registry import Bank, Key, Row, Terminal, key_of
+from posswitch.base.registry import Bank, Key, Row, key_of
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.office.finding import Finding, found
 from posswitch.settings.address import read_address
 from posswitch.settings.draft import Draft
-from posswitch.settings.rows import registry_row, wrapped_key, written_key
+from posswitch.settings.rows import read_fingerprint, registry_row, wrapped_key, written_key
 from posswitch.settings.shape import SHAPES, plain_type, read_values
 from posswitch.settings.shape import Row as Written
 
 COLUMNS = {table: SHAPES[table].keys for table in TABLES}
 _TYPES = {table: {name: plain_type(key.type) for name, key in COLUMNS[table].items()} for table in TABLES}
-NAMING = {"bank": ("id",), "bin": ("prefix", "pan_digits"), "merchant": ("id",), "terminal": ("id",)}
+NAMING = dict.fromkeys(TABLES, ("id",)) | {"bin": ("prefix", "pan_digits")}
 KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "tmk": Usage.TMK}
 _SPREADSHEET = "a spreadsheet has rounded it: format the column as text and enter it again"
 _BETWEEN = str.maketrans(",;|", "   ")  # words of a list
@@ -53,7 +53,9 @@ def read_row(
     mistakes += shut(key, row.good, hsm)
     if table == "bank" and "dialect" in row.good:
         row.good["dialect"] = draft.dialect(row.good["dialect"])
-    if mistakes or not all(read_address(link)[0] for link in row.good.get("links", ())):
+    unread = [link for link in row.good.get("links", ()) if not read_address(link)[0]]
+    unread += [one for one in row.good.get("certificates", ()) if not read_fingerprint(one)]
+    if mistakes or unread:
         return row, mistakes
     return registry_row(row, draft), []
 
@@ -78,8 +80,8 @@ def _remedy(column: str, value: object, remedy: str) -> str:
         return "add its wrapped key, or use posswitch registry onboard"
     if value[:1].isdigit() and "E+" in value.upper():
         return _SPREADSHEET
-    if remedy.startswith("list "):
-        return f"{remedy.partition(':')[0]}, host:port, with blanks between"
+    if column == "links" and remedy.startswith("list "):
+        return f"{remedy.partition(':')[0]}, tls://host:port, with blanks between"
     return remedy.replace(" between quotes", "")
 
 
@@ -99,9 +101,7 @@ def values_of(row: Row) -> dict[str, Any]:
             values[name] = written_key(values[name])
     if isinstance(row, Bank):
         values["links"] = [str(link) for link in row.links]
-    if isinstance(row, Terminal):
-        values["kinds"] = list(row.kinds)
-    return values
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def written(row: Row | Written) -> Written:

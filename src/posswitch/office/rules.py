@@ -9,12 +9,14 @@ from posswitch.crypto.hsm import SoftHsm
 from posswitch.office.finding import Finding, found
 from posswitch.office.forms import shut, values_of, written
 from posswitch.settings.draft import Draft
+from posswitch.settings.finding import NOTE
 from posswitch.settings.rules import REFERENCES, ROW_RULES
 from posswitch.settings.shape import Row as Written
 from posswitch.settings.surroundings import dialects_readable
 
 Unread = dict[Key, Written]  # rows of a change that have mistakes, in place of those with their key
 _NAMED_MAX = 3
+_RULES = (*ROW_RULES, dialects_readable)
 
 
 def findings(
@@ -26,7 +28,7 @@ def findings(
     draft.rows = {table: [] for table in TABLES}
     for key in sorted(rows, key=lambda key: (key in touched, key)):
         draft.rows[key[0]].append(written(rows[key]))
-    told = [found(fault) for rule in (*ROW_RULES, dialects_readable) for fault in rule(draft)]
+    told = [found(fault) for rule in _RULES for fault in rule(draft) if fault.severity != NOTE]
     return sorted([*_orphans(draft, touched), *told], key=lambda finding: not finding.error)
 
 

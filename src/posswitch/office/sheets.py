@@ -16,7 +16,13 @@ from posswitch.settings.finding import brief, shown
 
 _FILE_BYTES_MAX = 64 << 20
 _DELIMITERS = ",;\t"
-_NOT_ROWS = ("node", "timers", "limits")  # of a configuration, which may be imported as it is
+_NOT_ROWS = (
+    "node",
+    "timers",
+    "limits",
+    "backup",
+    "tls",
+)  # of a configuration, which may be imported as it is
 
 
 # What a spreadsheet would take for a formula gets an apostrophe; so does what looks as if it had one.

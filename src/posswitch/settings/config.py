@@ -14,11 +14,11 @@ from posswitch.base.order import TABLES
 from posswitch.base.registry import Address, Limits, Registry
 from posswitch.settings.address import address_of
 from posswitch.settings.draft import Draft
-from posswitch.settings.finding import ERROR, WARNING, Fault, Finding, found
+from posswitch.settings.finding import ERROR, SEVERITIES, Fault, Finding, found
 from posswitch.settings.places import Places
 from posswitch.settings.rows import registry_row
 from posswitch.settings.rules import FILE_RULES, ROW_RULES
-from posswitch.settings.shape import BackupTable, Tables, read_shape
+from posswitch.settings.shape import BackupTable, Tables, TlsTable, read_shape
 from posswitch.settings.surroundings import NEEDS, NEEDS_TO_SERVE
 from posswitch.settings.syntax import read_toml
 
@@ -40,6 +40,18 @@ class HsmPlan(msgspec.Struct, frozen=True):
     timeout_s: float
 
 
+class TlsPlan(msgspec.Struct, frozen=True):
+    """With which certificate and key the node speaks TLS, and whose certificates it believes (PEM files).
+
+    `ciphers` as OpenSSL names them, for TLS 1.2; empty = those that are usual here.
+    """
+
+    certificate: Path
+    key: Path
+    authorities: Path
+    ciphers: str = ""
+
+
 class Config(msgspec.Struct, frozen=True):
     """Everything a node needs to start; `version` names the file's content in every record it decides."""
 
@@ -56,6 +68,7 @@ class Config(msgspec.Struct, frozen=True):
     registry: Registry
     backup: BackupPlan | None = None
     hsm: HsmPlan | None = None  # without it keys are kept in software
+    tls: TlsPlan | None = None
 
 
 class Examined(NamedTuple):
@@ -97,7 +110,8 @@ def examine(path: Path, *, serve: bool = True) -> Examined:
         return Examined(path, sorted(read.findings), 0, None, Places(""))
     places = Places(read.text)
     draft = Draft(path.resolve().parent, holes=bool(read.findings))
-    kept: dict[str, list[Finding]] = {ERROR: list(read.findings), WARNING: []}
+    kept: dict[str, list[Finding]] = {severity: [] for severity in SEVERITIES}
+    kept[ERROR] += read.findings
     unkept = 0
     for fault in _faults(draft, read.values, serve):
         findings = kept[fault.severity]
@@ -107,7 +121,7 @@ def examine(path: Path, *, serve: bool = True) -> Examined:
             unkept += 1
             if fault.severity == ERROR:  # hopeless
                 break
-    findings = sorted(kept[ERROR] + kept[WARNING])
+    findings = sorted(finding for some in kept.values() for finding in some)
     if kept[ERROR]:
         return Examined(path, findings, unkept, None, places)
     version = hashlib.sha256(read.raw).hexdigest()[:12]
@@ -123,6 +137,11 @@ def _faults(draft: Draft, values: dict[str, Any], serve: bool) -> Iterator[Fault
 
 def _backup_plan(draft: Draft, table: BackupTable) -> BackupPlan:
     return BackupPlan(draft.file(table.to), table.every, table.rehearse)
+
+
+def _tls_plan(draft: Draft, table: TlsTable) -> TlsPlan:
+    certificate, key, authorities = map(draft.file, (table.certificate, table.key, table.authorities))
+    return TlsPlan(certificate, key, authorities, table.ciphers)
 
 
 def _built(draft: Draft, file: Tables, version: str) -> Config:
@@ -142,4 +161,5 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         registry=Registry(registry_row(row, draft) for table in TABLES for row in draft.rows[table]),
         backup=_backup_plan(draft, file.backup) if file.backup.to else None,
         hsm=HsmPlan(tuple(map(address_of, file.hsm.links)), file.hsm.timeout) if file.hsm.links else None,
+        tls=_tls_plan(draft, file.tls) if file.tls.certificate else None,
     )

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from posswitch.base.card import scrub
 from posswitch.settings.places import Path, Place
 
-ERROR, WARNING = "error", "warning"
+ERROR, WARNING, NOTE = "error", "warning", "note"
+SEVERITIES = (ERROR, WARNING, NOTE)
 _SHOWN_MAX = 40
 _NUMBER_SHOWN_MAX = 10**20
 _WORDS: list[tuple[type, str]] = [(int, "a huge number"), (list, "a list"), (dict, "a table")]

@@ -1,10 +1,19 @@
 """A row as it is written becomes a row of the registry."""
 
-from posswitch.base.registry import Bank, Bin, Merchant, Row, Terminal
+import re
+
+from posswitch.base.registry import Bank, Bin, Merchant, Row, Source, Terminal
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.settings.address import address_of
 from posswitch.settings.draft import Draft
 from posswitch.settings.shape import Row as Written
+
+_FINGERPRINT = re.compile(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
+
+
+def read_fingerprint(text: str) -> str:
+    """A certificate's SHA-256 as it is compared, with or without colons as it is written; empty if none."""
+    return text.replace(":", "").lower() if _FINGERPRINT.fullmatch(text) else ""
 
 
 def wrapped_key(text: str) -> bytes:
@@ -26,9 +35,13 @@ def registry_row(written: Written, draft: Draft) -> Row:
             links = tuple(map(address_of, good["links"]))
             keys = {name: wrapped_key(good[name]) for name in ("zpk", "zak")}
             more = {"links": links, "dialect": draft.dialect(good["dialect"]), "framing": framing}
+            more["certificates"] = tuple(map(read_fingerprint, good["certificates"]))
             return Bank(**good | keys | more)
         case "bin":
             return Bin(**good)
         case "merchant":
             return Merchant(**good)
+        case "source":
+            certificates = tuple(map(read_fingerprint, good["certificates"]))
+            return Source(good["id"], certificates, tuple(good["terminals"]), tuple(good["merchants"]))
     return Terminal(**good | {"tmk": wrapped_key(good["tmk"]), "kinds": tuple(good["kinds"])})

@@ -11,12 +11,21 @@ from posswitch.settings.address import endpoint, reaches, read_address
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
 from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
+from posswitch.settings.speech import (
+    everybody_heard,
+    fingerprints_readable,
+    hsm_clear,
+    links_clear,
+    listen_clear,
+    sources_speak,
+    tls_named,
+)
 
 Check = Callable[[Draft], Iterable[Fault]]
 
 TERMINAL_DIALECTS = ("pos",)  # what is served towards terminals
 _HSM_SHARE = 4  # a command is tried twice, and a payment takes two on its way out
-_NAMED_ONCE = ("bank", "merchant", "terminal")
+_NAMED_ONCE = ("bank", "merchant", "terminal", "source")
 REFERENCES = (("bin", "bank", "bank"), ("terminal", "merchant", "merchant"))  # table, key, table it names
 _PARENTS = (
     ("bank", "bin", "bank", "no card leads to it", "add a [[bin]] with this bank"),
@@ -39,19 +48,19 @@ def timers_in_order(draft: Draft) -> Iterator[Fault]:
 
 
 def listen_readable(draft: Draft) -> Iterator[Fault]:
-    """The node's own address is host:port."""
+    """The node's own address is one."""
     for row in draft.having("node", "listen"):
         if wrong := read_address(row.good["listen"])[1]:
             what = f"{shown(row.good['listen'])} {wrong}"
-            yield row.fault("listen", what, "write it as 0.0.0.0:6000")
+            yield row.fault("listen", what, "write it as tls://0.0.0.0:6000")
 
 
 def links_readable(draft: Draft) -> Iterator[Fault]:
-    """Every link is host:port."""
+    """Every link is an address."""
     for row in (*draft.having("bank", "links"), *draft.having("hsm", "links")):
         for item, text in enumerate(row.good["links"]):
             if wrong := read_address(text)[1]:
-                yield row.fault("links", f"{shown(text)} {wrong}", "write it as 10.0.0.1:7001", item)
+                yield row.fault("links", f"{shown(text)} {wrong}", "write it as tls://10.0.0.1:7001", item)
 
 
 def ids_once(draft: Draft) -> Iterator[Fault]:
@@ -239,6 +248,9 @@ ROW_RULES: tuple[Check, ...] = (
     prefixes_fit,
     prefixes_apart,
     links_apart,
+    links_clear,
+    fingerprints_readable,
+    sources_speak,
     framings_known,
     categories_agree,
     names_fit,
@@ -257,4 +269,8 @@ FILE_RULES: tuple[Check, ...] = (
     institutions_differ,
     backup_named,
     hsm_in_time,
+    listen_clear,
+    hsm_clear,
+    everybody_heard,
+    tls_named,
 )

@@ -34,7 +34,9 @@ _Institution = Annotated[str, _text("[0-9]{8,11}", "write 8 to 11 digits")]
 _MerchantId = Annotated[str, _text("[!-~]{15}", "write 15 ASCII characters without blanks")]
 _File = Annotated[str, _text(_PLAIN + "{1,1000}", "write the name of a file or folder")]
 _BankName = Annotated[str, _text(_PLAIN + "{1,64}", "write a name of at most 64 characters")]
-_Address = Annotated[str, msgspec.Meta(max_length=300, description="write host:port")]
+_Address = Annotated[
+    str, msgspec.Meta(max_length=300, description="write tls://host:port or clear://host:port")
+]
 _Wrapped = Annotated[
     str,
     _text(
@@ -45,6 +47,13 @@ _Wrapped = Annotated[
 _Words = Annotated[str, _text(_PLAIN + "{0,32}", "write at most 32 characters")]
 _Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
 _Digits = msgspec.Meta(ge=13, le=19)
+CERTIFICATES_MAX, PREFIXES_MAX = 8, 100
+_Certificates = msgspec.Meta(
+    max_length=CERTIFICATES_MAX, description=f"list at most {CERTIFICATES_MAX} certificates by their SHA-256"
+)
+_Prefixes = Annotated[
+    list[str], msgspec.Meta(max_length=PREFIXES_MAX, description=f"list at most {PREFIXES_MAX} beginnings")
+]
 
 
 class NodeTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,13 +79,14 @@ class BankTable(msgspec.Struct, forbid_unknown_fields=True):
         msgspec.Meta(
             min_length=1,
             max_length=LINKS_PER_BANK_MAX,
-            description=f'list 1 to {LINKS_PER_BANK_MAX} addresses: ["host:port", …]',
+            description=f'list 1 to {LINKS_PER_BANK_MAX} addresses: ["tls://host:port", …]',
         ),
     ]
     zpk: _Wrapped
     zak: _Wrapped
     dialect: _File = "cups"
     framing: _Choice = ""  # ascii4 for cups, else bin2
+    certificates: Annotated[list[str], _Certificates] = []
 
 
 class BinTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,6 +118,24 @@ class TerminalTable(msgspec.Struct, forbid_unknown_fields=True):
     kinds: list[str] = []
     currency: Annotated[str, _text("[0-9]{3}", "write 3 digits between quotes, such as 156")] = CNY
     dialect: _Choice = "pos"
+
+
+class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[source]]`."""
+
+    id: Annotated[str, _text("[!-~]{1,32}", "write 1 to 32 ASCII characters without blanks")]
+    certificates: Annotated[list[str], _Certificates]
+    terminals: _Prefixes = []
+    merchants: _Prefixes = []
+
+
+class TlsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[tls]`; without it there is none."""
+
+    certificate: _File = ""
+    key: _File = ""
+    authorities: _File = ""
+    ciphers: _Choice = ""
 
 
 class BackupTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -143,6 +171,8 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     limits: Limits = Limits()
     backup: BackupTable = BackupTable()
     hsm: HsmTable = HsmTable()
+    tls: TlsTable = TlsTable()
+    source: list[SourceTable] = []
 
 
 class Row(NamedTuple):

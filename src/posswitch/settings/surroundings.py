@@ -13,6 +13,7 @@ from posswitch.codec import BUILT_IN, Dialect, Message, load_dialect
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import SoftHsm, Usage, wrapped_bytes
 from posswitch.settings.address import unbindable
+from posswitch.settings.certificates import authorities_good, certificate_good, ciphers_strong
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
@@ -300,4 +301,11 @@ def _inside(path: File, folder: File) -> bool:
 
 # What the file needs to be read anywhere, and what only the machine needs that serves it.
 NEEDS: tuple[Check, ...] = (secret_readable, keys_whole, keys_open, keys_differ, dialects_readable)
-NEEDS_TO_SERVE: tuple[Check, ...] = (data_usable, backup_apart, listen_here)
+NEEDS_TO_SERVE: tuple[Check, ...] = (
+    data_usable,
+    backup_apart,
+    listen_here,
+    certificate_good,
+    authorities_good,
+    ciphers_strong,
+)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from posswitch.base.bounds import Timers
-from posswitch.base.registry import Address
 from posswitch.edge.loop import run_fast
 from posswitch.edge.supervisor import Supervisor
+from posswitch.settings.address import address_of
 from posswitch.sim.bench_codec import yardstick_us
 from posswitch.sim.city import build_city
 from posswitch.sim.load import Load, open_banks
@@ -44,11 +44,10 @@ async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:
     await supervisor.start()
     pid = supervisor.node_pid
     assert pid is not None
-    _share_out(pid)
+    share_out(pid)
     load = Load(city, _CONCENTRATORS, random.Random(seed))  # noqa: S311 - shapes a load
-    host, _, port = supervisor.listen.rpartition(":")
     try:
-        await load.connect(Address(host, int(port)))
+        await load.connect(address_of(supervisor.listen))
         windows, seconds = (3, 1.0) if quick else (5, 3.0)
         full = [await _window(load, pid, None, seconds) for _ in range(windows)]
         peak = statistics.median(row["tps"] for row in full)
@@ -69,7 +68,7 @@ async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:
     }
 
 
-def _share_out(pid: int) -> None:
+def share_out(pid: int) -> None:
     """The node on one core, load and banks on the others, where there are others."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
@@ -82,11 +81,11 @@ async def _window(load: Load, pid: int, tps: float | None, seconds: float) -> di
     load.prepare(int((tps or _GUESS_TPS) * seconds) + len(load.tills))
     load.latencies_ns.clear()
     yardstick = yardstick_us()
-    answers, cpu_ns, begin = load.answers, _cpu_ns(pid), time.perf_counter()
+    answers, cpu_ns, begin = load.answers, node_cpu_ns(pid), time.perf_counter()
     await (load.saturate(seconds) if tps is None else load.steady(tps, seconds))
     elapsed = time.perf_counter() - begin
     done = load.answers - answers
-    spent_ns = _cpu_ns(pid) - cpu_ns
+    spent_ns = node_cpu_ns(pid) - cpu_ns
     latencies = sorted(load.latencies_ns)
     await load.settle()
     return {
@@ -99,7 +98,7 @@ async def _window(load: Load, pid: int, tps: float | None, seconds: float) -> di
     }
 
 
-def _cpu_ns(pid: int) -> int:
+def node_cpu_ns(pid: int) -> int:
     """CPU time of all threads of a process, user and system, as the scheduler counts it."""
     tasks = Path(f"/proc/{pid}/task")
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir())

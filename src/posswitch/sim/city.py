@@ -3,16 +3,18 @@
 import json
 import random
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from posswitch.base.bounds import Timers
-from posswitch.base.registry import Address
+from posswitch.base.registry import CLEAR, TLS, Address
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.rows import written_key
 from posswitch.settings.secret import write_secret
+from posswitch.sim.authority import Authority, context_of
 from posswitch.sim.peers.customer import Range
 from posswitch.sim.peers.hsm_box import HsmBox
 from posswitch.sim.peers.terminal import Fitting
@@ -27,6 +29,8 @@ SHORT_TIMERS = Timers(
 CARD_DAILY_MINOR = 20_000_000
 LINKS_PER_BANK = 2
 CONFIG_FILE, SECRET_FILE, DATA_FOLDER, BOOKS_FOLDER = "posswitch.toml", "secret.key", "data", "books"
+PAPERS_FOLDER, AUTHORITY_FILE, ACQUIRER_PAPER = "tls", "authority.pem", "acquirer"
+_PINNED = 2  # banks that are known by their certificate; the others by their address
 _LISTENING_PORTS = range(20_000, 30_000)  # below the ports that outgoing connections take
 
 
@@ -87,6 +91,18 @@ class City(NamedTuple):
         return self.folder / BOOKS_FOLDER
 
     @property
+    def papers(self) -> Path:
+        """Everybody's certificates and keys."""
+        return self.folder / PAPERS_FOLDER
+
+    def context(self, name: str, *, serves: bool) -> ssl.SSLContext | None:
+        """How somebody of this city speaks TLS; None in a city of clear text."""
+        if not self.node.tls:
+            return None
+        certificate, key = self.papers / f"{name}.pem", self.papers / f"{name}.key"
+        return context_of(certificate, key, self.papers / AUTHORITY_FILE, serves=serves)
+
+    @property
     def ranges(self) -> tuple[Range, ...]:
         """All cards that belong to a bank."""
         return tuple(card_range for bank in self.banks for card_range in bank.ranges)
@@ -116,20 +132,24 @@ def build_city(
     dialects: Sequence[str] = ("cups",) * len(_BANKS),
     box: HsmBox | None = None,
     hsm_links: Sequence[str] = (),
+    *,
+    tls: Authority | None = None,
 ) -> City:
-    """Draws keys and ports and writes configuration and secret into `folder`; `seed` shapes the cards.
+    """Draws keys and ports and writes what a node starts from into `folder`; `seed` shapes the cards.
 
-    With a `box` the keys lie in that HSM, reached at `hsm_links`.
+    With a `box` the keys lie in that HSM, reached at `hsm_links`; with `tls` everybody speaks it, with
+    certificates of that authority.
     """
     entropy = SystemClock().entropy
     city = plan_city(folder, seed, terminals, timers, free_ports(PORTS_NEEDED), dialects, entropy)
-    if node_port:
-        city = city._replace(node=Address(HOST, node_port))
+    node = city.node._replace(scheme=TLS if tls else CLEAR, port=node_port or city.node.port)
+    city = city._replace(node=node)
     root = entropy(32)
     city.books.mkdir(parents=True, exist_ok=True)
+    prints = _issued(city, tls) if tls else {}
     soft = SoftHsm(root, entropy)
     wrap = box.wrap if box is not None else soft.wrap
-    text = _config(city, lambda usage, key: written_key(wrap(usage, key)))
+    text = _config(city, lambda usage, key: written_key(wrap(usage, key)), prints)
     if hsm_links:
         text += "\n" + _table("[hsm]", links=list(hsm_links), timeout=timers.centre / 10)
     city.config.write_text(text, encoding="utf-8")
@@ -147,7 +167,7 @@ def plan_city(
     entropy: Callable[[int], bytes],
 ) -> City:
     """A city on `ports` (PORTS_NEEDED of them), its keys drawn from `entropy`; writes nothing."""
-    node = Address(HOST, ports.pop())
+    node = Address(HOST, ports.pop(), CLEAR)
     banks = tuple(
         BankPlan(number, name_zh, name_en, ranges, entropy(16), entropy(16), _taken(ports), dialect)
         for (number, name_zh, name_en, ranges), dialect in zip(_BANKS, dialects, strict=True)
@@ -182,25 +202,58 @@ def free_ports(count: int) -> list[int]:
     raise OSError("no free ports on the loopback")
 
 
-def _config(city: City, wrapped: Callable[[Usage, bytes], str]) -> str:
+def _issued(city: City, authority: Authority) -> dict[str, str]:
+    """Writes a certificate and a key for everybody; who has which (SHA-256)."""
+    city.papers.mkdir(mode=0o700)
+    (city.papers / AUTHORITY_FILE).write_bytes(authority.certificate)
+    prints = {}
+    for name in (
+        "node",
+        ACQUIRER_PAPER,
+        *(bank.id for bank in city.banks),
+        *(shop.id for shop in city.merchants),
+    ):
+        paper = authority.issue(name, (HOST,))
+        paper.written(city.papers, name)
+        prints[name] = paper.fingerprint
+    return prints
+
+
+def _tls_tables(city: City, prints: dict[str, str]) -> list[str]:
+    files = {"certificate": "node.pem", "key": "node.key", "authorities": AUTHORITY_FILE}
+    return [
+        _table("[tls]", **{key: f"{PAPERS_FOLDER}/{name}" for key, name in files.items()}),
+        *(
+            _table("[[source]]", id=shop.id, certificates=[prints[shop.id]], merchants=[shop.id])
+            for shop in city.merchants
+        ),
+        _table("[[source]]", id=ACQUIRER_PAPER, certificates=[prints[ACQUIRER_PAPER]], merchants=["8024403"]),
+    ]
+
+
+def _config(city: City, wrapped: Callable[[Usage, bytes], str], prints: dict[str, str]) -> str:
     tables = [
         _table("[node]", id="1", listen=str(city.node), data=DATA_FOLDER, secret=SECRET_FILE,
                acquirer=ACQUIRER, centre=CENTRE),
         _table("[timers]", **{name: getattr(city.timers, name) for name in Timers.__struct_fields__}),
         _table("[limits]", card_daily_minor=CARD_DAILY_MINOR),
     ]  # fmt: skip
-    for bank in city.banks:
+    if prints:
+        tables += _tls_tables(city, prints)
+    for place, bank in enumerate(city.banks):
+        pins = {"certificates": [prints[bank.id]]} if prints and place < _PINNED else {}
         tables.append(
             _table(
                 "[[bank]]",
                 id=bank.id,
                 name_zh=bank.name_zh,
                 name_en=bank.name_en,
-                links=[f"{HOST}:{port}" for port in bank.line_ports],
+                links=[f"{city.node.scheme}://{HOST}:{port}" for port in bank.line_ports],
                 zpk=wrapped(Usage.ZPK, bank.zpk),
                 zak=wrapped(Usage.ZAK, bank.zak),
                 dialect=bank.dialect,
                 framing=bank.framing,
+                **pins,
             )
         )
         tables += [

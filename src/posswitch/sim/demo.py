@@ -17,6 +17,7 @@ from posswitch.edge.supervisor import Supervisor
 from posswitch.edge.vitals import read_gauges
 from posswitch.journal.batches import read_batches
 from posswitch.settings.config import Config, load_config
+from posswitch.sim.authority import Authority
 from posswitch.sim.city import LINKS_PER_BANK, MIXED_DIALECTS, City, build_city
 from posswitch.sim.peers.book import read_book
 from posswitch.sim.report import APPROVED, DECLINED, count, explained
@@ -39,6 +40,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     seed: int = 1
     terminals: int | None = None
     port: int = 0  # where the node listens; 0 = any free port
+    tls: bool = False  # everybody speaks TLS
     live: bool = True  # one line a second while it runs
 
 
@@ -109,7 +111,10 @@ def _built(options: DemoOptions) -> City:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: is not empty; give a new or an empty folder")
     terminals = options.terminals or max(_TERMINALS_MIN, round(options.tps * _TERMINALS_PER_TPS))
-    return build_city(folder, options.seed, terminals, node_port=options.port, dialects=MIXED_DIALECTS)
+    tls = Authority() if options.tls else None
+    return build_city(
+        folder, options.seed, terminals, node_port=options.port, dialects=MIXED_DIALECTS, tls=tls
+    )
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections import deque
+from functools import partial
 
 import msgspec
 
@@ -19,7 +20,7 @@ from posswitch.crypto.mab import interbank_text
 from posswitch.crypto.mac import x919
 from posswitch.crypto.signon import open_f62
 from posswitch.scheme.interbank import mac_text
-from posswitch.sim.city import HOST, BankPlan, City
+from posswitch.sim.city import ACQUIRER_PAPER, HOST, BankPlan, City
 from posswitch.sim.peers.customer import VALID, Purchase, pin_of
 from posswitch.sim.peers.pos import sale, sign_on, signature_fits, signed
 from posswitch.sim.peers.terminal import Fitting
@@ -73,8 +74,9 @@ class ApprovingBank(asyncio.Protocol):
 async def open_banks(city: City) -> list[asyncio.Server]:
     """All banks of a city on their ports; they only approve."""
     loop = asyncio.get_running_loop()
+    shown = {bank.id: city.context(bank.id, serves=True) for bank in city.banks}
     return [
-        await loop.create_server(lambda plan=bank: ApprovingBank(plan), HOST, port)  # type: ignore[misc]
+        await loop.create_server(partial(ApprovingBank, bank), HOST, port, ssl=shown[bank.id])
         for bank in city.banks
         for port in bank.line_ports
     ]
@@ -152,8 +154,14 @@ class Load:
     async def connect(self, at: Address) -> None:
         """Opens the concentrators and signs every terminal on."""
         loop = asyncio.get_running_loop()
+        shown = self._city.context(ACQUIRER_PAPER, serves=False)
         for group in self._groups:
-            _, line = await loop.create_connection(lambda g=group: Concentrator(self, g), at.host, at.port)  # type: ignore[misc]
+            _, line = await loop.create_connection(
+                partial(Concentrator, self, group),
+                at.host,
+                at.port,
+                ssl=shown,
+            )
             for till in group:
                 self._lines[till.fitting.terminal] = line
                 fitting = till.fitting

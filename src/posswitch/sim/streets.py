@@ -14,7 +14,7 @@ from posswitch.sim.peers.bank import Bank, Seen
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Customers, pin_of
 from posswitch.sim.peers.desk import PREFIX as TERMINAL_PREFIX
-from posswitch.sim.peers.line import FAULTS, Fault, Line
+from posswitch.sim.peers.line import FAULTS, SEALED, Fault, Line
 from posswitch.sim.peers.scrutiny import Charter
 from posswitch.sim.peers.terminal import Terminal
 
@@ -73,7 +73,7 @@ class Streets:
                 watch=partial(self._watch, plan.id),
             )
             self.banks.append(bank)
-            address = await bank.open(HOST)
+            address = await bank.open(HOST, tls=self.city.context(plan.id, serves=True))
             for port in plan.line_ports:
                 line = self._line(address, plan.framing)
                 self.bank_lines.append(line)
@@ -82,6 +82,7 @@ class Streets:
         batches = self._book("batches.jsonl")
         foreign = tuple(row.prefix for row in self.city.ranges if row.foreign)
         books = {shop.id: self._book(f"slips-{shop.id}.jsonl") for shop in self.city.merchants}
+        shown = {shop.id: self.city.context(shop.id, serves=False) for shop in self.city.merchants}
         for fitting in self.city.fittings:
             entropy = self._entropy(fitting.terminal)
             customers = Customers(self.city.seed, self.city.ranges, entropy)
@@ -98,6 +99,7 @@ class Streets:
                     keeps_connection=entropy.random() < _KEEP_CONNECTION_RATE,
                     batches=batches,
                     foreign=foreign,
+                    tls=shown[fitting.merchant],
                 )
             )
 
@@ -110,6 +112,7 @@ class Streets:
         return book
 
     def _line(self, target: Address, prefix: str) -> Line:
+        prefix = SEALED if self.city.node.tls else prefix
         line = Line(target, prefix, self._entropy(f"line {len(self.lines)}"), self._faults)
         self.lines.append(line)
         return line

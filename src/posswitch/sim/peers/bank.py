@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -120,16 +121,16 @@ class Bank:
     def __repr__(self) -> str:
         return f"Bank({self.charter.id}, {len(self._links)} links, {len(self._entries)} payments)"
 
-    async def open(self, host: str, port: int = 0) -> Address:
-        """Listens for the centre; returns where."""
+    async def open(self, host: str, port: int = 0, tls: ssl.SSLContext | None = None) -> Address:
+        """Listens for the centre, with `tls` over TLS; returns where."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._new_link, host, port)
+        self._server = await loop.create_server(self._new_link, host, port, ssl=tls)
         return Address(host, self._server.sockets[0].getsockname()[1])
 
-    async def dial(self, centre: Address) -> BankLink:
+    async def dial(self, centre: Address, tls: ssl.SSLContext | None = None) -> BankLink:
         """A link that the bank opens itself; OSError when nobody answers."""
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_connection(self._new_link, centre.host, centre.port)
+        _, link = await loop.create_connection(self._new_link, centre.host, centre.port, ssl=tls)
         return link
 
     def _new_link(self) -> BankLink:

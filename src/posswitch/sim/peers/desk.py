@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -65,9 +66,11 @@ class Desk:
         *,
         keeps_connection: bool,
         watch: Watch = _nobody,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._centre = centre
         self._wait_s = wait_s
+        self._tls = tls
         self._counts = counts
         self._keeps_connection = keeps_connection
         self._dialect: Dialect = load_dialect("pos")
@@ -151,7 +154,7 @@ class Desk:
 
     async def _connected(self) -> Wire:
         if self._wire is None or self._wire.closed:
-            self._wire = await dial(self._centre, PREFIX)
+            self._wire = await dial(self._centre, PREFIX, self._tls)
         return self._wire
 
     def hang_up(self) -> None:

@@ -1,4 +1,7 @@
-"""A bad line: a TCP proxy that knows only the length prefix, and delays, drops, cuts and damages frames."""
+"""A bad line: a TCP proxy that knows only the length prefix, and delays, drops, cuts and damages frames.
+
+Under TLS it knows nothing: a frame is what arrived at once, and most faults end the connection.
+"""
 
 import asyncio
 import random
@@ -12,6 +15,7 @@ from posswitch.base.registry import Address
 from posswitch.codec import PREFIXES, Framer, framed
 
 BUFFERED_BYTES_MAX = 1 << 18  # more than this under way in one direction cuts the connection
+SEALED = ""  # the prefix of a line that carries TLS
 _HALF_FRAME_RATE = 0.5
 _PREFIX_RATE = 0.04
 _LONG_RATE = 0.1
@@ -112,11 +116,11 @@ class Line:
 
     def frame(self, payload: bytes) -> bytes:
         """`payload` behind its prefix."""
-        return framed(self._prefix, payload)
+        return framed(self._prefix, payload) if self._prefix else payload
 
-    def framer(self) -> Framer:
+    def framer(self) -> "Framer | _Sealed":
         """A fresh cutter for one direction."""
-        return Framer(self._prefix, FRAME_BYTES_MAX)
+        return Framer(self._prefix, FRAME_BYTES_MAX) if self._prefix else _Sealed()
 
     def delay_s(self) -> float:
         """Mostly a fraction of a second, now and then up to three seconds."""
@@ -130,11 +134,19 @@ class Line:
 
     def damaged(self, frame: bytes) -> bytes:
         """`frame` with one byte changed, rarely one of the prefix."""
-        prefix_bytes = PREFIXES[self._prefix].prefix_bytes
+        prefix_bytes = PREFIXES[self._prefix].prefix_bytes if self._prefix else 0
         at = self._entropy.randrange(prefix_bytes, len(frame)) if len(frame) > prefix_bytes else 0
-        if self._entropy.random() < _PREFIX_RATE:
+        if prefix_bytes and self._entropy.random() < _PREFIX_RATE:
             at = self._entropy.randrange(prefix_bytes)
         return frame[:at] + bytes((frame[at] ^ self._entropy.randrange(1, 256),)) + frame[at + 1 :]
+
+
+class _Sealed:
+    """What cannot be looked into is cut as it comes."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See Framer."""
+        return [data]
 
 
 class _End(asyncio.Protocol):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -64,6 +65,7 @@ class Terminal:
         forgetful_rate: float = FORGETFUL_RATE,
         tries: int = 0,
         watch: Watch | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """`tries`: how often one thing is asked before GaveUp ends it, 0 = until it is answered."""
         self._tries = tries
@@ -82,7 +84,7 @@ class Terminal:
         self.sale: Deal | None = None
         self.last: Done | None = None
         self.counts: Counter[str] = Counter()
-        self._desk = Desk(centre, wait_s, self.counts, keeps_connection=keeps_connection)
+        self._desk = Desk(centre, wait_s, self.counts, keeps_connection=keeps_connection, tls=tls)
         if watch is not None:
             self._desk.watch = watch
 

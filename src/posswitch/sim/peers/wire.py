@@ -1,6 +1,7 @@
 """A client's end of a TCP connection that carries whole frames."""
 
 import asyncio
+import ssl
 from collections import deque
 from typing import cast
 
@@ -69,8 +70,8 @@ class Wire(asyncio.Protocol):
             self._transport.abort()
 
 
-async def dial(address: Address, prefix: str) -> Wire:
-    """A new connection; OSError when nobody answers."""
+async def dial(address: Address, prefix: str, tls: ssl.SSLContext | None = None) -> Wire:
+    """A new connection, with `tls` over TLS; OSError when nobody answers, or the handshake fails."""
     loop = asyncio.get_running_loop()
-    _, wire = await loop.create_connection(lambda: Wire(prefix), address.host, address.port)
+    _, wire = await loop.create_connection(lambda: Wire(prefix), address.host, address.port, ssl=tls)
     return wire

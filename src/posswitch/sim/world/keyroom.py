@@ -51,7 +51,7 @@ class Keyroom:
     async def open(self) -> None:
         """Those behind the network listen."""
         for box, at in zip(self.boxes, _AT, strict=False):
-            await box.open(*at)
+            await box.open(at.host, at.port)
 
     def hsm(self, clock: WorldClock) -> Hsm:
         """What a new life of the node asks."""
