@@ -24,6 +24,7 @@ CLEAR = {
     Usage.TAK: bytes.fromhex("5BB5C72CD00B7338"),
     Usage.ZPK: bytes.fromhex("0123456789ABCDEFFEDCBA9876543210"),
     Usage.ZAK: bytes.fromhex("E0F4543F3E2A2C5FFC7E5E5A222E3E4D"),
+    Usage.ZMK: bytes.fromhex("CA5D92598DCA48CE8A4C76361A9269E9"),
 }
 BLOCK = tdes_encrypt(CLEAR[Usage.TPK], encode_iso0(PIN, PAN))
 pans = st.text(st.sampled_from("0123456789"), min_size=13, max_size=19)
@@ -40,7 +41,7 @@ def new_vault(root=ROOT, seed=1):
 
 HSM, VAULT = new_hsm(), new_vault()
 KEYS = {usage: HSM.wrap(usage, key) for usage, key in CLEAR.items()}
-TMK, TPK, TAK, ZPK, ZAK = (KEYS[usage] for usage in Usage)
+TMK, TPK, TAK, ZPK, ZAK, ZMK = (KEYS[usage] for usage in Usage)
 
 # What uses a key of each usage.
 USES = {

@@ -31,6 +31,8 @@ class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     `dialect` is a built-in one or a file; `framing` (`bin2`, `ascii4`) is what stands before each payload.
     `certificates` (SHA-256, hex) are the only ones it is known by over TLS; without them it is its host name.
+    `zmk` is the wrapped key under which new zone keys are sent to it, empty = they are not exchanged.
+    `mac` and `pin_block` say how field 128 and field 52 are made.
     """
 
     id: str
@@ -42,6 +44,9 @@ class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
     dialect: str = "cups"
     framing: str = "ascii4"
     certificates: tuple[str, ...] = ()
+    zmk: bytes = b""
+    mac: str = "x9.19"
+    pin_block: str = "iso-0"
 
 
 class Bin(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -66,7 +71,8 @@ class Terminal(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A terminal (field 41, 8 characters), its merchant and its wrapped master key.
 
     `kinds` are the kinds of payment it may send, empty = all; `currency` and `dialect` are what it is
-    expected to send: a difference is reported as drift.
+    expected to send: a difference is reported as drift. `mac` and `pin_block` say how field 64 and field 52
+    are made.
     """
 
     id: str
@@ -77,6 +83,8 @@ class Terminal(msgspec.Struct, frozen=True, array_like=True, tag=True):
     kinds: tuple[str, ...] = ()
     currency: str = CNY
     dialect: str = "pos"
+    mac: str = "cup-ecb"
+    pin_block: str = "iso-0"
 
 
 class Source(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -119,12 +127,16 @@ class Ruling(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True):
-    """A new version of the registry as what it changes: rows to put, keys to drop; or a ruling instead."""
+    """A new version of the registry as what it changes: rows to put, keys to drop; or a ruling instead.
+
+    `rekey`: banks that new zone keys are to be exchanged with now.
+    """
 
     version: int
     put: tuple[Row, ...] = ()
     drop: tuple[Key, ...] = ()
     ruling: Ruling | None = None
+    rekey: tuple[str, ...] = ()
 
 
 class Registry:

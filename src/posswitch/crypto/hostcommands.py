@@ -37,6 +37,7 @@ _KEY_TYPES = {
     Usage.TAK: b"003",
     Usage.ZPK: b"001",
     Usage.ZAK: b"008",
+    Usage.ZMK: b"000",
 }
 _HEX = frozenset(b"0123456789ABCDEF")
 _SINGLE, _DOUBLE, _KEY_DIGITS = b"Z", b"U", {b"U": 32, b"T": 48}

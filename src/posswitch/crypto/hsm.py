@@ -30,6 +30,7 @@ class Usage(StrEnum):
     TAK = "TAK"  # terminal MAC key
     ZPK = "ZPK"  # zone PIN key, shared with a bank
     ZAK = "ZAK"  # zone MAC key, shared with a bank
+    ZMK = "ZMK"  # zone master key, protects the two above on their way to the bank
 
 
 # Accepted lengths in bytes; a new key has the first.
@@ -39,6 +40,7 @@ _KEY_BYTES = {
     Usage.TAK: (8, 16),
     Usage.ZPK: (16, 24),
     Usage.ZAK: (16,),
+    Usage.ZMK: (16, 24),
 }
 
 

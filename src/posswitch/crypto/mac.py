@@ -286,5 +286,24 @@ def field_mac(name: str, key: bytes, padding: int | None = None, form: str | Non
     return lambda data: shown(mac(pad_bit(data, kind.block_bytes)))
 
 
+def mac_in_words(words: str) -> tuple[str, int | None, str | None]:
+    """Name, padding and form of a MAC as a configuration has it: `x9.19`, `x9.19 pad-2 binary`.
+
+    CryptoError when there is no such MAC.
+    """
+    name, *more = words.split() or [""]
+    padding = form = None
+    for word in more:
+        if word in ("pad-1", "pad-2") and padding is None:
+            padding = int(word[-1])
+        elif word in FORMS and form is None:
+            form = word
+        else:
+            raise CryptoError("MAC: write a name, then pad-1 or pad-2, hex or binary where it has them")
+    kind = MACS.get(name)
+    field_mac(name, bytes(kind.key_bytes[0]) if kind else b"", padding, form)
+    return name, padding, form
+
+
 def _choices(what: str, choices: tuple[object, ...]) -> str:
     return f"{what} {' or '.join(map(str, choices))}" if choices else f"no {what}: it has its own"

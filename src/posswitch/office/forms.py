@@ -21,7 +21,7 @@ from posswitch.settings.shape import Row as Written
 COLUMNS = {table: SHAPES[table].keys for table in TABLES}
 _TYPES = {table: {name: plain_type(key.type) for name, key in COLUMNS[table].items()} for table in TABLES}
 NAMING = dict.fromkeys(TABLES, ("id",)) | {"bin": ("prefix", "pan_digits")}
-KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "tmk": Usage.TMK}
+KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "zmk": Usage.ZMK, "tmk": Usage.TMK}
 _SPREADSHEET = "a spreadsheet has rounded it: format the column as text and enter it again"
 _BETWEEN = str.maketrans(",;|", "   ")  # words of a list
 
@@ -88,7 +88,7 @@ def _remedy(column: str, value: object, remedy: str) -> str:
 def shut(key: Key, values: Mapping[str, Any], hsm: SoftHsm) -> Iterator[Finding]:
     """Wrapped keys among a row's values that this node's secret does not open."""
     for name, usage in KEYS.items():
-        if name in values and not opens(hsm, usage, wrapped_key(values[name])):
+        if values.get(name) and not opens(hsm, usage, wrapped_key(values[name])):
             remedy = f"wrap it as a {usage} under this node's secret"
             yield Finding(True, key, f"{name}: does not open", remedy)
 
@@ -116,7 +116,7 @@ def shown(row: Row, hsm: SoftHsm) -> dict[str, Any]:
     """A row for human eyes: a key as its check value, lists and flags as words."""
     values = values_of(row)
     for name, usage in KEYS.items():
-        if name in values:
+        if values.get(name):
             values[name] = f"check value {key_check(hsm, usage, wrapped_key(values[name]))}"
     return values
 

@@ -33,7 +33,7 @@ def registry_row(written: Written, draft: Draft) -> Row:
         case "bank":
             framing = good["framing"] or ("ascii4" if good["dialect"] == "cups" else "bin2")
             links = tuple(map(address_of, good["links"]))
-            keys = {name: wrapped_key(good[name]) for name in ("zpk", "zak")}
+            keys = {name: wrapped_key(good[name]) for name in ("zpk", "zak", "zmk")}
             more = {"links": links, "dialect": draft.dialect(good["dialect"]), "framing": framing}
             more["certificates"] = tuple(map(read_fingerprint, good["certificates"]))
             return Bank(**good | keys | more)

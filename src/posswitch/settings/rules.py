@@ -8,6 +8,7 @@ from posswitch.base.registry import Address
 from posswitch.codec import PREFIXES
 from posswitch.scheme.kinds import PAYMENT_KINDS
 from posswitch.settings.address import endpoint, reaches, read_address
+from posswitch.settings.algorithms import macs_known, pin_blocks_known
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
 from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
@@ -258,6 +259,8 @@ ROW_RULES: tuple[Check, ...] = (
     currencies_known,
     terminal_dialects_served,
     bank_dialects_spoken,
+    macs_known,
+    pin_blocks_known,
 )
 FILE_RULES: tuple[Check, ...] = (
     timers_in_order,

@@ -44,6 +44,9 @@ _Wrapped = Annotated[
         "write the wrapped key in hex, an even number of digits, or as the HSM writes it",
     ),
 ]
+_WrappedOrNone = Annotated[
+    str, _text("(([0-9A-Fa-f]{2}){0,200}|[UT][0-9A-F]{32,48})", "write the wrapped key, or leave it out")
+]
 _Words = Annotated[str, _text(_PLAIN + "{0,32}", "write at most 32 characters")]
 _Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
 _Digits = msgspec.Meta(ge=13, le=19)
@@ -87,6 +90,9 @@ class BankTable(msgspec.Struct, forbid_unknown_fields=True):
     dialect: _File = "cups"
     framing: _Choice = ""  # ascii4 for cups, else bin2
     certificates: Annotated[list[str], _Certificates] = []
+    zmk: _WrappedOrNone = ""
+    mac: _Choice = "x9.19"
+    pin_block: _Choice = "iso-0"
 
 
 class BinTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -118,6 +124,8 @@ class TerminalTable(msgspec.Struct, forbid_unknown_fields=True):
     kinds: list[str] = []
     currency: Annotated[str, _text("[0-9]{3}", "write 3 digits between quotes, such as 156")] = CNY
     dialect: _Choice = "pos"
+    mac: _Choice = "cup-ecb"
+    pin_block: _Choice = "iso-0"
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -224,7 +232,7 @@ def _shape(field: msgspec.structs.FieldInfo) -> Shape:
 
 SHAPES = {field.name: _shape(field) for field in msgspec.structs.fields(Tables)}
 # Never shown, whatever stands there.
-_HIDDEN = dict.fromkeys(("zpk", "zak", "tmk"), "is no wrapped key") | {"secret": "is no file name"}
+_HIDDEN = dict.fromkeys(("zpk", "zak", "zmk", "tmk"), "is no wrapped key") | {"secret": "is no file name"}
 _NAME_MAX, _ITEM_MAX = 64, 300
 _KINDS: dict[object, str] = {
     bool: "write true or false",

@@ -22,7 +22,7 @@ from posswitch.settings.rules import Check
 from posswitch.settings.secret import read_secret
 from posswitch.settings.shape import Row, did_you_mean
 
-_KEYS = {"bank": {"zpk": Usage.ZPK, "zak": Usage.ZAK}, "terminal": {"tmk": Usage.TMK}}
+_KEYS = {"bank": {"zpk": Usage.ZPK, "zak": Usage.ZAK, "zmk": Usage.ZMK}, "terminal": {"tmk": Usage.TMK}}
 _CLEAR_BYTES = (8, 16, 24)
 _WHOLE_BLOCK = 8  # bytes of a check value that are the same for the same key only
 _DIALECT_BYTES_MAX = 1 << 20
@@ -227,7 +227,7 @@ def _written_keys(draft: Draft) -> Iterator[tuple[Row, str, Usage, bytes]]:
     for table, names in _KEYS.items():
         for row in draft.having(table):
             for name, usage in names.items():
-                if name in row.good:
+                if row.good.get(name):
                     yield row, name, usage, wrapped_key(row.good[name])
 
 

@@ -24,7 +24,14 @@ _HEADER_BYTES = 4
 _PREFIX = "bin2"
 _FIRMWARE = b"0000-0000"
 _LENGTHS = {b"U": 32, b"T": 48}
-_TYPE_OF = {Usage.TMK: "002", Usage.TPK: "002", Usage.TAK: "003", Usage.ZPK: "001", Usage.ZAK: "008"}
+_TYPE_OF = {
+    Usage.TMK: "002",
+    Usage.TPK: "002",
+    Usage.TAK: "003",
+    Usage.ZPK: "001",
+    Usage.ZAK: "008",
+    Usage.ZMK: "000",
+}
 _BU_TYPES = {b"01": "001", b"02": "002", b"03": "003", b"08": "008"}
 _PARITY, _INPUT, _PIN, _ACCOUNT, _FORMAT = "10", "15", "20", "22", "23"
 
