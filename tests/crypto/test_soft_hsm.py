@@ -24,6 +24,7 @@ CLEAR = {
     Usage.TAK: bytes.fromhex("5BB5C72CD00B7338"),
     Usage.ZPK: bytes.fromhex("0123456789ABCDEFFEDCBA9876543210"),
     Usage.ZAK: bytes.fromhex("E0F4543F3E2A2C5FFC7E5E5A222E3E4D"),
+    Usage.TDK: bytes.fromhex("96D605EA176B7E9E1CF88AB5D64F314F"),
     Usage.ZMK: bytes.fromhex("CA5D92598DCA48CE8A4C76361A9269E9"),
 }
 BLOCK = tdes_encrypt(CLEAR[Usage.TPK], encode_iso0(PIN, PAN))
@@ -41,17 +42,23 @@ def new_vault(root=ROOT, seed=1):
 
 HSM, VAULT = new_hsm(), new_vault()
 KEYS = {usage: HSM.wrap(usage, key) for usage, key in CLEAR.items()}
-TMK, TPK, TAK, ZPK, ZAK, ZMK = (KEYS[usage] for usage in Usage)
+TMK, TPK, TAK, TDK, ZPK, ZAK, ZMK = (KEYS[usage] for usage in Usage)
 
 # What uses a key of each usage.
 USES = {
-    "sign-on TMK": (Usage.TMK, lambda hsm, key: hsm.sign_on_keys(key, TPK, TAK)),
-    "sign-on TPK": (Usage.TPK, lambda hsm, key: hsm.sign_on_keys(TMK, key, TAK)),
-    "sign-on TAK": (Usage.TAK, lambda hsm, key: hsm.sign_on_keys(TMK, TPK, key)),
-    "CUP MAC": (Usage.TAK, lambda hsm, key: hsm.pos_mac(key, b"data")),
-    "CUP MAC check": (Usage.TAK, lambda hsm, key: hsm.pos_mac_fits(key, b"data", b"00000000")),
-    "zone MAC": (Usage.ZAK, lambda hsm, key: hsm.zone_mac(key, b"TEXT")),
-    "zone MAC check": (Usage.ZAK, lambda hsm, key: hsm.zone_mac_fits(key, b"TEXT", b"00000000")),
+    "sign-on TMK": (Usage.TMK, lambda hsm, key: hsm.sign_on_keys("003", key, TPK, TAK)),
+    "sign-on TPK": (Usage.TPK, lambda hsm, key: hsm.sign_on_keys("003", TMK, key, TAK)),
+    "sign-on TAK": (Usage.TAK, lambda hsm, key: hsm.sign_on_keys("003", TMK, TPK, key)),
+    "CUP MAC": (Usage.TAK, lambda hsm, key: hsm.mac(Usage.TAK, key, "cup-ecb", b"data")),
+    "CUP MAC check": (
+        Usage.TAK,
+        lambda hsm, key: hsm.mac_fits(Usage.TAK, key, "cup-ecb", b"data", b"00000000"),
+    ),
+    "zone MAC": (Usage.ZAK, lambda hsm, key: hsm.mac(Usage.ZAK, key, "x9.19", b"TEXT")),
+    "zone MAC check": (
+        Usage.ZAK,
+        lambda hsm, key: hsm.mac_fits(Usage.ZAK, key, "x9.19", b"TEXT", b"00000000"),
+    ),
     "PIN in": (Usage.TPK, lambda hsm, key: hsm.translate_pin(key, ZPK, PAN, BLOCK)),
     "PIN out": (Usage.ZPK, lambda hsm, key: hsm.translate_pin(TPK, key, PAN, BLOCK)),
     **{
@@ -84,7 +91,9 @@ def test_new_keys_are_fresh_and_of_entropy(usage):
 
 
 def test_new_working_keys_have_odd_parity_and_the_length_that_f62_needs():
-    keys = open_f62(CLEAR[Usage.TMK], HSM.sign_on_keys(TMK, HSM.new_key(Usage.TPK), HSM.new_key(Usage.TAK)))
+    keys = open_f62(
+        CLEAR[Usage.TMK], HSM.sign_on_keys("003", TMK, HSM.new_key(Usage.TPK), HSM.new_key(Usage.TAK))
+    )
     assert [len(key) for key in keys] == [16, 8]
     assert keys == tuple(odd_parity(key) for key in keys)
 
@@ -94,7 +103,7 @@ def test_wrapping_twice_never_looks_the_same():
 
 
 def test_sign_on_keys_open_at_the_terminal():
-    f62 = HSM.sign_on_keys(TMK, TPK, TAK)
+    f62 = HSM.sign_on_keys("003", TMK, TPK, TAK)
     assert open_f62(CLEAR[Usage.TMK], f62) == (CLEAR[Usage.TPK], CLEAR[Usage.TAK])
     assert f62[16:20] == HSM.check_value(Usage.TPK, TPK)
     assert f62[36:] == HSM.check_value(Usage.TAK, TAK)
@@ -103,28 +112,28 @@ def test_sign_on_keys_open_at_the_terminal():
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=5))
 def test_macs_are_those_of_the_clear_keys(messages):
     for data in messages:
-        f64 = HSM.pos_mac(TAK, data)
+        f64 = HSM.mac(Usage.TAK, TAK, "cup-ecb", data)
         assert f64 == cup_mac(CLEAR[Usage.TAK], data)
-        assert HSM.pos_mac_fits(TAK, data, f64)
-        f128 = HSM.zone_mac(ZAK, data)
+        assert HSM.mac_fits(Usage.TAK, TAK, "cup-ecb", data, f64)
+        f128 = HSM.mac(Usage.ZAK, ZAK, "x9.19", data)
         assert f128 == x919(CLEAR[Usage.ZAK], data)[:4].hex().upper().encode()
-        assert HSM.zone_mac_fits(ZAK, data, f128)
+        assert HSM.mac_fits(Usage.ZAK, ZAK, "x9.19", data, f128)
 
 
 @pytest.mark.parametrize("forged", [b"", b"0000000", b"00000000", b"000000000"])
 def test_a_forged_mac_is_not_ok(forged):
-    assert not HSM.pos_mac_fits(TAK, b"data", forged)
-    assert not HSM.zone_mac_fits(ZAK, b"TEXT", forged)
+    assert not HSM.mac_fits(Usage.TAK, TAK, "cup-ecb", b"data", forged)
+    assert not HSM.mac_fits(Usage.ZAK, ZAK, "x9.19", b"TEXT", forged)
 
 
 def test_a_key_left_by_the_bounded_memory_opens_again(monkeypatch):
     monkeypatch.setattr(hsm_room, "KEY_CONTEXTS_MAX", 3)
     hsm = new_hsm()
     keys = [hsm.new_key(Usage.ZAK) for _ in range(10)]
-    first = [hsm.zone_mac(key, b"TEXT") for key in keys]
-    assert [hsm.zone_mac(key, b"TEXT") for key in keys] == first
+    first = [hsm.mac(Usage.ZAK, key, "x9.19", b"TEXT") for key in keys]
+    assert [hsm.mac(Usage.ZAK, key, "x9.19", b"TEXT") for key in keys] == first
     assert len(set(first)) == 10
-    assert len(hsm._zak._contexts) == 3
+    assert len(hsm._macs[Usage.ZAK]._contexts) == 3
 
 
 @given(pins, pans)
@@ -232,8 +241,10 @@ def test_derived_keys_belong_to_label_and_root():
 REFUSED = {
     "root of 31": lambda: SoftHsm(ROOT[:31], random.Random(1).randbytes),
     **{f"{usage} of 7": lambda usage=usage: HSM.wrap(usage, CLEAR[usage][:7]) for usage in Usage},
-    "TPK of 8": lambda: HSM.wrap(Usage.TPK, CLEAR[Usage.TPK][:8]),
-    "double-length TAK at sign-on": lambda: HSM.sign_on_keys(TMK, TPK, HSM.wrap(Usage.TAK, CLEAR[Usage.ZAK])),
+    "TMK of 8": lambda: HSM.wrap(Usage.TMK, CLEAR[Usage.TMK][:8]),
+    "triple-length TAK at sign-on": lambda: HSM.sign_on_keys(
+        "003", TMK, TPK, HSM.wrap(Usage.TAK, bytes(range(24)))
+    ),
     "check value of 9": lambda: HSM.check_value(Usage.TMK, TMK, 9),
     "PAN of 12": lambda: VAULT.seal_pan(PAN[:12]),
     "PAN of 20": lambda: VAULT.fingerprint(PAN + "1234"),
@@ -243,8 +254,8 @@ REFUSED = {
     ),
     "PIN block of another PAN": lambda: HSM.translate_pin(TPK, ZPK, PAN[:-4] + "9999", BLOCK),
     "PIN block for a PAN with a letter": lambda: HSM.translate_pin(TPK, ZPK, PAN + "A", BLOCK),
-    "wrong usage": lambda: HSM.pos_mac(ZAK, b""),
-    "sealed PAN as key": lambda: HSM.pos_mac(VAULT.seal_pan(PAN)[0], b""),
+    "wrong usage": lambda: HSM.mac(Usage.TAK, ZAK, "cup-ecb", b""),
+    "sealed PAN as key": lambda: HSM.mac(Usage.TAK, VAULT.seal_pan(PAN)[0], "cup-ecb", b""),
     "cut PAN": lambda: VAULT.open_pan(VAULT.seal_pan(PAN)[0][:-1]),
 }
 SECRETS = [PAN, PAN[6:-4], PIN, BLOCK, encode_iso0(PIN, PAN), ROOT, *CLEAR.values(), *KEYS.values()]

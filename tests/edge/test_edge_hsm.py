@@ -11,7 +11,7 @@ from edge_town import TIMERS, Town, until
 
 from posswitch.base.errors import CryptoError, HsmDown
 from posswitch.base.registry import Address
-from posswitch.crypto.hsm import PosMac, SoftHsm, Usage
+from posswitch.crypto.hsm import Mac, SoftHsm, Usage
 from posswitch.edge import hsm_link
 from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.sim.city import HOST, build_city, free_ports
@@ -156,7 +156,7 @@ def macs_of(*data):
     def work():
         made = []
         for one in data:
-            made.append((yield PosMac(wrapped(), one)))
+            made.append((yield Mac(Usage.TAK, wrapped(), "cup-ecb", one)))
         return made
 
     return work()
@@ -195,7 +195,10 @@ async def test_a_thousand_at_once_come_back_in_their_place(pool):
     tak = soft.wrap(Usage.TAK, bytes(range(8)))
     data = [b"payment %d" % number for number in range(1000)]
     made = await asyncio.gather(*(outcome(hsm, macs_of(one, one + b"!")) for one in data))
-    assert made == [[soft.pos_mac(tak, one), soft.pos_mac(tak, one + b"!")] for one in data]
+    assert made == [
+        [soft.mac(Usage.TAK, tak, "cup-ecb", one), soft.mac(Usage.TAK, tak, "cup-ecb", one + b"!")]
+        for one in data
+    ]
     assert hsm.under_way == 0
     assert not hsm.counts
 
@@ -242,7 +245,7 @@ async def test_a_refusal_is_no_failure_of_the_hsm(pool):
     other = new_box(bytes(32)).wrap(Usage.TAK, bytes(range(8)))
 
     def work():
-        return (yield PosMac(other, b"data"))
+        return (yield Mac(Usage.TAK, other, "cup-ecb", b"data"))
 
     failed = await outcome(hsm, work())
     assert isinstance(failed, CryptoError)

@@ -41,10 +41,7 @@ class CredulousHsm(SoftHsm):
 
     __slots__ = ()
 
-    def pos_mac_fits(self, tak: bytes, data: bytes, mac: bytes) -> bool:
-        return True
-
-    def zone_mac_fits(self, zak: bytes, text: bytes, mac: bytes) -> bool:
+    def mac_fits(self, usage: Usage, key: bytes, how: str, data: bytes, mac: bytes) -> bool:
         return True
 
 

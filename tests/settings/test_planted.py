@@ -127,6 +127,21 @@ PLANTED = {
     "data with a long name": wrong('data = "data"', f'data = "{"d" * 300}"', "name another folder"),
     "data empty": wrong('data = "data"', 'data = ""', "file or folder"),
     "data with a zero": wrong('data = "data"', 'data = "a\\u0000b"', "file or folder", "data ="),
+    # algorithms
+    "a bank's MAC misspelt": wrong(LINKS_B, LINKS_B + '\nmac = "x9.91"', "did you mean x9.9", "mac ="),
+    "a terminal's MAC at a bank": wrong(LINKS_B, LINKS_B + '\nmac = "cup-ecb"', "use one of", "mac ="),
+    "a MAC's padding": wrong(LINKS_B, LINKS_B + '\nmac = "x9.19 pad-3"', "MACs by name", "mac ="),
+    "a bank's MAC at a terminal": wrong(
+        f'tmk = "{TMK}"', f'tmk = "{TMK}"\nmac = "sm4-cmac"', "use one of", "mac ="
+    ),
+    "a PIN block misspelt": wrong(
+        LINKS_B, LINKS_B + '\npin_block = "iso0"', "did you mean iso-0", "pin_block"
+    ),
+    "a PIN block that no PIN may become": wrong(
+        LINKS_B, LINKS_B + '\npin_block = "iso-1"', "did you mean", "pin_block"
+    ),
+    "a PIN block too long": wrong(LINKS_B, LINKS_B + '\npin_block = "iso-4"', "a dialect file", "pin_block"),
+    "master key in clear": wrong(LINKS_B, LINKS_B + f'\nzmk = "{"5a" * 16}"', "wrap it", "zmk"),
     # timers and limits
     "bank waits longer": wrong("bank = 25", "bank = 30", "raise centre or lower bank"),
     "centre waits longer": wrong("centre = 30", "centre = 60", "raise terminal or lower centre"),

@@ -9,11 +9,13 @@ from posswitch.base.errors import PosswitchError
 from posswitch.base.registry import Address, Bin
 from posswitch.crypto.ciphers import kcv, odd_parity
 from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.pinblock import PinFormat
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
 from posswitch.settings.secret import read_secret
 from posswitch.sim.city import ACQUIRER_PAPER, AUTHORITY_FILE, BOOKS_FOLDER, CONFIG_FILE, PAPERS_FOLDER
 from posswitch.sim.peers.customer import Range, pan_at
+from posswitch.sim.peers.pos import Seals
 from posswitch.sim.peers.terminal import Fitting
 
 _KEY_BYTES = {"zpk": (16, 24), "zak": (16,), "tmk": (16, 24)}
@@ -102,7 +104,8 @@ def demonstration(folder: Path, terminal: str, merchant: str) -> Fitted:
     pan = next((pan_at(cards, 0) for cards in ranges if len(cards.prefix) + 2 <= cards.pan_digits), "")
     books = folder / BOOKS_FOLDER
     slips = books / _SLIPS if books.is_dir() else Path(os.devnull)
-    return Fitted(config.listen, Fitting(row.id, merchant or row.merchant, tmk), pan, slips)
+    seals = Seals(row.mac, PinFormat(row.pin_block))
+    return Fitted(config.listen, Fitting(row.id, merchant or row.merchant, tmk, seals), pan, slips)
 
 
 def papers_in(folder: Path | None, given: Papers) -> Papers:

@@ -42,6 +42,11 @@ Spoken = Annotated[str, typer.Option(help="cups, iso87a, iso87b, or a dialect fi
 Framing = Annotated[str, typer.Option(help="ascii4 or bin2; without it ascii4 for cups, else bin2.")]
 Zpk = Annotated[str, typer.Option(metavar="HEX|@FILE", help="Zone PIN key in clear (test keys only).")]
 Zak = Annotated[str, typer.Option(metavar="HEX|@FILE", help="Zone MAC key in clear (test keys only).")]
+BankMac = Annotated[
+    str,
+    typer.Option("--mac", help="How field 128 is made: x9.19, aes-cmac … (docs/crypto.md)."),
+]
+BankPinBlock = Annotated[str, typer.Option("--pin-block", help="How field 52 is made: iso-0, iso-3.")]
 KeyFile = Annotated[
     Path | None, typer.Option(help="File with both keys, as zpk = and zak =; made when it is not there.")
 ]

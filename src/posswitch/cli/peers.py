@@ -21,11 +21,14 @@ from posswitch.base.registry import Address
 from posswitch.cli import peer_options as options
 from posswitch.cli.peer_keys import demonstration, key_from, papers_in, zone_keys
 from posswitch.codec import PREFIXES, load_dialect
+from posswitch.crypto.mac import mac_in_words
+from posswitch.crypto.pinblock import PinFormat
 from posswitch.edge.loop import run_fast
 from posswitch.sim import telling
 from posswitch.sim.peers.bank import IN, OUT, Bank, Seen
 from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.book import Book
+from posswitch.sim.peers.cups import USUAL_MAC
 from posswitch.sim.peers.customer import VALID
 from posswitch.sim.peers.desk import Exchange
 from posswitch.sim.peers.manners import (
@@ -74,6 +77,12 @@ class _Out:
 # A bank
 
 
+def _pin_format(name: str) -> PinFormat:
+    if name not in list(PinFormat):
+        raise PosswitchError(f"--pin-block {name[:20]!r} is not known; use one of {', '.join(PinFormat)}")
+    return PinFormat(name)
+
+
 def sim_bank(
     listen: options.Listen = "",
     dial: options.Dial = "",
@@ -83,6 +92,8 @@ def sim_bank(
     zpk: options.Zpk = "",
     zak: options.Zak = "",
     keys: options.KeyFile = None,
+    mac: options.BankMac = USUAL_MAC,
+    pin_block: options.BankPinBlock = PinFormat.ISO_0,
     manners: options.Manners = _USUAL,
     code: options.FixedCode = "",
     centre_waits: options.CentreWaits = 30.0,
@@ -108,6 +119,7 @@ def sim_bank(
     if framing not in PREFIXES:
         raise PosswitchError(f"--framing {framing[:20]!r} is not known; use one of {', '.join(PREFIXES)}")
     behaviour = _behaviour(manners, code)
+    mac_in_words(mac)  # refused now rather than at the first message
     pair = zone_keys(zpk, zak, keys)
     book = Book(ledger or Path(os.devnull))
     out = _Out(as_json)
@@ -115,7 +127,7 @@ def sim_bank(
         out.say(f"posswitch: {words}", {"event": "keys", "note": words})
     watcher = _BankWatch(out)
     bank = Bank(
-        Charter(number, pair.zpk, pair.zak, lambda pan: pin, dialect, framing),
+        Charter(number, pair.zpk, pair.zak, lambda pan: pin, dialect, framing, mac, _pin_format(pin_block)),
         book,
         random.Random(f"{seed}/{number}"),  # noqa: S311 - shapes a simulation, guards nothing
         time.time_ns,

@@ -11,36 +11,42 @@ from posswitch.base.errors import CryptoError, HsmDown
 from posswitch.crypto.ciphers import BLOCK_BYTES, xor
 from posswitch.crypto.hsm import (
     Command,
+    ExportKey,
+    Mac,
+    MacFits,
     NewKey,
-    PosMac,
-    PosMacFits,
+    OpenTrack,
     SignOnKeys,
     TranslatePin,
     Usage,
-    ZoneMac,
-    ZoneMacFits,
 )
-from posswitch.crypto.mac import folded, same
-from posswitch.crypto.pinblock import PIN_DIGITS_MAX, pan_digits
+from posswitch.crypto.mac import MACS, folded, mac_in_words, same
+from posswitch.crypto.pinblock import PIN_DIGITS_MAX, PinFormat, may_translate, pan_digits
+from posswitch.crypto.signon import layout_of
 
 DIAGNOSTICS = b"NC"
 OK, WRONG = "00", "01"
 LMK_CHECK_DIGITS = 16
 _ERROR_DIGITS = 2
 _TEXT_BYTES_MAX = 0xFFFF
-_FORMAT_0 = b"01"  # ISO 9564 format 0, in the HSM's own numbering
+# How the HSM numbers what it can make.
+PIN_FORMATS = {PinFormat.ISO_0: b"01", PinFormat.ISO_1: b"05", PinFormat.ISO_3: b"47"}
+_BY_BLOCKS = "cup-ecb"
+MAC_ALGORITHMS = {"x9.9": b"1", "tdes-cbc": b"1", "x9.19": b"3", _BY_BLOCKS: b""}
 # Nothing is wrong with what was asked: no keys, no master key, hardware, software, authorisation.
 _ILL = frozenset({"12", "13", "14", "17", "40", "41", "42", "47", "68", "90"})
 _KEY_TYPES = {
     Usage.TMK: b"002",
     Usage.TPK: b"002",
     Usage.TAK: b"003",
+    Usage.TDK: b"00B",
     Usage.ZPK: b"001",
     Usage.ZAK: b"008",
     Usage.ZMK: b"000",
 }
 _HEX = frozenset(b"0123456789ABCDEF")
-_SINGLE, _DOUBLE, _KEY_DIGITS = b"Z", b"U", {b"U": 32, b"T": 48}
+_SINGLE, _KEY_DIGITS = b"Z", {b"U": 32, b"T": 48}
+_SCHEMES = {8: _SINGLE, 16: b"U", 24: b"T"}  # by length in bytes
 
 
 class Told(NamedTuple):
@@ -82,69 +88,111 @@ def told(request: bytes, answer: bytes) -> Told | None:
 
 
 def _new_key(it: NewKey) -> Talk:
-    scheme = _SINGLE if it.usage is Usage.TAK else _DOUBLE
+    scheme = _SCHEMES.get(it.size_bytes or (BLOCK_BYTES if it.usage is Usage.TAK else 2 * BLOCK_BYTES))
+    if scheme is None or not it.odd:
+        raise CryptoError(f"{it.usage} key: not of triple DES; this HSM makes no other")
     answer = yield b"A00" + _KEY_TYPES[it.usage] + scheme
     return _key(answer.fields)[0]
 
 
 def _sign_on_keys(it: SignOnKeys) -> Talk:
-    """Field 62: each key under the TMK, with the left half of its check value."""
+    """Field 62: each key under the TMK in its room, with the left half of its check value."""
+    moves = (
+        (b"AE" + it.tmk + it.tpk, b"02", it.tpk),
+        (b"AG" + it.tmk + it.tak, b"03", it.tak),
+        (b"A8" + _KEY_TYPES[Usage.TDK] + b";1" + it.tmk + it.tdk + _scheme_of(it.tdk), b"0B", it.tdk),
+    )
     parts = []
-    for request, code, key in ((b"AE", b"02", it.tpk), (b"AG", b"03", it.tak)):
-        answer = yield request + it.tmk + key
+    for slot, (move, code, key) in zip(layout_of(it.layout), moves, strict=False):
+        answer = yield move
         moved = _clear_of_scheme(_key(answer.fields)[0])
+        slot.check(moved, it.layout)
         answer = yield b"BU" + code + (b"0" if len(moved) == BLOCK_BYTES else b"1") + key
-        parts.append(moved + bytes(2 * BLOCK_BYTES - len(moved)) + _hex(answer.fields, BLOCK_BYTES)[:4])
+        parts.append(moved.ljust(slot.room_bytes, b"\0") + _hex(answer.fields, BLOCK_BYTES)[:4])
     return b"".join(parts)
 
 
-def _pos_mac(it: PosMac | PosMacFits) -> Talk:
-    """The POS ECB-MAC is no command of such an HSM: its two encryptions are MACs of one block each."""
-    halves = folded(it.data)
-    first = yield from _block_mac(it.tak, halves[:BLOCK_BYTES])
-    last: bytes = yield from _block_mac(it.tak, xor(first, halves[BLOCK_BYTES:]))
-    return last[:4].hex().upper().encode()
+def _export_key(it: ExportKey) -> Talk:
+    if it.usage not in (Usage.ZPK, Usage.ZAK):
+        raise CryptoError(f"{it.usage} key: only keys of a zone leave under its master key")
+    answer = yield b"A8" + _KEY_TYPES[it.usage] + it.zmk + it.key + _scheme_of(it.key)
+    moved, check = _key(answer.fields)
+    return _clear_of_scheme(moved), _hex(check, 3)
 
 
-def _block_mac(tak: bytes, block: bytes) -> Talk:
-    algorithm = b"1" if len(tak) == 2 * BLOCK_BYTES else b"3"
-    answer = yield b"M6001" + algorithm + b"1003" + tak + b"%04X" % len(block) + block
-    return _hex(answer.fields, BLOCK_BYTES)
-
-
-def _pos_mac_fits(it: PosMacFits) -> Talk:
-    made: bytes = yield from _pos_mac(it)
-    return same(made, it.mac)
-
-
-def _zone_mac(it: ZoneMac) -> Talk:
-    answer = yield b"M60003" + b"1008" + it.zak + _sized(it.text)
+def _mac(it: Mac | MacFits) -> Talk:
+    name, padding, form = mac_in_words(it.how)
+    if name == _BY_BLOCKS:
+        return (yield from _mac_by_blocks(it))
+    whole = form == "binary"
+    answer = yield b"M6" + _mac_fields(it, name, padding, whole) + _sized(it.data)
+    if whole:
+        return _hex(answer.fields, BLOCK_BYTES)
     return _hex(answer.fields, BLOCK_BYTES // 2).hex().upper().encode()
 
 
-def _zone_mac_fits(it: ZoneMacFits) -> Talk:
-    if len(it.mac) != BLOCK_BYTES or not it.mac.isalnum():
+def _mac_by_blocks(it: Mac | MacFits) -> Talk:
+    """The POS ECB-MAC is no command of such an HSM: its two encryptions are MACs of one block each."""
+    halves = folded(it.data)
+    first = yield from _block_mac(it, halves[:BLOCK_BYTES])
+    last: bytes = yield from _block_mac(it, xor(first, halves[BLOCK_BYTES:]))
+    return last[:4].hex().upper().encode()
+
+
+def _block_mac(it: Mac | MacFits, block: bytes) -> Talk:
+    single = len(it.key) == 2 * BLOCK_BYTES
+    answer = yield b"M6" + _mac_fields(it, "x9.9" if single else "x9.19", None, True) + _sized(block)
+    return _hex(answer.fields, BLOCK_BYTES)
+
+
+def _mac_fits(it: MacFits) -> Talk:
+    name, padding, form = mac_in_words(it.how)
+    if name == _BY_BLOCKS:
+        made: bytes = yield from _mac_by_blocks(it)
+        return same(made, it.mac)
+    whole = form == "binary"
+    mac = it.mac.hex().upper().encode() if whole else it.mac
+    if len(it.mac) != BLOCK_BYTES or not mac.isalnum():
         return False
-    answer = yield b"M80003" + b"1008" + it.zak + _sized(it.text) + it.mac
+    answer = yield b"M8" + _mac_fields(it, name, padding, whole) + _sized(it.data) + mac
     return answer.error != WRONG and answer.fields is not None
 
 
+def _mac_fields(it: Mac | MacFits, name: str, padding: int | None, whole: bool) -> bytes:
+    """Mode, input, size of the MAC, algorithm, padding, key type, key."""
+    algorithm = MAC_ALGORITHMS.get(name)
+    made_for = it.usage in (Usage.TAK, Usage.ZAK) and _key_bytes(it.key) in MACS[name].key_bytes
+    if not made_for or not algorithm:
+        raise CryptoError(f"{it.usage} key: this HSM makes no {name} with it")
+    return b"00%d%b%d%b%b" % (whole, algorithm, padding or 1, _KEY_TYPES[it.usage], it.key)
+
+
 def _translate_pin(it: TranslatePin) -> Talk:
+    from_, to = PIN_FORMATS.get(it.from_), PIN_FORMATS.get(it.to)
+    if from_ is None or to is None or not may_translate(it.from_, it.to):
+        raise CryptoError(f"PIN block: {it.from_} may not become {it.to}")
     if len(it.block) != BLOCK_BYTES:
         raise CryptoError("PIN block: must be 8 bytes")
     account = pan_digits(it.pan)[-13:-1].encode()
     block = it.block.hex().upper().encode()
-    answer = yield b"CA%b%b%02d" % (it.tpk, it.zpk, PIN_DIGITS_MAX) + block + _FORMAT_0 + _FORMAT_0 + account
+    answer = yield b"CA%b%b%02d" % (it.tpk, it.zpk, PIN_DIGITS_MAX) + block + from_ + to + account
     return _hex(answer.fields[2:], BLOCK_BYTES)
+
+
+def _open_track(it: OpenTrack) -> Talk:
+    """Mode ECB, hex in and out, key type, key, length of the data in hex digits, data."""
+    data = it.block.hex().upper().encode()
+    answer = yield b"M20011" + _KEY_TYPES[Usage.TDK] + it.tdk + _sized(data)
+    return _hex(answer.fields[4:], BLOCK_BYTES)
 
 
 _TALKS: dict[type, Callable[[Any], Talk]] = {
     NewKey: _new_key,
     SignOnKeys: _sign_on_keys,
-    PosMac: _pos_mac,
-    PosMacFits: _pos_mac_fits,
-    ZoneMac: _zone_mac,
-    ZoneMacFits: _zone_mac_fits,
+    ExportKey: _export_key,
+    Mac: _mac,
+    MacFits: _mac_fits,
+    OpenTrack: _open_track,
     TranslatePin: _translate_pin,
 }
 
@@ -164,6 +212,15 @@ def _key(fields: bytes) -> tuple[bytes, bytes]:
     if len(key) < end or not key.isalnum():
         raise HsmDown("the HSM's answer holds no key; look at the HSM")
     return key, fields[end:]
+
+
+def _scheme_of(key: bytes) -> bytes:
+    """How a key is to be written under another one: as it is."""
+    return key[:1] if key[:1] in _KEY_DIGITS else _SINGLE
+
+
+def _key_bytes(key: bytes) -> int:
+    return _KEY_DIGITS.get(key[:1], 2 * BLOCK_BYTES) // 2
 
 
 def _clear_of_scheme(key: bytes) -> bytes:

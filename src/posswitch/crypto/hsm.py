@@ -5,29 +5,40 @@ from collections.abc import Callable, Generator, Sequence
 from enum import StrEnum
 from functools import reduce
 from itertools import pairwise
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from posswitch.base.bounds import KEY_CONTEXTS_MAX
 from posswitch.base.errors import CryptoError, PosswitchError
-from posswitch.crypto.ciphers import BLOCK_BYTES, ecb_decryptor, ecb_encryptor, kcv, odd_parity, xor
-from posswitch.crypto.mac import CupMac, RetailMac, same
-from posswitch.crypto.pinblock import decode_iso0
-from posswitch.crypto.signon import pack_f62
+from posswitch.crypto.ciphers import (
+    AES,
+    BLOCK_BYTES,
+    TDES,
+    BlockCipher,
+    Blocks,
+    kcv,
+    odd_parity,
+    tdes_decrypt,
+    tdes_encrypt,
+    xor,
+)
+from posswitch.crypto.mac import named_mac, same
+from posswitch.crypto.pinblock import PinFormat, decipher, encipher, translate
+from posswitch.crypto.signon import WorkingKeys, pack_working_keys
 from posswitch.crypto.vault import box_bytes, expand, opened, sealed
 
-Context = TypeVar("Context")
 Result = TypeVar("Result")
 
 
 class Usage(StrEnum):
     """What a key is for; a key has one purpose."""
 
-    TMK = "TMK"  # terminal master key, protects the two below at sign-on
+    TMK = "TMK"  # terminal master key, protects the three below at sign-on
     TPK = "TPK"  # terminal PIN key
     TAK = "TAK"  # terminal MAC key
+    TDK = "TDK"  # terminal track key
     ZPK = "ZPK"  # zone PIN key, shared with a bank
     ZAK = "ZAK"  # zone MAC key, shared with a bank
     ZMK = "ZMK"  # zone master key, protects the two above on their way to the bank
@@ -36,10 +47,11 @@ class Usage(StrEnum):
 # Accepted lengths in bytes; a new key has the first.
 _KEY_BYTES = {
     Usage.TMK: (16, 24),
-    Usage.TPK: (16,),
-    Usage.TAK: (8, 16),
-    Usage.ZPK: (16, 24),
-    Usage.ZAK: (16,),
+    Usage.TPK: (16, 8, 24),
+    Usage.TAK: (8, 16, 24),
+    Usage.TDK: (16,),
+    Usage.ZPK: (16, 24, 32),
+    Usage.ZAK: (16, 8, 24, 32),
     Usage.ZMK: (16, 24),
 }
 
@@ -57,55 +69,65 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class NewKey(Command, frozen=True):
-    """Asks for a fresh wrapped key with odd parity, 16 bytes (TAK 8)."""
+    """Asks for a fresh wrapped key of `size_bytes` (0 = usual), with odd parity where DES wants it."""
 
     usage: Usage
+    size_bytes: int = 0
+    odd: bool = True
 
 
 class SignOnKeys(Command, frozen=True):
-    """Asks for field 62 of a sign-on answer, 40 bytes."""
+    """Asks for field 62 of a sign-on answer in the layout of field 60.3; `tdk` where that has one."""
 
+    layout: str
     tmk: bytes
     tpk: bytes
     tak: bytes
+    tdk: bytes = b""
 
 
-class PosMac(Command, frozen=True):
-    """Asks for field 64 over `data`: the POS ECB-MAC, 8 ASCII hex characters."""
+class ExportKey(Command, frozen=True):
+    """Asks for a zone key as its bank gets it: under the zone master key, and 3 bytes of check value."""
 
-    tak: bytes
+    zmk: bytes
+    usage: Usage
+    key: bytes
+
+
+class Mac(Command, frozen=True):
+    """Asks for field 64 (a TAK's) or 128 (a ZAK's) over `data`, 8 bytes; `how` as `mac_in_words` reads it."""
+
+    usage: Usage
+    key: bytes
+    how: str
     data: bytes
 
 
-class PosMacFits(Command, frozen=True):
-    """Asks whether `mac` is field 64 over `data`."""
+class MacFits(Command, frozen=True):
+    """Asks whether `mac` is what `Mac` makes."""
 
-    tak: bytes
+    usage: Usage
+    key: bytes
+    how: str
     data: bytes
-    mac: bytes
-
-
-class ZoneMac(Command, frozen=True):
-    """Asks for field 128 over `text`: the left half of X9.19, 8 ASCII hex characters."""
-
-    zak: bytes
-    text: bytes
-
-
-class ZoneMacFits(Command, frozen=True):
-    """Asks whether `mac` is field 128 over `text`."""
-
-    zak: bytes
-    text: bytes
     mac: bytes
 
 
 class TranslatePin(Command, frozen=True):
-    """Asks for a format 0 PIN block under the bank's key; format and PAN cannot change."""
+    """Asks for a terminal's PIN block as its bank gets it: the formats TRANSLATIONS allow, the same PAN."""
 
     tpk: bytes
     zpk: bytes
     pan: str
+    block: bytes
+    from_: PinFormat = PinFormat.ISO_0
+    to: PinFormat = PinFormat.ISO_0
+
+
+class OpenTrack(Command, frozen=True):
+    """Asks for what a terminal has encrypted of a track: one block of 8 bytes in clear."""
+
+    tdk: bytes
     block: bytes
 
 
@@ -142,25 +164,29 @@ class Hsm(Protocol):
         """Ends it: what is under way fails."""
 
 
-class _Opened(Generic[Context]):
-    """Wrapped keys of one usage and what they open to; the oldest makes room beyond KEY_CONTEXTS_MAX."""
+class _Opened:
+    """Wrapped keys of one usage, and how they are used: open contexts; the oldest makes room for others."""
 
     __slots__ = ("_contexts", "_open", "_unwrap", "_usage")
 
     def __init__(
-        self, usage: Usage, unwrap: Callable[[Usage, bytes], bytes], open_: Callable[[bytes], Context]
+        self, usage: Usage, unwrap: Callable[[Usage, bytes], bytes], open_: Callable[[str, bytes], Blocks]
     ) -> None:
         self._usage, self._unwrap, self._open = usage, unwrap, open_
-        self._contexts: dict[bytes, Context] = {}
+        self._contexts: dict[tuple[str, bytes], Blocks] = {}
 
-    def __getitem__(self, wrapped: bytes) -> Context:
-        found = self._contexts.get(wrapped)
+    def __getitem__(self, how: tuple[str, bytes]) -> Blocks:
+        found = self._contexts.get(how)
         if found is None:
-            found = self._open(self._unwrap(self._usage, wrapped))
+            found = self._open(how[0], self._unwrap(self._usage, how[1]))
             if len(self._contexts) >= KEY_CONTEXTS_MAX:
                 del self._contexts[next(iter(self._contexts))]
-            self._contexts[wrapped] = found
+            self._contexts[how] = found
         return found
+
+
+def _pin_cipher(format_: str) -> BlockCipher:
+    return AES if format_ == PinFormat.ISO_4 else TDES
 
 
 class SoftHsm:
@@ -170,15 +196,14 @@ class SoftHsm:
     contexts are stateful. A wrapped key is a box (see `vault`) bound to its usage.
     """
 
-    __slots__ = ("_entropy", "_lmk", "_tak", "_tpk", "_zak", "_zpk")
+    __slots__ = ("_entropy", "_lmk", "_macs", "_tpk", "_zpk")
 
     def __init__(self, root: bytes, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
         self._lmk = AESGCM(expand(root, "inside/lmk"))
-        self._tpk = _Opened(Usage.TPK, self._unwrap, ecb_decryptor)
-        self._zpk = _Opened(Usage.ZPK, self._unwrap, ecb_encryptor)
-        self._tak = _Opened(Usage.TAK, self._unwrap, CupMac)
-        self._zak = _Opened(Usage.ZAK, self._unwrap, RetailMac)
+        self._macs = {usage: _Opened(usage, self._unwrap, named_mac) for usage in (Usage.TAK, Usage.ZAK)}
+        self._tpk = _Opened(Usage.TPK, self._unwrap, lambda how, key: _pin_cipher(how).decryptor(key))
+        self._zpk = _Opened(Usage.ZPK, self._unwrap, lambda how, key: _pin_cipher(how).encryptor(key))
 
     def __repr__(self) -> str:
         return "SoftHsm(test only)"
@@ -225,38 +250,51 @@ class SoftHsm:
 
     # What the payment path asks
 
-    def new_key(self, usage: Usage) -> bytes:
+    def new_key(self, usage: Usage, size_bytes: int = 0, odd: bool = True) -> bytes:
         """See NewKey."""
-        return self.wrap(usage, odd_parity(self._entropy(_KEY_BYTES[usage][0])))
+        key = self._entropy(size_bytes or _KEY_BYTES[usage][0])
+        return self.wrap(usage, odd_parity(key) if odd else key)
 
-    def sign_on_keys(self, tmk: bytes, tpk: bytes, tak: bytes) -> bytes:
+    def sign_on_keys(self, layout: str, tmk: bytes, tpk: bytes, tak: bytes, tdk: bytes = b"") -> bytes:
         """See SignOnKeys."""
-        clear = (self._unwrap(Usage.TMK, tmk), self._unwrap(Usage.TPK, tpk), self._unwrap(Usage.TAK, tak))
-        return pack_f62(*clear)
+        track = self._unwrap(Usage.TDK, tdk) if tdk else b""
+        keys = WorkingKeys(self._unwrap(Usage.TPK, tpk), self._unwrap(Usage.TAK, tak), track)
+        return pack_working_keys(layout, self._unwrap(Usage.TMK, tmk), keys)
 
-    def pos_mac(self, tak: bytes, data: bytes) -> bytes:
-        """See PosMac."""
-        return self._tak[tak].mac(data)
+    def export_key(self, zmk: bytes, usage: Usage, key: bytes) -> tuple[bytes, bytes]:
+        """See ExportKey; CryptoError for any key but those of zones."""
+        if usage not in (Usage.ZPK, Usage.ZAK):
+            raise CryptoError(f"{usage} key: only keys of a zone leave under its master key")
+        clear = self._unwrap(usage, key)
+        return tdes_encrypt(self._unwrap(Usage.ZMK, zmk), clear), kcv(clear, 3)
 
-    def pos_mac_fits(self, tak: bytes, data: bytes, mac: bytes) -> bool:
-        """See PosMacFits."""
-        return same(self._tak[tak].mac(data), mac)
+    def mac(self, usage: Usage, key: bytes, how: str, data: bytes) -> bytes:
+        """See Mac; CryptoError when the key is for anything else."""
+        opened_keys = self._macs.get(usage)
+        if opened_keys is None:
+            raise CryptoError(f"{usage} key: makes no MACs")
+        return opened_keys[how, key](data)
 
-    def zone_mac(self, zak: bytes, text: bytes) -> bytes:
-        """See ZoneMac."""
-        return self._zak[zak].mac(text)[:4].hex().upper().encode()
+    def mac_fits(self, usage: Usage, key: bytes, how: str, data: bytes, mac: bytes) -> bool:
+        """See MacFits."""
+        return same(self.mac(usage, key, how, data), mac)
 
-    def zone_mac_fits(self, zak: bytes, text: bytes, mac: bytes) -> bool:
-        """See ZoneMacFits."""
-        return same(self.zone_mac(zak, text), mac)
-
-    def translate_pin(self, tpk: bytes, zpk: bytes, pan: str, block: bytes) -> bytes:
+    def translate_pin(
+        self,
+        tpk: bytes,
+        zpk: bytes,
+        pan: str,
+        block: bytes,
+        from_: PinFormat = PinFormat.ISO_0,
+        to: PinFormat = PinFormat.ISO_0,
+    ) -> bytes:
         """See TranslatePin."""
-        if len(block) != 8:  # a partial block would stay in the open context
-            raise CryptoError("PIN block: must be 8 bytes")
-        clear = self._tpk[tpk](block)
-        decode_iso0(clear, pan)  # only for its checks: format and PAN stay, so does the clear block
-        return self._zpk[zpk](clear)
+        clear = decipher(from_, self._tpk[from_, tpk], block, pan)
+        return encipher(to, self._zpk[to, zpk], translate(from_, to, clear, pan, self._entropy), pan)
+
+    def open_track(self, tdk: bytes, block: bytes) -> bytes:
+        """See OpenTrack."""
+        return tdes_decrypt(self._unwrap(Usage.TDK, tdk), block)
 
     # What the office asks
 
@@ -293,11 +331,11 @@ class SoftHsm:
 
 
 _DO: dict[type, Callable[[SoftHsm, Any], Any]] = {
-    NewKey: lambda hsm, it: hsm.new_key(it.usage),
-    SignOnKeys: lambda hsm, it: hsm.sign_on_keys(it.tmk, it.tpk, it.tak),
-    PosMac: lambda hsm, it: hsm.pos_mac(it.tak, it.data),
-    PosMacFits: lambda hsm, it: hsm.pos_mac_fits(it.tak, it.data, it.mac),
-    ZoneMac: lambda hsm, it: hsm.zone_mac(it.zak, it.text),
-    ZoneMacFits: lambda hsm, it: hsm.zone_mac_fits(it.zak, it.text, it.mac),
-    TranslatePin: lambda hsm, it: hsm.translate_pin(it.tpk, it.zpk, it.pan, it.block),
+    NewKey: lambda hsm, it: hsm.new_key(it.usage, it.size_bytes, it.odd),
+    SignOnKeys: lambda hsm, it: hsm.sign_on_keys(it.layout, it.tmk, it.tpk, it.tak, it.tdk),
+    ExportKey: lambda hsm, it: hsm.export_key(it.zmk, it.usage, it.key),
+    Mac: lambda hsm, it: hsm.mac(it.usage, it.key, it.how, it.data),
+    MacFits: lambda hsm, it: hsm.mac_fits(it.usage, it.key, it.how, it.data, it.mac),
+    OpenTrack: lambda hsm, it: hsm.open_track(it.tdk, it.block),
+    TranslatePin: lambda hsm, it: hsm.translate_pin(it.tpk, it.zpk, it.pan, it.block, it.from_, it.to),
 }

@@ -214,6 +214,11 @@ def _cbc(key: bytes, _thread: int) -> CbcMac:
 
 
 @lru_cache(maxsize=KEY_CONTEXTS_MAX)
+def _named(how: str, key: bytes, _thread: int) -> Blocks:
+    return named_mac(how, key)
+
+
+@lru_cache(maxsize=KEY_CONTEXTS_MAX)
 def _retail(key: bytes, _thread: int) -> RetailMac:
     return RetailMac(key)
 
@@ -303,6 +308,17 @@ def mac_in_words(words: str) -> tuple[str, int | None, str | None]:
     kind = MACS.get(name)
     field_mac(name, bytes(kind.key_bytes[0]) if kind else b"", padding, form)
     return name, padding, form
+
+
+def named_mac(how: str, key: bytes) -> Blocks:
+    """What makes field 64 or 128 as a configuration has it; CryptoError on a name or a key length."""
+    name, padding, form = mac_in_words(how)
+    return field_mac(name, key, padding, form)
+
+
+def mac_by_name(how: str, key: bytes, data: bytes) -> bytes:
+    """Field 64 or 128 over `data`; as `named_mac`."""
+    return _named(how, key, get_ident())(data)
 
 
 def _choices(what: str, choices: tuple[object, ...]) -> str:

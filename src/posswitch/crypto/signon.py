@@ -6,7 +6,7 @@ import msgspec
 
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import kcv, tdes_decrypt, tdes_encrypt
-from posswitch.crypto.mac import same
+from posswitch.crypto.mac import MACS, mac_in_words, same
 
 _CHECK_BYTES = 4
 F62_BYTES = 40
@@ -33,7 +33,14 @@ class _Slot(msgspec.Struct, frozen=True):
 
     @property
     def title(self) -> str:
+        """What people call it."""
         return self.name.upper()
+
+    def check(self, key: bytes, layout: str) -> None:
+        """Raises CryptoError when the key does not fit in."""
+        if len(key) not in self.key_bytes:
+            lengths = " or ".join(map(str, self.key_bytes))
+            raise CryptoError(f"field 62: the {self.title} key must be {lengths} bytes in layout {layout}")
 
 
 _DOUBLE = (_Slot("pin", 16, (16,)), _Slot("mac", 16, (8, 16)))
@@ -47,7 +54,15 @@ _OF_LENGTH = {sum(slot.room_bytes + _CHECK_BYTES for slot in slots): slots for s
 
 def field_bytes(asked: str) -> int:
     """The length of field 62 for what field 60.3 asks: 24, 40 or 60; CryptoError on anything else."""
-    return sum(slot.room_bytes + _CHECK_BYTES for slot in _layout(asked))
+    return sum(slot.room_bytes + _CHECK_BYTES for slot in layout_of(asked))
+
+
+def sign_on_sizes(asked: str, mac: str) -> tuple[int, int]:
+    """How long the PIN and the MAC key of a layout are, for a MAC of this name; 0 where none fits."""
+    pin, mac_slot, *_ = layout_of(asked)
+    name, _, _ = mac_in_words(mac)
+    fitting = [size for size in MACS[name].key_bytes if size in mac_slot.key_bytes]
+    return pin.key_bytes[0], fitting[0] if fitting else 0
 
 
 def pack_working_keys(asked: str, tmk: bytes, keys: WorkingKeys) -> bytes:
@@ -56,13 +71,9 @@ def pack_working_keys(asked: str, tmk: bytes, keys: WorkingKeys) -> bytes:
     `asked` is field 60.3 of the sign-on. CryptoError on another layout or a key length that it does not have.
     """
     field = b""
-    for slot in _layout(asked):
+    for slot in layout_of(asked):
         key: bytes = getattr(keys, slot.name)
-        if len(key) not in slot.key_bytes:
-            lengths = " or ".join(map(str, slot.key_bytes))
-            raise CryptoError(
-                f"field 62: the {slot.name.upper()} key must be {lengths} bytes in layout {asked}"
-            )
+        slot.check(key, asked)
         field += tdes_encrypt(tmk, key).ljust(slot.room_bytes, b"\0") + kcv(key, _CHECK_BYTES)
     return field
 
@@ -101,7 +112,8 @@ def open_f62(tmk: bytes, f62: bytes) -> tuple[bytes, bytes]:
     return keys.pin, keys.mac
 
 
-def _layout(asked: str) -> tuple[_Slot, ...]:
+def layout_of(asked: str) -> tuple[_Slot, ...]:
+    """The keys in field 62 for what field 60.3 asks, in order; CryptoError when it asks for none."""
     slots = LAYOUTS.get(asked)
     if slots is None:
         raise CryptoError("field 60.3: no working keys are asked for; 001, 003 or 004 does")

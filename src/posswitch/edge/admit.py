@@ -5,13 +5,16 @@ from collections.abc import Callable
 import msgspec
 
 from posswitch.base.card import Pan, Track2, is_pan, luhn_ok
-from posswitch.base.errors import CodecError
+from posswitch.base.errors import CodecError, CryptoError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry, Terminal
 from posswitch.codec import BUILT_IN, Message, load_dialect
-from posswitch.crypto.hsm import NewKey, PosMacFits, Usage, Work
+from posswitch.crypto.hsm import MacFits, NewKey, OpenTrack, Usage, Work
+from posswitch.crypto.pinblock import PinFormat
+from posswitch.crypto.signon import DOUBLE_AND_TRACK, sign_on_sizes
+from posswitch.crypto.trackblock import split_track
 from posswitch.crypto.vault import Vault
-from posswitch.edge.sealed import Reply, Ticket, Tickets
+from posswitch.edge.sealed import LineKeys, Reply, Ticket, Tickets
 from posswitch.engine.events import (
     BatchTotaled,
     Event,
@@ -41,6 +44,7 @@ from posswitch.scheme.kinds import (
     kind_from_terminal,
     kind_reversed,
     missing_field,
+    network_code,
     texts,
 )
 from posswitch.scheme.numbers import repeat_key
@@ -53,17 +57,20 @@ _SIGN_ON_NS = NS_PER_S  # a sign-on is not signed and costs a record: one a seco
 _SIGN_ON_BURST = 3  # and so many at once: people try again
 _UNSIGNED = "358"  # classes of messages that may come without a MAC: batches, network management
 _NO_PIN = bytes(8)  # what terminals send where no PIN was typed
+_TRACK_WORD = slice(2, 3)  # the digit of field 53 about tracks
+_NO_PAN = (PinFormat.CUP_1, PinFormat.ISO_1)
+_WITHOUT_PAN = "1"  # the first digit of field 53, about the PIN block
 MAC_BYTES = 8  # field 64 is the last of a POS message
 
 Drift = Callable[[str, str, str, str], None]  # terminal, what, registered, sent
 
 
 class Direct(msgspec.Struct, frozen=True):
-    """A request that ends at the edge: its DE39, and the terminal's MAC key when it is known to fit."""
+    """A request that ends at the edge: its DE39, and the terminal's keys when its MAC is known to fit."""
 
     code: str
     message: Message
-    tak: bytes = b""
+    keys: LineKeys | None = None
 
 
 class Dropped(msgspec.Struct, frozen=True):
@@ -73,23 +80,22 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A readable request of a known terminal that is signed on; `tak` is empty when it carried no MAC."""
+    """A readable request of a known terminal that is signed on; `keys`: of its MAC, if it has one."""
 
     message: Message
     had: dict[int, str]
     terminal: Terminal
     session: Session
     reply: Reply
-    tak: bytes
+    keys: LineKeys | None
 
     def refused(self, code: str) -> Direct:
         """The direct answer, under the key that the request came with."""
-        return Direct(code, self.message, self.tak)
+        return Direct(code, self.message, self.keys)
 
     def ticket(self, pan: Pan | None = None, track2: Track2 | None = None, pin: bytes = b"") -> Ticket:
         """What waits for the answer."""
-        keys = self.session if self.tak else None
-        return Ticket(self.reply, self.message.header, keys, pan, track2, pin)
+        return Ticket(self.reply, self.message.header, self.keys, pan, track2, pin)
 
 
 class Admission:
@@ -140,16 +146,21 @@ class Admission:
         session = self._sessions.get(terminal)
         if session is None or not session.tak:
             return Direct("77", message)
-        signed = kind is None or kind.mac or 64 in message.fields
-        if signed:
+        keys = None
+        if kind is None or kind.mac or 64 in message.fields:
+            keys = _keys(session, row)
             mac = message.fields.get(64)
             covered = payload[POS.header_bytes : -MAC_BYTES]
-            if not isinstance(mac, bytes) or not (yield PosMacFits(session.tak, covered, mac)):
+            if not isinstance(mac, bytes) or not (yield MacFits(Usage.TAK, keys.tak, keys.mac, covered, mac)):
                 return Direct("A0", message)
-        heard = Heard(message, had, row, session, reply, session.tak if signed else b"")
+        heard = Heard(message, had, row, session, reply, keys)
         code = self._refused(kind, heard)
         if kind is None or code:
             return heard.refused(code)
+        if had.get(53, "")[_TRACK_WORD] == "1":
+            code = yield from self._open_track(had, session.tdk)
+            if code:
+                return heard.refused(code)
         return _ADMITS[kind.name](self, heard, kind)
 
     def _note_dialect(self, payload: bytes) -> None:
@@ -196,8 +207,22 @@ class Admission:
 
     def refusal(self, message: Message, code: str) -> Direct:
         """The direct answer `code`, MACed when the terminal has a key."""
-        session = self._sessions.get(texts(message).get(41, ""))
-        return Direct(code, message, session.tak if session and 64 in message.fields else b"")
+        terminal = texts(message).get(41, "")
+        session, row = self._sessions.get(terminal), self._registry.terminals.get(terminal)
+        if session is None or row is None or not session.tak or 64 not in message.fields:
+            return Direct(code, message)
+        return Direct(code, message, _keys(session, row))
+
+    def _open_track(self, had: dict[int, str], tdk: bytes) -> Work[str]:
+        """Track 2 in clear, where field 53 says that it is not; or the DE39 of a track nobody can open."""
+        try:
+            parts = split_track(had.get(35, ""))
+        except CryptoError:
+            return "30"
+        if not tdk:
+            return "77"
+        had[35] = parts.with_hidden((yield OpenTrack(tdk, parts.hidden)))
+        return ""
 
     def _sign_on(
         self, message: Message, had: dict[int, str], terminal: Terminal, reply: Reply
@@ -209,10 +234,15 @@ class Admission:
             return Direct("03", message)
         if not self._may_sign_on(terminal.id):
             return Direct("96", message)
-        tpk: bytes = yield NewKey(Usage.TPK)
-        tak: bytes = yield NewKey(Usage.TAK)
+        layout = network_code(had)
+        tpk_bytes, tak_bytes = sign_on_sizes(layout, terminal.mac)
+        if not tak_bytes:  # its MAC needs a longer key than it asks for
+            return Direct("40", message)
+        tpk: bytes = yield NewKey(Usage.TPK, tpk_bytes)
+        tak: bytes = yield NewKey(Usage.TAK, tak_bytes)
+        tdk: bytes = (yield NewKey(Usage.TDK)) if layout == DOUBLE_AND_TRACK else b""
         ticket = self._seal(Ticket(reply, message.header))
-        return TerminalSignedOn(ticket, terminal.id, had[11], tpk, tak, self._config.version)
+        return TerminalSignedOn(ticket, terminal.id, had[11], tpk, tak, self._config.version, layout, tdk)
 
     def _may_sign_on(self, terminal: str) -> bool:
         """Spends one of the terminal's sign-ons, unless they are spent (the generic cell rate algorithm)."""
@@ -242,6 +272,8 @@ class Admission:
         pin_block = fields.get(52)
         if not isinstance(pin_block, bytes) or pin_block == _NO_PIN:
             pin_block = b""
+        elif (had.get(53, "")[:1] == _WITHOUT_PAN) != (heard.terminal.pin_block in _NO_PAN):
+            self._drift(heard.terminal.id, "pin_block", heard.terminal.pin_block, _pin_said(had))
         route = self._registry.bin_of(pan)
         terminal, stan, merchant = had[41], had[11], had[42]
         original = had.get(61, "")
@@ -336,6 +368,15 @@ class Admission:
 
     def _key(self, terminal: str, batch: str, stan: str, kind: Kind) -> str:
         return repeat_key(self._config.acquirer, terminal, batch, stan, kind.terminal[0])
+
+
+def _keys(session: Session, row: Terminal) -> LineKeys:
+    return LineKeys(session.tpk, session.tak, session.tdk, row.mac, PinFormat(row.pin_block))
+
+
+def _pin_said(had: dict[int, str]) -> str:
+    """What field 53 says of the PIN block."""
+    return PinFormat.CUP_1 if had.get(53, "")[:1] == _WITHOUT_PAN else PinFormat.ISO_0
 
 
 _ADMITS: dict[str, Callable[[Admission, Heard, Kind], Event | Direct]] = {

@@ -7,11 +7,12 @@ from posswitch.base.moment import Stamp, stamp
 from posswitch.base.registry import Registry
 from posswitch.codec import Message, swap_tpdu
 from posswitch.codec.message import Value
-from posswitch.crypto.hsm import PosMac, SignOnKeys, TranslatePin, Work, ZoneMac
+from posswitch.crypto.hsm import Mac, SignOnKeys, TranslatePin, Usage, Work
 from posswitch.crypto.mab import interbank_text
+from posswitch.crypto.pinblock import PinFormat
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import MAC_BYTES, POS
-from posswitch.edge.sealed import Ticket
+from posswitch.edge.sealed import LineKeys, Ticket
 from posswitch.edge.voice import Voices
 from posswitch.engine.effects import Answer, Asked
 from posswitch.engine.events import (
@@ -85,8 +86,7 @@ class Dresser:
             if isinstance(request, BatchTotaled):
                 mti = "0510"
                 fields[48], fields[49] = write_totals(*answer.sides, answer.flags), CNY
-        tak = ticket.keys.tak if ticket.keys else b""
-        return (yield from self._to_terminal(mti, fields, ticket.header, tak))
+        return (yield from self._to_terminal(mti, fields, ticket.header, ticket.keys))
 
     def _payment(
         self, request: RequestArrived, answer: Answer, ticket: Ticket, fields: dict[int, Value]
@@ -111,25 +111,28 @@ class Dresser:
     ) -> Work[bytes]:
         terminal = self._registry.terminals[request.terminal]
         fields[42] = terminal.merchant
-        fields[60] = f"00{answer.batch}003"
-        fields[62] = yield SignOnKeys(terminal.tmk, request.tpk, request.tak)
-        return (yield from self._to_terminal("0810", fields, ticket.header, b""))
+        fields[60] = f"00{answer.batch}{request.layout}"
+        keys = (request.tpk, request.tak, request.tdk)
+        fields[62] = yield SignOnKeys(request.layout, terminal.tmk, *keys)
+        return (yield from self._to_terminal("0810", fields, ticket.header, None))
 
-    def refusal(self, message: Message, code: str, tak: bytes, now: Stamp) -> Work[bytes]:
+    def refusal(self, message: Message, code: str, keys: LineKeys | None, now: Stamp) -> Work[bytes]:
         """The answer to a request that ends at the edge; it repeats what the request had."""
         had = message.fields
         fields: dict[int, Value] = {field: had[field] for field in _ECHOED if field in had}
         fields[12], fields[13], fields[39] = now.time, now.date, code
-        return (yield from self._to_terminal(answer_mti(message.mti), fields, message.header, tak))
+        return (yield from self._to_terminal(answer_mti(message.mti), fields, message.header, keys))
 
-    def _to_terminal(self, mti: str, fields: dict[int, Value], header: bytes, tak: bytes) -> Work[bytes]:
-        if tak:
+    def _to_terminal(
+        self, mti: str, fields: dict[int, Value], header: bytes, keys: LineKeys | None
+    ) -> Work[bytes]:
+        if keys is not None:
             fields[64] = _NO_MAC
         payload = POS.pack(Message(mti, fields, swap_tpdu(header)))
-        if not tak:
+        if keys is None:
             return payload
         data = payload[POS.header_bytes : -MAC_BYTES]
-        mac: bytes = yield PosMac(tak, data)
+        mac: bytes = yield Mac(Usage.TAK, keys.tak, keys.mac, data)
         return payload[:-MAC_BYTES] + mac
 
     # To banks
@@ -142,10 +145,11 @@ class Dresser:
         if ticket.track2 is not None:
             fields[35] = ticket.track2.replace("D", "=")
         if ticket.pin_block:
-            assert ticket.keys is not None
-            zpk = self._registry.banks[request.bank].zpk
+            keys, bank = ticket.keys, self._registry.banks[request.bank]
+            assert keys is not None
+            formats = keys.pin_block, PinFormat(bank.pin_block)
             fields[26] = "12"
-            fields[52] = yield TranslatePin(ticket.keys.tpk, zpk, pan, ticket.pin_block)
+            fields[52] = yield TranslatePin(keys.tpk, bank.zpk, pan, ticket.pin_block, *formats)
             fields[53] = "2600000000000000"
         self._add_original(flight, fields)
         return (yield from self._to_bank(request.bank, PAYMENT_KINDS[request.kind].bank, fields))
@@ -223,7 +227,8 @@ class Dresser:
 
     def _to_bank(self, bank: str, mti: str, fields: dict[int, Value]) -> Work[bytes]:
         covered = interbank_text(mac_text(Message(mti, fields)))
-        fields[128] = yield ZoneMac(self._registry.banks[bank].zak, covered)
+        row = self._registry.banks[bank]
+        fields[128] = yield Mac(Usage.ZAK, row.zak, row.mac, covered)
         return self._voices[bank].pack(mti, fields)
 
 

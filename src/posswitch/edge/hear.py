@@ -4,7 +4,7 @@ from posswitch.base.card import is_pan
 from posswitch.base.errors import CodecError
 from posswitch.base.registry import Registry
 from posswitch.codec import Message
-from posswitch.crypto.hsm import Work, ZoneMacFits
+from posswitch.crypto.hsm import MacFits, Usage, Work
 from posswitch.crypto.mab import interbank_text
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Dropped
@@ -51,9 +51,9 @@ class Hearing:
         if not _is_number(stan, _STAN_DIGITS):
             return Dropped("answer-without-stan")
         mac = message.fields.get(128)
-        zak = self._registry.banks[bank].zak
+        row = self._registry.banks[bank]
         covered = interbank_text(mac_text(message))
-        if not isinstance(mac, bytes) or not (yield ZoneMacFits(zak, covered, mac)):
+        if not isinstance(mac, bytes) or not (yield MacFits(Usage.ZAK, row.zak, row.mac, covered, mac)):
             return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")
         amount = had.get(4, "0")
         if not _is_number(amount, _AMOUNT_DIGITS):

@@ -269,10 +269,10 @@ class Node:
         now = stamp(self._clock.wall_ns())
 
         def without_mac(_: PosswitchError) -> None:
-            bare = self._dresser.refusal(direct.message, direct.code, b"", now)
+            bare = self._dresser.refusal(direct.message, direct.code, None, now)
             self._hsm.run(bare, partial(self._reply, reply), _pass_over)
 
-        signed = self._dresser.refusal(direct.message, direct.code, direct.tak, now)
+        signed = self._dresser.refusal(direct.message, direct.code, direct.keys, now)
         self._hsm.run(signed, partial(self._reply, reply), without_mac)
 
     def _reply(self, reply: Reply, payload: bytes) -> None:

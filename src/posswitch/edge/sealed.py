@@ -1,10 +1,10 @@
 """Secrets under way: kept beside the core, in memory, until the answer or a deadline; never shown."""
 
 from collections import deque
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from posswitch.base.card import Pan, Track2
-from posswitch.engine.state import Session
+from posswitch.crypto.pinblock import PinFormat
 
 
 class Reply(Protocol):
@@ -16,10 +16,23 @@ class Reply(Protocol):
         """Hands a payload to the transport; False when the other side is gone and nothing was written."""
 
 
+class LineKeys(NamedTuple):
+    """A terminal's wrapped working keys, and how its MACs and PIN blocks are made."""
+
+    tpk: bytes
+    tak: bytes
+    tdk: bytes
+    mac: str
+    pin_block: PinFormat
+
+    def __repr__(self) -> str:
+        return f"<keys of a terminal, {self.mac}, {self.pin_block}>"
+
+
 class Ticket:
     """One request that is owed an answer: where to, under which keys, and what must not be stored.
 
-    The (wrapped) keys are those it was admitted with: a sign-on in between does not take them away.
+    The keys are those it was admitted with: a sign-on in between does not take them away.
     """
 
     __slots__ = ("balance", "born_ns", "header", "keys", "pan", "pin_block", "reply", "track2")
@@ -28,7 +41,7 @@ class Ticket:
         self,
         reply: Reply,
         header: bytes,
-        keys: Session | None = None,
+        keys: LineKeys | None = None,
         pan: Pan | None = None,
         track2: Track2 | None = None,
         pin_block: bytes = b"",

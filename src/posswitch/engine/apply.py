@@ -119,16 +119,15 @@ def _evidence(state: State, event: object, flight: Flight, landed: bool) -> None
 
 def _signed_on(state: State, event: TerminalSignedOn, verdict: Verdict) -> None:
     old = state.sessions.get(event.terminal)
-    if old is None:
-        state.sessions[event.terminal] = Session(FIRST_BATCH, event.tpk, event.tak)
-    elif old.phase == CLOSED:
-        state.sessions[event.terminal] = Session(old.next_batch, event.tpk, event.tak)
+    if old is None or old.phase == CLOSED:
+        batch = FIRST_BATCH if old is None else old.next_batch
+        state.sessions[event.terminal] = Session(batch, event.tpk, event.tak, tdk=event.tdk)
     else:
-        state.sessions[event.terminal] = replace(old, tpk=event.tpk, tak=event.tak)
+        state.sessions[event.terminal] = replace(old, tpk=event.tpk, tak=event.tak, tdk=event.tdk)
 
 
 def _signed_off(state: State, event: TerminalSignedOff, verdict: Verdict) -> None:
-    state.sessions[event.terminal] = replace(state.sessions[event.terminal], tpk=b"", tak=b"")
+    state.sessions[event.terminal] = replace(state.sessions[event.terminal], tpk=b"", tak=b"", tdk=b"")
 
 
 def _batch_moved(state: State, event: BatchTotaled | ItemsUploaded | UploadEnded, verdict: Verdict) -> None:

@@ -76,6 +76,8 @@ class TerminalSignedOn(msgspec.Struct, frozen=True, array_like=True, tag=True, g
     tpk: bytes
     tak: bytes
     config: str
+    layout: str = "003"  # field 60.3: which keys it asked for
+    tdk: bytes = b""
 
 
 class TerminalSignedOff(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

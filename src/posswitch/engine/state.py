@@ -53,6 +53,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     tak: bytes
     phase: str = TRADING
     uploaded: tuple[str, ...] = ()
+    tdk: bytes = b""
 
     @property
     def next_batch(self) -> str:

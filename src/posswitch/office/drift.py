@@ -24,6 +24,10 @@ _WORDS = {
         ),
         "currency": ("币种", "把终端币种改为 {registered}；确为外币终端时，修改登记的 currency"),
         "dialect": ("报文规范", "升级终端程序或改用 {registered} 规范"),
+        "pin_block": (
+            "密码块格式",
+            "把终端密码块格式改为 {registered}；终端确为另一种时，修改登记的 pin_block",
+        ),
         "kind": ("交易种类", "在终端关闭此交易；业务确已开通时，把它加入登记的 kinds"),
     },
     "en": {
@@ -36,6 +40,10 @@ _WORDS = {
             "set currency {registered} in the terminal, or correct its registered currency",
         ),
         "dialect": ("dialect", "make the terminal speak {registered}"),
+        "pin_block": (
+            "PIN block",
+            "make the terminal send PIN block {registered}, or correct its registered pin_block",
+        ),
         "kind": ("kind", "switch this kind off in the terminal, or add it to its registered kinds"),
     },
 }
@@ -101,6 +109,8 @@ def _registered(row: Drift, terminal: Terminal) -> str:
             return terminal.currency
         case "dialect":
             return terminal.dialect
+        case "pin_block":
+            return terminal.pin_block
         case "kind":
             return " ".join(terminal.kinds) or ALL_KINDS
     return row.registered

@@ -126,6 +126,8 @@ _BY_TERMINAL |= {
     ("0200", "190000", "00", "22"): SALE,
     ("0320", "", "", "207"): UPLOAD_END,  # the end of an upload after a batch that balanced
 }
+SIGN_ON_LAYOUTS = ("001", "003", "004")  # field 60.3: single, double, double and track keys
+_BY_TERMINAL |= {("0800", "", "", layout): SIGN_ON for layout in SIGN_ON_LAYOUTS}
 _MTIS = frozenset(kind.terminal[0] for kind in KINDS)
 _WITH_PROCESSING = frozenset(kind.terminal[0] for kind in PAYMENTS)
 _REVERSIBLE = {key[1:]: kind for key, kind in _BY_TERMINAL.items() if kind.reversible}
@@ -185,7 +187,7 @@ def kind_from_terminal(mti: str, had: dict[int, str]) -> Kind | None:
         return _BY_TERMINAL.get((mti, had.get(3, ""), had.get(25, ""), had.get(60, "")[0:2]))
     if mti == REVERSAL.terminal[0]:
         return REVERSAL if kind_reversed(had) else None
-    return _BY_TERMINAL.get((mti, "", "", had.get(60, "")[8:11]))
+    return _BY_TERMINAL.get((mti, "", "", network_code(had)))
 
 
 def kind_reversed(had: dict[int, str]) -> Kind | None:
@@ -208,6 +210,11 @@ def missing_field(kind: Kind, had: dict[int, str]) -> int | None:
     if kind.need_one and not any(field in had for field in kind.need_one):
         return kind.need_one[0]
     return None
+
+
+def network_code(had: dict[int, str]) -> str:
+    """F60.3, what a message of management or of a batch is about (3 digits)."""
+    return had.get(60, "")[8:11]
 
 
 def batch_of(had: dict[int, str]) -> str:

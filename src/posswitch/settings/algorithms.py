@@ -1,10 +1,12 @@
 """How MACs and PIN blocks of a row are made: only what exists, and what keys of that length can do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from posswitch.base.errors import CryptoError
+from posswitch.base.errors import CodecError, ConfigError, CryptoError
+from posswitch.codec import Message, load_dialect
+from posswitch.crypto.hostcommands import MAC_ALGORITHMS, PIN_FORMATS
 from posswitch.crypto.mac import MACS, mac_in_words
-from posswitch.crypto.pinblock import PinFormat, may_translate
+from posswitch.crypto.pinblock import PinFormat, block_bytes, may_translate
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import Fault, shown
 from posswitch.settings.shape import Row, did_you_mean
@@ -40,6 +42,43 @@ def _mac_fault(row: Row, names: dict[str, None]) -> Fault | None:
     if name in names:
         return None
     return row.fault("mac", f"{shown(name)} is no MAC for a {row.table}", did_you_mean(name, names))
+
+
+def hsm_able(draft: Draft) -> Iterator[Fault]:
+    """What a row asks for, an HSM behind the network has a host command for."""
+    if not any(row.good["links"] for row in draft.having("hsm", "links")):
+        return
+    for table in ("terminal", "bank"):
+        for row in draft.having(table, "mac"):
+            name = row.good["mac"].split(" ")[0]
+            if name in MACS and name not in MAC_ALGORITHMS:
+                yield row.fault("mac", f"{name} has no host command", _one_of(MAC_ALGORITHMS))
+        for row in draft.having(table, "pin_block"):
+            name = row.good["pin_block"]
+            if name in list(PinFormat) and name not in PIN_FORMATS:
+                yield row.fault("pin_block", f"{name} has no host command", _one_of(PIN_FORMATS))
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return f"use one of {', '.join(names)}, or keys in software"
+
+
+def pin_blocks_written(draft: Draft) -> Iterator[Fault]:
+    """A bank's dialect has room for its PIN block in field 52."""
+    for row in draft.having("bank", "pin_block", "dialect"):
+        name = row.good["pin_block"]
+        if name not in list(PinFormat):
+            continue
+        size = block_bytes(PinFormat(name))
+        try:
+            dialect = load_dialect(draft.dialect(row.good["dialect"]))
+        except (ConfigError, OSError):
+            continue  # said elsewhere
+        try:
+            dialect.pack(Message("0200", {52: bytes(size)}, bytes(dialect.header_bytes)))
+        except CodecError:
+            what = f"{name} takes {size} bytes, field 52 of {shown(row.good['dialect'])} has no room for them"
+            yield row.fault("pin_block", what, "name a dialect file in which field 52 has that length")
 
 
 def pin_blocks_known(draft: Draft) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from posswitch.base.registry import Address
 from posswitch.codec import PREFIXES
 from posswitch.scheme.kinds import PAYMENT_KINDS
 from posswitch.settings.address import endpoint, reaches, read_address
-from posswitch.settings.algorithms import macs_known, pin_blocks_known
+from posswitch.settings.algorithms import hsm_able, macs_known, pin_blocks_known, pin_blocks_written
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
 from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
@@ -272,6 +272,8 @@ FILE_RULES: tuple[Check, ...] = (
     institutions_differ,
     backup_named,
     hsm_in_time,
+    hsm_able,
+    pin_blocks_written,
     listen_clear,
     hsm_clear,
     everybody_heard,

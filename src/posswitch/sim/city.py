@@ -5,18 +5,23 @@ import random
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
 from posswitch.base.bounds import Timers
 from posswitch.base.registry import CLEAR, TLS, Address
 from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.pinblock import PinFormat
+from posswitch.crypto.signon import DOUBLE_AND_TRACK, SINGLE
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.rows import written_key
 from posswitch.settings.secret import write_secret
 from posswitch.sim.authority import Authority, context_of
+from posswitch.sim.peers.cups import USUAL_MAC
 from posswitch.sim.peers.customer import Range
 from posswitch.sim.peers.hsm_box import HsmBox
+from posswitch.sim.peers.pos import Seals
 from posswitch.sim.peers.terminal import Fitting
 
 HOST = "127.0.0.1"
@@ -45,6 +50,8 @@ class BankPlan(NamedTuple):
     zak: bytes
     line_ports: tuple[int, ...]
     dialect: str = "cups"
+    mac: str = USUAL_MAC
+    pin_block: PinFormat = PinFormat.ISO_0
 
     @property
     def framing(self) -> str:
@@ -114,6 +121,16 @@ _BANKS = (
     ("90030000", "丙银行", "Bank C", (Range("629003", 19),)),
     ("90040000", "丁银行", "Bank D", (Range("629004", 16), Range("629014", 17, foreign=True))),
 )
+# What a triple DES HSM can do; in turn.
+_USUAL = (USUAL_MAC, PinFormat.ISO_0)
+_BANK_SEALS = (_USUAL, ("x9.19 pad-2 binary", PinFormat.ISO_3), ("tdes-cbc", PinFormat.ISO_0))
+_TERMINAL_SEALS = (
+    Seals(),
+    Seals("x9.19", PinFormat.ISO_0, DOUBLE_AND_TRACK),
+    Seals("cup-ecb", PinFormat.ISO_3),
+    Seals("x9.9", PinFormat.ISO_0, SINGLE),
+    Seals("tdes-cbc binary", PinFormat.ISO_1),
+)
 PORTS_NEEDED = 1 + LINKS_PER_BANK * len(_BANKS)
 _SHOPS = (
     ("Jiefang Road Market", "5411"), ("Lotus Pharmacy", "5912"), ("Harbour Noodles", "5812"),
@@ -134,14 +151,16 @@ def build_city(
     hsm_links: Sequence[str] = (),
     *,
     tls: Authority | None = None,
+    mixed: bool = False,
 ) -> City:
     """Draws keys and ports and writes what a node starts from into `folder`; `seed` shapes the cards.
 
     With a `box` the keys lie in that HSM, reached at `hsm_links`; with `tls` everybody speaks it, with
-    certificates of that authority.
+    certificates of that authority. `mixed`: see `plan_city`.
     """
     entropy = SystemClock().entropy
-    city = plan_city(folder, seed, terminals, timers, free_ports(PORTS_NEEDED), dialects, entropy)
+    ports = free_ports(PORTS_NEEDED)
+    city = plan_city(folder, seed, terminals, timers, ports, dialects, entropy, mixed=mixed)
     node = city.node._replace(scheme=TLS if tls else CLEAR, port=node_port or city.node.port)
     city = city._replace(node=node)
     root = entropy(32)
@@ -165,20 +184,28 @@ def plan_city(
     ports: list[int],
     dialects: Sequence[str],
     entropy: Callable[[int], bytes],
+    *,
+    mixed: bool = False,
 ) -> City:
-    """A city on `ports` (PORTS_NEEDED of them), its keys drawn from `entropy`; writes nothing."""
+    """A city on `ports` (PORTS_NEEDED of them), its keys drawn from `entropy`; writes nothing.
+
+    `mixed`: not everybody makes MACs and PIN blocks in the usual way.
+    """
+    at_banks, at_terminals = (_BANK_SEALS, _TERMINAL_SEALS) if mixed else ((_USUAL,), (Seals(),))
     node = Address(HOST, ports.pop(), CLEAR)
     banks = tuple(
-        BankPlan(number, name_zh, name_en, ranges, entropy(16), entropy(16), _taken(ports), dialect)
-        for (number, name_zh, name_en, ranges), dialect in zip(_BANKS, dialects, strict=True)
+        BankPlan(number, name_zh, name_en, ranges, entropy(16), entropy(16), _taken(ports), dialect, *seals)
+        for (number, name_zh, name_en, ranges), dialect, seals in zip(
+            _BANKS, dialects, cycle(at_banks), strict=False
+        )
     )
     merchants = tuple(
         MerchantPlan(f"8024403{mcc}{number:04d}", name, "SHENZHEN", mcc)
         for number, (name, mcc) in enumerate(_SHOPS, 1)
     )
     fittings = tuple(
-        Fitting(f"{10_000_001 + number}", merchants[number % len(merchants)].id, entropy(16))
-        for number in range(terminals)
+        Fitting(f"{10_000_001 + number}", merchants[number % len(merchants)].id, entropy(16), seals)
+        for number, seals in zip(range(terminals), cycle(at_terminals), strict=False)
     )
     return City(folder, seed, node, timers, banks, merchants, fittings)
 
@@ -253,6 +280,8 @@ def _config(city: City, wrapped: Callable[[Usage, bytes], str], prints: dict[str
                 zak=wrapped(Usage.ZAK, bank.zak),
                 dialect=bank.dialect,
                 framing=bank.framing,
+                mac=bank.mac,
+                pin_block=bank.pin_block,
                 **pins,
             )
         )
@@ -268,7 +297,14 @@ def _config(city: City, wrapped: Callable[[Usage, bytes], str], prints: dict[str
         ]
     tables += [_table("[[merchant]]", **shop._asdict()) for shop in city.merchants]
     tables += [
-        _table("[[terminal]]", id=row.terminal, merchant=row.merchant, tmk=wrapped(Usage.TMK, row.tmk))
+        _table(
+            "[[terminal]]",
+            id=row.terminal,
+            merchant=row.merchant,
+            tmk=wrapped(Usage.TMK, row.tmk),
+            mac=row.seals.mac,
+            pin_block=row.seals.pin_block,
+        )
         for row in city.fittings
     ]
     return "\n".join(tables)

@@ -113,7 +113,13 @@ def _built(options: DemoOptions) -> City:
     terminals = options.terminals or max(_TERMINALS_MIN, round(options.tps * _TERMINALS_PER_TPS))
     tls = Authority() if options.tls else None
     return build_city(
-        folder, options.seed, terminals, node_port=options.port, dialects=MIXED_DIALECTS, tls=tls
+        folder,
+        options.seed,
+        terminals,
+        node_port=options.port,
+        dialects=MIXED_DIALECTS,
+        tls=tls,
+        mixed=True,
     )
 
 

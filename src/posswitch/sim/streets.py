@@ -62,6 +62,8 @@ class Streets:
                 lambda pan: pin_of(self.city.seed, pan),
                 plan.dialect,
                 plan.framing,
+                plan.mac,
+                plan.pin_block,
             )
             ledger = self._book(f"ledger-{plan.id}.jsonl")
             bank = Bank(

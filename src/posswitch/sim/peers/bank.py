@@ -211,7 +211,7 @@ class Bank:
     def _manage(self, link: BankLink, source: str, request: Message) -> None:
         kind = _MANAGEMENT.get(text(request, 70), "")
         note = "" if kind else NOT_OFFERED.why
-        if 128 in request.fields and not cups.signature_fits(request, self.charter.zak):
+        if 128 in request.fields and not cups.signature_fits(request, self.charter.zak, self.charter.mac):
             note = MAC_UNFIT
         self._see(IN, link, request, kind, note)
         answer = cups.management_answer(request, self.charter.id, _DONE if kind else NOT_OFFERED.code)
@@ -330,7 +330,7 @@ class Bank:
         if code == _DONE and text(request, 3) == BALANCE.terminal[1]:
             answer.fields[54] = f"0002156C{self._entropy.randrange(_BALANCE_MINOR_MAX):012d}"
         manner.alter(answer, self._entropy)
-        cups.sign(answer, self.charter.zak)
+        cups.sign(answer, self.charter.zak, self.charter.mac)
         payload = manner.spoil(cups.packed(self._dialect, answer, source, self.charter.id), self._entropy)
         delay_s = manner.delay(self._timers, self._entropy)
         kind = _KINDS.get((f"{request.mti[:3]}0", text(request, 3), text(request, 25)))

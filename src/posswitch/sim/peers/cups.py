@@ -3,12 +3,12 @@
 from posswitch.codec import Dialect, Message, cups_header
 from posswitch.codec.header import CUPS_HEADER_BYTES
 from posswitch.crypto.mab import interbank_text
-from posswitch.crypto.mac import same, x919
+from posswitch.crypto.mac import mac_by_name, same
 from posswitch.scheme.interbank import ANSWER_FIELDS, mac_text
 from posswitch.scheme.kinds import answer_mti
 
 _MANAGEMENT_ANSWER = (7, 11, 33, 70)
-_MAC_BYTES = 4  # of the eight; field 128 shows them as hex
+USUAL_MAC = "x9.19"
 
 
 def answer(request: Message, bank: str, code: str, auth: str, date: str) -> Message:
@@ -26,15 +26,15 @@ def management_answer(request: Message, bank: str, code: str) -> Message:
     return Message(answer_mti(request.mti), {**fields, 39: code, 100: bank})
 
 
-def sign(message: Message, zak: bytes) -> None:
+def sign(message: Message, zak: bytes, how: str = USUAL_MAC) -> None:
     """Sets field 128."""
-    message.fields[128] = _mac(message, zak)
+    message.fields[128] = _mac(message, zak, how)
 
 
-def signature_fits(message: Message, zak: bytes) -> bool:
+def signature_fits(message: Message, zak: bytes, how: str = USUAL_MAC) -> bool:
     """True when field 128 is there and is the MAC of the fields that it covers."""
     mac = message.fields.get(128)
-    return isinstance(mac, bytes) and same(mac, _mac(message, zak))
+    return isinstance(mac, bytes) and same(mac, _mac(message, zak, how))
 
 
 def packed(dialect: Dialect, message: Message, destination: str, source: str) -> bytes:
@@ -47,5 +47,5 @@ def packed(dialect: Dialect, message: Message, destination: str, source: str) ->
     return cups_header(destination, source, len(body)) + body
 
 
-def _mac(message: Message, zak: bytes) -> bytes:
-    return x919(zak, interbank_text(mac_text(message)))[:_MAC_BYTES].hex().upper().encode()
+def _mac(message: Message, zak: bytes, how: str) -> bytes:
+    return mac_by_name(how, zak, interbank_text(mac_text(message)))

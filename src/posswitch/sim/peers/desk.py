@@ -67,10 +67,12 @@ class Desk:
         keeps_connection: bool,
         watch: Watch = _nobody,
         tls: ssl.SSLContext | None = None,
+        how: str = pos.Seals().mac,
     ) -> None:
         self._centre = centre
         self._wait_s = wait_s
         self._tls = tls
+        self._how = how
         self._counts = counts
         self._keeps_connection = keeps_connection
         self._dialect: Dialect = load_dialect("pos")
@@ -94,12 +96,15 @@ class Desk:
     async def leave(self, request: Message) -> None:
         """Sends one request and hangs up at once."""
         with contextlib.suppress(OSError):
-            (await self._connected()).send(pos.signed(self._dialect, request, self.mak))
+            (await self._connected()).send(self._signed(request))
         self.hang_up()
+
+    def _signed(self, request: Message) -> bytes:
+        return pos.signed(self._dialect, request, self.mak, self._how)
 
     async def _asked(self, request: Message, haste: Haste) -> Reply:
         signed = request.mti in _SIGNED
-        payload = pos.signed(self._dialect, request, self.mak) if signed else self._dialect.pack(request)
+        payload = self._signed(request) if signed else self._dialect.pack(request)
         try:
             async with asyncio.timeout(haste.seconds):
                 wire = await self._connected()
@@ -146,7 +151,7 @@ class Desk:
                 return Reply(answer)
             self._remark("an answer without field 64 (MAC) proves nothing")
             return None
-        if not pos.signature_fits(payload, self.mak):
+        if not pos.signature_fits(payload, self.mak, self._how):
             self._counts["bad_mac"] += 1
             self._remark("the MAC of the answer does not fit")
             return Reply(None, BAD_MAC)

@@ -16,8 +16,8 @@ from posswitch.base.registry import Address
 from posswitch.codec import Framer, framed
 from posswitch.crypto.ciphers import kcv, odd_parity, tdes_decrypt, tdes_encrypt
 from posswitch.crypto.hsm import Usage
-from posswitch.crypto.mac import same, x99, x919
-from posswitch.crypto.pinblock import decode_iso0
+from posswitch.crypto.mac import field_mac, same
+from posswitch.crypto.pinblock import PinFormat, decode, encode, may_translate
 from posswitch.crypto.vault import expand
 
 _HEADER_BYTES = 4
@@ -28,11 +28,18 @@ _TYPE_OF = {
     Usage.TMK: "002",
     Usage.TPK: "002",
     Usage.TAK: "003",
+    Usage.TDK: "00B",
     Usage.ZPK: "001",
     Usage.ZAK: "008",
     Usage.ZMK: "000",
 }
-_BU_TYPES = {b"01": "001", b"02": "002", b"03": "003", b"08": "008"}
+_BU_TYPES = {b"00": "000", b"01": "001", b"02": "002", b"03": "003", b"08": "008", b"0B": "00B"}
+_NEW_BYTES = {b"Z": 8, b"U": 16, b"T": 24}  # by key scheme
+_EXPORTED = {"000": ("001", "008"), "002": ("00B",)}  # what leaves under which master key
+_MACS = {(b"1", 8): "x9.9", (b"1", 16): "tdes-cbc", (b"1", 24): "tdes-cbc", (b"3", 16): "x9.19"}
+_PADDINGS = {b"1": 1, b"2": 2}
+_PIN_FORMATS = {b"01": PinFormat.ISO_0, b"05": PinFormat.ISO_1, b"47": PinFormat.ISO_3}
+_CODES = {format_: code for code, format_ in _PIN_FORMATS.items()}
 _PARITY, _INPUT, _PIN, _ACCOUNT, _FORMAT = "10", "15", "20", "22", "23"
 
 
@@ -66,6 +73,10 @@ class _Fields:
         if len(taken) < length:
             raise _Refused(_INPUT)
         return taken
+
+    def begins(self, text: bytes) -> bool:
+        """Whether this comes next."""
+        return self._data.startswith(text)
 
     def digits(self, length: int) -> int:
         """The next decimal number."""
@@ -197,9 +208,9 @@ class HsmBox:
 
     def _generate(self, fields: _Fields) -> bytes:
         mode, kind, scheme = fields.take(1), fields.take(3).decode(), fields.take(1)
-        if mode != b"0" or kind not in _TYPE_OF.values() or scheme not in b"UZ":
+        if mode != b"0" or kind not in _TYPE_OF.values() or scheme not in _NEW_BYTES:
             raise _Refused(_INPUT)
-        key = odd_parity(self._entropy.randbytes(16 if scheme == b"U" else 8))
+        key = odd_parity(self._entropy.randbytes(_NEW_BYTES[scheme]))
         usage = next(usage for usage, of in _TYPE_OF.items() if of == kind)
         return self.wrap(usage, key) + kcv(key, 3).hex().upper().encode()
 
@@ -208,6 +219,19 @@ class HsmBox:
         key = self._open(kind, written)
         moved = tdes_encrypt(tmk, key).hex().upper().encode()
         return (written[:1] if written[:1] in _LENGTHS else b"") + moved
+
+    def _export(self, fields: _Fields) -> bytes:
+        """Key type, perhaps `;1` for a terminal's, master key, key, scheme: the key under it, check value."""
+        kind, master = fields.take(3).decode(), "000"
+        if fields.begins(b";"):
+            master = "002" if fields.take(2) == b";1" else "000"
+        if kind not in _EXPORTED[master]:
+            raise _Refused(_INPUT)
+        under, written = self._open(master, fields.key()), fields.key()
+        key = self._open(kind, written)
+        moved = tdes_encrypt(under, key).hex().upper().encode()
+        scheme = written[:1] if written[:1] in _LENGTHS else b""
+        return scheme + moved + kcv(key, 3).hex().upper().encode()
 
     def _check_value(self, fields: _Fields) -> bytes:
         kind = _BU_TYPES.get(fields.take(2))
@@ -220,13 +244,22 @@ class HsmBox:
         """Mode, input, size, algorithm, padding, key type, key, message: the MAC in hex."""
         mode, binary, size, algorithm, padding = (fields.take(1) for _ in range(5))
         kind = fields.take(3).decode()
-        if (mode, binary, padding) != (b"0", b"0", b"1") or kind not in ("003", "008"):
+        if (mode, binary) != (b"0", b"0") or padding not in _PADDINGS or kind not in ("003", "008"):
             raise _Refused(_INPUT)
         key = self._open(kind, fields.key())
-        mac = {b"1": x99, b"3": x919}.get(algorithm)
+        mac = _MACS.get((algorithm, len(key)))
         if mac is None or size not in (b"0", b"1"):
             raise _Refused(_INPUT)
-        return mac(key, fields.text())[: 4 if size == b"0" else 8].hex().upper().encode()
+        whole = field_mac(mac, key, _PADDINGS[padding], "binary")(fields.text())
+        return whole[: 4 if size == b"0" else 8].hex().upper().encode()
+
+    def _decrypt(self, fields: _Fields) -> bytes:
+        """Mode, input and output format, key type, key, data: the data in clear behind its length."""
+        if fields.take(4) != b"0011" or fields.take(3) != b"00B":
+            raise _Refused(_INPUT)
+        key, data = self._open("00B", fields.key()), bytes.fromhex(fields.text().decode("ascii"))
+        clear = tdes_decrypt(key, data).hex().upper().encode()
+        return b"%04X" % len(clear) + clear
 
     def _verify(self, fields: _Fields) -> bytes:
         if not same(self._mac(fields), fields.rest()):
@@ -237,17 +270,19 @@ class HsmBox:
         tpk, zpk = self._open("002", fields.key()), self._open("001", fields.key())
         fields.digits(2)
         block = bytes.fromhex(fields.take(16).decode("ascii"))
-        formats, account = (fields.take(2), fields.take(2)), fields.take(12)
-        if formats != (b"01", b"01"):
+        from_, to = (_PIN_FORMATS.get(fields.take(2)) for _ in range(2))
+        account = fields.take(12)
+        if from_ is None or to is None or not may_translate(from_, to):
             raise _Refused(_FORMAT)
         if not account.isdigit():
             raise _Refused(_ACCOUNT)
-        clear = tdes_decrypt(tpk, block)
+        pan = f"{account.decode()}0"
         try:
-            pin = decode_iso0(clear, f"{account.decode()}0")
+            pin = decode(from_, tdes_decrypt(tpk, block), pan)
         except CryptoError:
             raise _Refused(_PIN) from None
-        return b"%02d" % len(pin) + tdes_encrypt(zpk, clear).hex().upper().encode() + b"01"
+        moved = encode(to, pin, pan, self._entropy.randbytes)
+        return b"%02d" % len(pin) + tdes_encrypt(zpk, moved).hex().upper().encode() + _CODES[to]
 
 
 _COMMANDS: dict[bytes, Callable[[HsmBox, _Fields], bytes]] = {
@@ -255,7 +290,9 @@ _COMMANDS: dict[bytes, Callable[[HsmBox, _Fields], bytes]] = {
     b"A0": HsmBox._generate,
     b"AE": lambda box, fields: box._under_tmk(fields, "002"),
     b"AG": lambda box, fields: box._under_tmk(fields, "003"),
+    b"A8": HsmBox._export,
     b"BU": HsmBox._check_value,
+    b"M2": HsmBox._decrypt,
     b"M6": HsmBox._mac,
     b"M8": HsmBox._verify,
     b"CA": HsmBox._translate,

@@ -1,40 +1,57 @@
 """What a terminal says: the messages of the `pos` dialect, packed and signed."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from posswitch.base.amount import CNY
 from posswitch.codec import Dialect, Message
 from posswitch.crypto.ciphers import tdes_encrypt
-from posswitch.crypto.mac import cup_mac, same
-from posswitch.crypto.pinblock import encode_iso0
+from posswitch.crypto.mac import mac_by_name, same
+from posswitch.crypto.pinblock import PinFormat, encode
+from posswitch.crypto.signon import DOUBLE, DOUBLE_AND_TRACK, WorkingKeys
+from posswitch.crypto.trackblock import split_track
 from posswitch.scheme.kinds import SALE, Kind
 from posswitch.scheme.settlement import Side, Uploaded, write_items, write_totals
 from posswitch.sim.peers.customer import Purchase
 
 HEADER = bytes.fromhex("6000030000603100311004")
 _MAC_BYTES = 8
-_PIN_WITH_PAN_3DES = "2600000000000000"  # field 53
+_WITHOUT_PAN = (PinFormat.CUP_1, PinFormat.ISO_1)
 _READS_STRIPES = "601"  # F60.4, 60.5, 60.6
 _OPERATOR = "01 "
 
 
-def signed(dialect: Dialect, message: Message, mak: bytes) -> bytes:
+class Seals(NamedTuple):
+    """How a terminal makes its MACs and PIN blocks, and which keys it signs on for."""
+
+    mac: str = "cup-ecb"
+    pin_block: PinFormat = PinFormat.ISO_0
+    layout: str = DOUBLE
+
+    @property
+    def security(self) -> str:
+        """Field 53: about PIN block, algorithm, track."""
+        pin, track = 1 if self.pin_block in _WITHOUT_PAN else 2, int(self.layout == DOUBLE_AND_TRACK)
+        return f"{pin}6{track}".ljust(16, "0")
+
+
+def signed(dialect: Dialect, message: Message, mak: bytes, how: str = Seals().mac) -> bytes:
     """The packed message with field 64 over everything from the MTI up to it."""
     message.fields[64] = bytes(_MAC_BYTES)
     payload = dialect.pack(message)
-    return payload[:-_MAC_BYTES] + cup_mac(mak, payload[len(HEADER) : -_MAC_BYTES])
+    return payload[:-_MAC_BYTES] + mac_by_name(how, mak, payload[len(HEADER) : -_MAC_BYTES])
 
 
-def signature_fits(payload: bytes, mak: bytes) -> bool:
+def signature_fits(payload: bytes, mak: bytes, how: str = Seals().mac) -> bool:
     """True when field 64, the last of the payload, is the MAC of what stands before it."""
-    return same(payload[-_MAC_BYTES:], cup_mac(mak, payload[len(HEADER) : -_MAC_BYTES]))
+    return same(payload[-_MAC_BYTES:], mac_by_name(how, mak, payload[len(HEADER) : -_MAC_BYTES]))
 
 
-def sign_on(terminal: str, merchant: str, stan: int, batch: str) -> Message:
-    """0800: asks for a double-length PIN key and a MAC key."""
+def sign_on(terminal: str, merchant: str, stan: int, batch: str, layout: str = DOUBLE) -> Message:
+    """0800: asks for working keys."""
     return Message(
         "0800",
-        {11: f"{stan:06d}", 41: terminal, 42: merchant, 60: f"00{batch}003", 63: _OPERATOR},
+        {11: f"{stan:06d}", 41: terminal, 42: merchant, 60: f"00{batch}{layout}", 63: _OPERATOR},
         HEADER,
     )
 
@@ -79,22 +96,32 @@ def payment(
     stan: int,
     batch: str,
     purchase: Purchase,
-    pik: bytes,
+    keys: WorkingKeys,
     original: Receipt | None = None,
     *,
     swiped: bool = True,
+    seals: Seals = Seals(),  # noqa: B008 - frozen
+    entropy: Callable[[int], bytes] = bytes,
 ) -> Message:
-    """A payment of any kind: a swiped card, the PIN under `pik` when one was typed, what it builds on."""
+    """A payment of any kind: a swiped card, the PIN when one was typed, what it builds on.
+
+    `entropy` fills PIN blocks that are filled by chance.
+    """
     fields: dict[int, str | bytes] = {
         22: "021" if purchase.pin else "022",
         **_money(kind, terminal, merchant, stan, batch, purchase.amount_minor),
     }
     if swiped:
         fields[2], fields[14], fields[35] = purchase.pan, purchase.expiry, purchase.track2
+        if keys.track:
+            parts = split_track(purchase.track2)
+            fields[35] = parts.with_hidden(tdes_encrypt(keys.track, parts.hidden))
+            fields[53] = seals.security
     if purchase.pin:
         fields[26] = "12"
-        fields[52] = tdes_encrypt(pik, encode_iso0(purchase.pin, purchase.pan))
-        fields[53] = _PIN_WITH_PAN_3DES
+        clear = encode(seals.pin_block, purchase.pin, purchase.pan, entropy)
+        fields[52] = tdes_encrypt(keys.pin, clear)
+        fields[53] = seals.security
     if original is not None:
         fields[61] = f"{original.batch}{original.stan:06d}{original.date}"
         if 37 in kind.need and original.rrn:  # what its answer had: a centre may forget
@@ -106,7 +133,7 @@ def payment(
 
 def sale(terminal: str, merchant: str, stan: int, batch: str, purchase: Purchase, pik: bytes) -> Message:
     """0200: the most usual payment."""
-    return payment(SALE, terminal, merchant, stan, batch, purchase, pik)
+    return payment(SALE, terminal, merchant, stan, batch, purchase, WorkingKeys(pik, b""))
 
 
 def reversal(

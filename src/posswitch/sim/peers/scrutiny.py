@@ -8,8 +8,8 @@ import msgspec
 from posswitch.base.card import mask_pan
 from posswitch.base.errors import CryptoError
 from posswitch.codec import Message
-from posswitch.crypto.ciphers import tdes_decrypt
-from posswitch.crypto.pinblock import decode_iso0
+from posswitch.crypto.ciphers import AES, TDES
+from posswitch.crypto.pinblock import PinFormat, decipher, decode
 from posswitch.scheme.kinds import Kind, text
 from posswitch.sim.peers import cups
 
@@ -35,6 +35,13 @@ class Charter(NamedTuple):
     pin_of: Callable[[str], str]
     dialect: str = "cups"
     framing: str = "ascii4"
+    mac: str = cups.USUAL_MAC
+    pin_block: PinFormat = PinFormat.ISO_0
+
+    def pin(self, block: bytes, pan: str) -> str:
+        """The PIN in a block; CryptoError when it cannot be read with the zone PIN key."""
+        cipher = AES if self.pin_block is PinFormat.ISO_4 else TDES
+        return decode(self.pin_block, decipher(self.pin_block, cipher.decryptor(self.zpk), block, pan), pan)
 
     def __repr__(self) -> str:
         return f"Charter({self.id})"
@@ -71,7 +78,7 @@ NOT_OFFERED = Fault("12", "a message that this bank does not offer")
 
 def unsound(request: Message, charter: Charter, needs: Sequence[int]) -> Fault | None:
     """What is wrong with the message itself."""
-    if not cups.signature_fits(request, charter.zak):
+    if not cups.signature_fits(request, charter.zak, charter.mac):
         return Fault(BAD_MAC, MAC_UNFIT if 128 in request.fields else MAC_MISSING)
     for field in needs:
         if not isinstance(request.fields.get(field), str):
@@ -91,7 +98,7 @@ def refusal(kind: Kind, request: Message, charter: Charter, yymm: str) -> Fault 
     if isinstance(block, bytes):
         pan = text(request, 2)
         try:
-            pin = decode_iso0(tdes_decrypt(charter.zpk, block), pan)
+            pin = charter.pin(block, pan)
         except CryptoError:
             return Fault(_WRONG_PIN, "the PIN block cannot be read with this ZPK")
         if charter.pin_of(pan) not in ("", pin):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from posswitch.base.errors import CryptoError
 from posswitch.base.registry import Address
 from posswitch.codec import Message
-from posswitch.crypto.signon import open_f62
+from posswitch.crypto.signon import WorkingKeys, open_working_keys
 from posswitch.scheme.kinds import ADVICE_LATER, PAYMENT_KINDS, SALE, batch_of, text, texts
 from posswitch.scheme.numbers import next_stan
 from posswitch.sim.peers import pos
@@ -41,6 +41,7 @@ class Fitting(NamedTuple):
     terminal: str
     merchant: str
     tmk: bytes
+    seals: pos.Seals = pos.Seals()
 
     def __repr__(self) -> str:
         return f"Fitting({self.terminal}, {self.merchant})"
@@ -74,7 +75,7 @@ class Terminal:
         self._entropy = entropy
         self._clock_ns = clock_ns
         self._keeps_connection = keeps_connection
-        self._pik = b""
+        self._keys = WorkingKeys(b"", b"")
         self._batch = "000000"
         self._stale = False
         self._stan = entropy.randrange(1, 900_000)
@@ -84,7 +85,9 @@ class Terminal:
         self.sale: Deal | None = None
         self.last: Done | None = None
         self.counts: Counter[str] = Counter()
-        self._desk = Desk(centre, wait_s, self.counts, keeps_connection=keeps_connection, tls=tls)
+        self._desk = Desk(
+            centre, wait_s, self.counts, keeps_connection=keeps_connection, tls=tls, how=fitting.seals.mac
+        )
         if watch is not None:
             self._desk.watch = watch
 
@@ -150,7 +153,8 @@ class Terminal:
         while True:
             stan = self._next_stan()
             who = self._fitting
-            reply = await self._desk.ask(pos.sign_on(who.terminal, who.merchant, stan, self._batch))
+            layout = who.seals.layout
+            reply = await self._desk.ask(pos.sign_on(who.terminal, who.merchant, stan, self._batch, layout))
             if reply.message is not None and reply.code == "00" and self._take_keys(reply.message):
                 self.counts["sign_on"] += 1
                 return
@@ -166,10 +170,11 @@ class Terminal:
             self._desk.watch("the answer has no keys (field 62) or no batch number (field 60)")
             return False
         try:
-            self._pik, self._desk.mak = open_f62(self._fitting.tmk, keys)
+            self._keys = open_working_keys(self._fitting.tmk, keys)
         except CryptoError as error:
             self._desk.watch(f"{error}; is this the terminal's TMK?")
             return False
+        self._desk.mak = self._keys.mac
         self._batch = batch
         return True
 
@@ -221,9 +226,11 @@ class Terminal:
             deal.stan,
             deal.batch,
             order.purchase,
-            self._pik,
+            self._keys,
             order.original,
             swiped=bool(order.kind.need_one) or bool(deal.stan % 2),
+            seals=self._fitting.seals,
+            entropy=self._entropy.randbytes,
         )
 
     async def _asked(self, deal: Deal) -> Reply:

@@ -72,10 +72,21 @@ def config_of(city: City, hsm: SoftHsm | HsmBox) -> Config:
     for bank in city.banks:
         links = tuple(Address(HOST, port) for port in bank.line_ports)
         zpk, zak = hsm.wrap(Usage.ZPK, bank.zpk), hsm.wrap(Usage.ZAK, bank.zak)
-        rows.append(Bank(bank.id, bank.name_zh, bank.name_en, links, zpk, zak, bank.dialect, bank.framing))
+        rows.append(
+            Bank(
+                bank.id, bank.name_zh, bank.name_en, links, zpk, zak, bank.dialect, bank.framing,
+                mac=bank.mac, pin_block=bank.pin_block,
+            )
+        )  # fmt: skip
         rows += [Bin(row.prefix, row.pan_digits, bank.id, row.foreign) for row in bank.ranges]
     rows += [Merchant(*shop) for shop in city.merchants]
-    rows += [Terminal(row.terminal, row.merchant, hsm.wrap(Usage.TMK, row.tmk)) for row in city.fittings]
+    rows += [
+        Terminal(
+            row.terminal, row.merchant, hsm.wrap(Usage.TMK, row.tmk),
+            mac=row.seals.mac, pin_block=row.seals.pin_block,
+        )
+        for row in city.fittings
+    ]  # fmt: skip
     return Config(
         version="world",
         node="1",

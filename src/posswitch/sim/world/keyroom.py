@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from posswitch.base.errors import HsmDown
 from posswitch.base.registry import Address
-from posswitch.crypto.hsm import Command, Hsm, PosMacFits, SoftHsm, TranslatePin, ZoneMac
+from posswitch.crypto.hsm import Command, Hsm, Mac, MacFits, SoftHsm, TranslatePin, Usage
 from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.sim.city import HOST
 from posswitch.sim.peers.hsm_box import HsmBox, Mood
@@ -17,7 +17,6 @@ _TIMEOUT_S, _SLOW_S = 0.2, 0.3
 _AWAY_RATE = 0.2
 _MOODS = (Mood.SLOW, Mood.SILENT, Mood.ILL, Mood.GARBAGE)
 _REFUSES_RATE = 0.5  # of what the one in the process is asked: it may take a MAC and then refuse the PIN
-_NEEDED = (PosMacFits, TranslatePin, ZoneMac)  # what stops a payment before it is sent
 
 
 class BrittleHsm(SoftHsm):
@@ -27,9 +26,16 @@ class BrittleHsm(SoftHsm):
 
     def do(self, command: Command) -> object:
         """See SoftHsm."""
-        if isinstance(command, _NEEDED) and self.broken():
+        if _needed(command) and self.broken():
             raise HsmDown("the HSM does not answer")
         return super().do(command)
+
+
+def _needed(command: Command) -> bool:
+    """Whether it stops a payment before it is sent."""
+    if isinstance(command, Mac | MacFits):
+        return isinstance(command, Mac) == (command.usage is Usage.ZAK)
+    return isinstance(command, TranslatePin)
 
 
 class Keyroom:

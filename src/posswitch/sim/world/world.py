@@ -58,7 +58,14 @@ class World:
         self._root = self.entropy.randbytes(32)
         ports = list(range(20_000, 20_000 + PORTS_NEEDED))
         self.city = plan_city(
-            FOLDER, seed, self.mix.terminals, SHORT_TIMERS, ports, MIXED_DIALECTS, self.entropy.randbytes
+            FOLDER,
+            seed,
+            self.mix.terminals,
+            SHORT_TIMERS,
+            ports,
+            MIXED_DIALECTS,
+            self.entropy.randbytes,
+            mixed=True,
         )
         self.vault = Vault(self._root, self.entropy.randbytes)
         self.keyroom = Keyroom(self._root, seed, self.entropy, network=self.mix.network_hsm)
