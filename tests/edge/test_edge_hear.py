@@ -12,6 +12,7 @@ from posswitch.edge.admit import Dropped
 from posswitch.edge.hear import Hearing
 from posswitch.edge.sealed import Tickets
 from posswitch.edge.voice import Voices
+from posswitch.edge.zone import Zone
 from posswitch.engine.events import AnswerArrived, AnswerSpoiled
 from posswitch.engine.state import State
 from posswitch.journal.sqlite import _encode
@@ -36,7 +37,9 @@ def heard(tmp_path):
     bank = Bank(BANK, "甲银行", "Bank A", (), b"", hsm.wrap(Usage.ZAK, ZAK), str(path), "bin2")
     registry = Registry([bank])
     vault = Vault(bytes(32), random.Random(2).randbytes)
-    hearing = Hearing(registry, Voices(registry, "00010000"), vault, State("1"), Tickets(1))
+    state = State("1")
+    zone = Zone(registry, state, lambda: 0, 300)
+    hearing = Hearing(registry, Voices(registry, "00010000"), vault, state, Tickets(1), zone)
     dialect = load_dialect(str(path))
 
     def heard(**changes):

@@ -30,7 +30,7 @@ def let_in(payload: bytes) -> bool:
     if isinstance(admitted, Dropped):
         return False
     if isinstance(admitted, Direct):
-        told = board.outcome(board.dresser.refusal(admitted.message, admitted.code, admitted.tak, board.NOW))
+        told = board.outcome(board.dresser.refusal(admitted.message, admitted.code, admitted.keys, board.NOW))
         assert POS.unpack(told).fields[39] == admitted.code, "the refusal says something else"
         return False
     ticket = board.tickets.get(admitted.ticket)

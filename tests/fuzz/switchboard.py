@@ -9,12 +9,16 @@ from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.base.registry import Limits
 from posswitch.codec import Message
 from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.signon import WorkingKeys
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import POS, Admission, Dropped
 from posswitch.edge.dress import Dresser
 from posswitch.edge.hear import Hearing
+from posswitch.edge.mistrust import Mistrust
 from posswitch.edge.sealed import Tickets
+from posswitch.edge.terminal_keys import TerminalKeys
 from posswitch.edge.voice import Voices
+from posswitch.edge.zone import Zone
 from posswitch.engine.events import RequestArrived
 from posswitch.engine.lifecycle import ADVISING, REVERSING
 from posswitch.engine.rules import Rules
@@ -34,6 +38,9 @@ NOW_NS = 1_781_488_800 * NS_PER_S  # 15 June 2026, 10 o'clock in Beijing
 BANKS = {"90010000": "cups", "90020000": "iso87b", "90030000": "iso87a", "90040000": "ebcdic.toml"}
 RANGES = (Range("629001", 16), Range("629002", 19), Range("629003", 18), Range("629004", 13))
 ZPK, ZAK, TMK, PIK, TAK = (bytes(range(at, at + 16)) for at in range(1, 6))
+
+
+KEYS = WorkingKeys(PIK, TAK)
 
 
 class CredulousHsm(SoftHsm):
@@ -65,7 +72,7 @@ def admitted(payload):
 class DeadEnd:
     """A connection that takes everything."""
 
-    certificate = ""
+    certificate = peer = ""
 
     def send(self, payload: bytes) -> bool:
         return True
@@ -123,12 +130,32 @@ for _terminal in (TERMINAL, PICKY):
 tickets = Tickets(NS_PER_S)  # of what is admitted; each run sweeps them
 waiting = Tickets(NS_PER_S)  # of what is under way; these stay
 voices = Voices(registry, config.centre)
-dresser = Dresser(config, registry, voices, vault)
+zone = Zone(registry, state, lambda: NOW_NS, config.keys.overlap)
+dresser = Dresser(config, registry, voices, vault, zone)
 tick_ns = count(NS_PER_S, 2 * NS_PER_S).__next__  # two seconds pass between any two looks at the clock
-admission = Admission(
-    config, registry, vault, state.sessions, tickets, tick_ns, lambda terminal, what, registered, sent: None
+
+
+class Moments:
+    """The clock of that."""
+
+    tick_ns = staticmethod(tick_ns)
+    wall_ns = staticmethod(lambda: NOW_NS)
+
+
+terminal_keys = TerminalKeys(
+    registry, Moments(), config.keys.overlap, Mistrust(lambda: NOW_NS, config.keys.misfits)
 )
-hearing = Hearing(registry, voices, vault, state, waiting)
+admission = Admission(
+    config,
+    registry,
+    vault,
+    state.sessions,
+    tickets,
+    terminal_keys,
+    tick_ns,
+    lambda terminal, what, registered, sent: None,
+)
+hearing = Hearing(registry, voices, vault, state, waiting, zone)
 REPLY, NOW = DeadEnd(), stamp(NOW_NS)
 
 
@@ -142,7 +169,9 @@ def requests() -> list[Message]:
             receipt = pos.Receipt("sale", bought, BATCH, 1, "616611000001", "A12345", "0615")
             for kind in PAYMENTS:
                 original = receipt if kind.original else None
-                found.append(pos.payment(kind, TERMINAL, MERCHANT, next(stans), BATCH, bought, PIK, original))
+                found.append(
+                    pos.payment(kind, TERMINAL, MERCHANT, next(stans), BATCH, bought, KEYS, original)
+                )
                 if kind.reversible:
                     found.append(pos.reversal(TERMINAL, MERCHANT, next(stans), BATCH, bought, "98", kind))
             found.append(pos.sale(PICKY, MERCHANT, next(stans), BATCH, bought, PIK))

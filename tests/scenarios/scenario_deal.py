@@ -10,6 +10,7 @@ from scenario_lines import Step
 from posswitch.base.card import luhn_digit
 from posswitch.base.codes import APPROVALS
 from posswitch.codec import Message, swap_tpdu
+from posswitch.crypto.signon import WorkingKeys
 from posswitch.scheme.kinds import PAYMENT_KINDS, Kind, answer_mti
 from posswitch.sim.peers import pos
 from posswitch.sim.peers.customer import UNKNOWN_RANGE, Purchase, pan_at
@@ -82,10 +83,10 @@ def request_of(step: Step, kind: Kind, till: Till, stan: int, purchase: Purchase
     """The terminal's message, unsigned."""
     options = step.options
     by_hand = "manual" in options
-    pik = till.pik or bytes(16)
+    keys = WorkingKeys(till.pik or bytes(16), till.mak)
     base = original.receipt if original is not None else None
     message = pos.payment(
-        kind, till.id, till.fitting.merchant, stan, till.batch, purchase, pik, base,
+        kind, till.id, till.fitting.merchant, stan, till.batch, purchase, keys, base,
         swiped=not by_hand and "no-card" not in options,
     )  # fmt: skip
     if by_hand:

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from posswitch.codec import load_dialect
+from posswitch.crypto.signon import WorkingKeys
 from posswitch.scheme.kinds import (
     COMPLETION,
     PAYMENT_KINDS,
@@ -23,6 +24,7 @@ from posswitch.sim.peers.customer import Customers, Purchase, Range
 from posswitch.sim.peers.drawer import MIX, Drawer
 from posswitch.sim.peers.pos import Receipt
 
+KEYS = WorkingKeys(bytes(range(16)), b"")
 PAN, FOREIGN = "6290010000000211", "6290140000000001"
 BATCH = "000007"
 
@@ -42,7 +44,7 @@ def drawer():
 def test_a_terminal_sends_every_mandatory_field_of_a_kind(kind):
     original = receipt() if kind.original else None
     bought = Purchase(PAN, "4912", "123456", 0 if kind.name == "balance" else 1_000)
-    message = pos.payment(kind, "10000001", "802440354110001", 7, BATCH, bought, bytes(range(16)), original)
+    message = pos.payment(kind, "10000001", "802440354110001", 7, BATCH, bought, KEYS, original)
     had = texts(message)
     assert kind_from_terminal(message.mti, had) is kind
     assert missing_field(kind, had) is None

@@ -15,14 +15,14 @@ from posswitch.base.errors import CodecError, PosswitchError
 from posswitch.base.registry import Address
 from posswitch.codec import Message, framed, load_dialect, swap_tpdu
 from posswitch.crypto.mac import cup_mac
-from posswitch.crypto.signon import pack_f62
+from posswitch.crypto.signon import WorkingKeys, pack_f62
 from posswitch.scheme.interbank import original_data
 from posswitch.scheme.kinds import COMPLETION, PREAUTH, REFUND, SALE, VOID, answer_mti
 from posswitch.scheme.settlement import Side
 from posswitch.sim import solo, telling
 from posswitch.sim.peers import cups, pos
 from posswitch.sim.peers import desk as desk_room
-from posswitch.sim.peers.bank import Bank, Seen
+from posswitch.sim.peers.bank import Bank
 from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Purchase
@@ -30,8 +30,10 @@ from posswitch.sim.peers.desk import Desk, Exchange, GaveUp, Pause, Reply
 from posswitch.sim.peers.drawer import Drawer
 from posswitch.sim.peers.manners import ACK, REVERSAL_MANNERS, SALE_MANNERS, Manner
 from posswitch.sim.peers.scrutiny import Charter
+from posswitch.sim.peers.seen import Seen
 from posswitch.sim.peers.terminal import Fitting, Terminal
 
+KEYS = WorkingKeys(bytes(range(16)), b"")
 BANK, CENTRE, ACQUIRER = "90010000", "00010000", "48020000"
 ZPK, ZAK = bytes(range(16)), bytes(range(16, 32))
 PAN = "6290010000000211"
@@ -121,7 +123,7 @@ def test_signed_nonsense_never_breaks_a_bank(dialect_name: str) -> None:
 
 
 def sale_of_the_watched() -> Message:
-    return pos.payment(SALE, "10000001", "8" * 15, 7, "000041", Purchase(PAN, "4912", "", 1234), bytes(16))
+    return pos.payment(SALE, "10000001", "8" * 15, 7, "000041", Purchase(PAN, "4912", "", 1234), KEYS)
 
 
 def test_answers_of_nonsense_are_told_safely() -> None:

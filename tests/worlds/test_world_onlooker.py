@@ -4,9 +4,9 @@ import pytest
 
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
 from posswitch.codec import Message
-from posswitch.sim.peers.bank import IN, OUT, Seen
 from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.scrutiny import MAC_UNFIT
+from posswitch.sim.peers.seen import IN, OUT, Seen
 from posswitch.sim.world.onlooker import Onlooker
 
 BANK, CARD, F7 = "90010000", "6290010000000211", "0921225952"

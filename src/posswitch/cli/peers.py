@@ -25,7 +25,7 @@ from posswitch.crypto.mac import mac_in_words
 from posswitch.crypto.pinblock import PinFormat
 from posswitch.edge.loop import run_fast
 from posswitch.sim import telling
-from posswitch.sim.peers.bank import IN, OUT, Bank, Seen
+from posswitch.sim.peers.bank import Bank
 from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.cups import USUAL_MAC
@@ -40,6 +40,7 @@ from posswitch.sim.peers.manners import (
     Manner,
 )
 from posswitch.sim.peers.scrutiny import Charter
+from posswitch.sim.peers.seen import IN, OUT, Seen
 from posswitch.sim.peers.terminal import Fitting, Terminal
 from posswitch.sim.solo import Regular, Result, Solo, Step, read_steps
 

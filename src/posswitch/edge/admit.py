@@ -6,15 +6,14 @@ import msgspec
 
 from posswitch.base.card import Pan, Track2, is_pan, luhn_ok
 from posswitch.base.errors import CodecError, CryptoError
-from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry, Terminal
 from posswitch.codec import BUILT_IN, Message, load_dialect
-from posswitch.crypto.hsm import MacFits, NewKey, OpenTrack, Usage, Work
+from posswitch.crypto.hsm import OpenTrack, Work
 from posswitch.crypto.pinblock import PinFormat
-from posswitch.crypto.signon import DOUBLE_AND_TRACK, sign_on_sizes
 from posswitch.crypto.trackblock import split_track
 from posswitch.crypto.vault import Vault
 from posswitch.edge.sealed import LineKeys, Reply, Ticket, Tickets
+from posswitch.edge.terminal_keys import TerminalKeys, line_keys
 from posswitch.engine.events import (
     BatchTotaled,
     Event,
@@ -53,8 +52,6 @@ from posswitch.settings.config import Config
 
 POS = load_dialect("pos")
 _OTHERS = tuple(name for name in BUILT_IN if name != "pos")
-_SIGN_ON_NS = NS_PER_S  # a sign-on is not signed and costs a record: one a second for each terminal,
-_SIGN_ON_BURST = 3  # and so many at once: people try again
 _UNSIGNED = "358"  # classes of messages that may come without a MAC: batches, network management
 _NO_PIN = bytes(8)  # what terminals send where no PIN was typed
 _TRACK_WORD = slice(2, 3)  # the digit of field 53 about tracks
@@ -89,6 +86,12 @@ class Heard(msgspec.Struct, frozen=True):
     reply: Reply
     keys: LineKeys | None
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the keys of the last sign-on may be used for the first time."""
+        session, keys = self.session, self.keys
+        return session.before is not None and keys is not None and keys.tak == session.tak
+
     def refused(self, code: str) -> Direct:
         """The direct answer, under the key that the request came with."""
         return Direct(code, self.message, self.keys)
@@ -108,6 +111,7 @@ class Admission:
         vault: Vault,
         sessions: dict[str, Session],
         tickets: Tickets,
+        keys: TerminalKeys,
         tick_ns: Callable[[], int],
         drift: Drift,
     ) -> None:
@@ -116,9 +120,9 @@ class Admission:
         self._vault = vault
         self._sessions = sessions
         self._tickets = tickets
+        self._keys = keys
         self._tick_ns = tick_ns
         self._drift = drift
-        self._signs_on_from_ns: dict[str, int] = {}  # when a terminal's allowance is whole again
 
     def read(self, payload: bytes) -> Message | Dropped:
         """A terminal's payload as a request, or a reason why nobody is answered."""
@@ -148,10 +152,9 @@ class Admission:
             return Direct("77", message)
         keys = None
         if kind is None or kind.mac or 64 in message.fields:
-            keys = _keys(session, row)
-            mac = message.fields.get(64)
             covered = payload[POS.header_bytes : -MAC_BYTES]
-            if not isinstance(mac, bytes) or not (yield MacFits(Usage.TAK, keys.tak, keys.mac, covered, mac)):
+            keys = yield from self._keys.of(session, row, covered, message.fields.get(64), reply)
+            if keys is None:
                 return Direct("A0", message)
         heard = Heard(message, had, row, session, reply, keys)
         code = self._refused(kind, heard)
@@ -211,7 +214,7 @@ class Admission:
         session, row = self._sessions.get(terminal), self._registry.terminals.get(terminal)
         if session is None or row is None or not session.tak or 64 not in message.fields:
             return Direct(code, message)
-        return Direct(code, message, _keys(session, row))
+        return Direct(code, message, line_keys(session, row))
 
     def _open_track(self, had: dict[int, str], tdk: bytes) -> Work[str]:
         """Track 2 in clear, where field 53 says that it is not; or the DE39 of a track nobody can open."""
@@ -232,26 +235,15 @@ class Admission:
         if had.get(42) != terminal.merchant:
             self._drift(terminal.id, "merchant", terminal.merchant, had[42])
             return Direct("03", message)
-        if not self._may_sign_on(terminal.id):
+        if not self._keys.may_sign_on(terminal.id):
             return Direct("96", message)
         layout = network_code(had)
-        tpk_bytes, tak_bytes = sign_on_sizes(layout, terminal.mac)
-        if not tak_bytes:  # its MAC needs a longer key than it asks for
+        made = yield from self._keys.made(layout, terminal.mac)
+        if made is None:  # its MAC needs a longer key than it asks for
             return Direct("40", message)
-        tpk: bytes = yield NewKey(Usage.TPK, tpk_bytes)
-        tak: bytes = yield NewKey(Usage.TAK, tak_bytes)
-        tdk: bytes = (yield NewKey(Usage.TDK)) if layout == DOUBLE_AND_TRACK else b""
+        tpk, tak, tdk = made
         ticket = self._seal(Ticket(reply, message.header))
         return TerminalSignedOn(ticket, terminal.id, had[11], tpk, tak, self._config.version, layout, tdk)
-
-    def _may_sign_on(self, terminal: str) -> bool:
-        """Spends one of the terminal's sign-ons, unless they are spent (the generic cell rate algorithm)."""
-        now = self._tick_ns()
-        whole = max(self._signs_on_from_ns.get(terminal, now), now)
-        if whole - now > (_SIGN_ON_BURST - 1) * _SIGN_ON_NS:
-            return False
-        self._signs_on_from_ns[terminal] = whole + _SIGN_ON_NS
-        return True
 
     def _sign_off(self, heard: Heard, kind: Kind) -> Event:
         had = heard.had
@@ -308,6 +300,7 @@ class Admission:
             original[12:16],
             had.get(38, ""),
             is_declared_repeat(heard.message.mti),
+            heard.fresh,
         )
 
     def _reversal(self, heard: Heard, kind: Kind) -> Event:
@@ -368,10 +361,6 @@ class Admission:
 
     def _key(self, terminal: str, batch: str, stan: str, kind: Kind) -> str:
         return repeat_key(self._config.acquirer, terminal, batch, stan, kind.terminal[0])
-
-
-def _keys(session: Session, row: Terminal) -> LineKeys:
-    return LineKeys(session.tpk, session.tak, session.tdk, row.mac, PinFormat(row.pin_block))
 
 
 def _pin_said(had: dict[int, str]) -> str:

@@ -7,6 +7,7 @@ from posswitch.base.moment import Stamp, stamp
 from posswitch.base.registry import Registry
 from posswitch.codec import Message, swap_tpdu
 from posswitch.codec.message import Value
+from posswitch.crypto.ciphers import BLOCK_BYTES
 from posswitch.crypto.hsm import Mac, SignOnKeys, TranslatePin, Usage, Work
 from posswitch.crypto.mab import interbank_text
 from posswitch.crypto.pinblock import PinFormat
@@ -14,6 +15,7 @@ from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import MAC_BYTES, POS
 from posswitch.edge.sealed import LineKeys, Ticket
 from posswitch.edge.voice import Voices
+from posswitch.edge.zone import Zone
 from posswitch.engine.effects import Answer, Asked
 from posswitch.engine.events import (
     BatchTotaled,
@@ -24,7 +26,7 @@ from posswitch.engine.events import (
 )
 from posswitch.engine.state import Flight
 from posswitch.scheme.interbank import mac_text, original_data
-from posswitch.scheme.kinds import PAYMENT_KINDS, REVERSAL, answer_mti
+from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, KEY_WORDS, PAYMENT_KINDS, REVERSAL, answer_mti
 from posswitch.scheme.settlement import write_totals
 from posswitch.settings.config import Config
 
@@ -36,8 +38,9 @@ _NAME_BYTES, _CITY_BYTES = 25, 13
 class Dresser:
     """Everything that leaves is made here."""
 
-    def __init__(self, config: Config, registry: Registry, voices: Voices, vault: Vault) -> None:
+    def __init__(self, config: Config, registry: Registry, voices: Voices, vault: Vault, zone: Zone) -> None:
         self._config = config
+        self._zone = zone
         self._registry = registry
         self._voices = voices
         self._vault = vault
@@ -149,7 +152,9 @@ class Dresser:
             assert keys is not None
             formats = keys.pin_block, PinFormat(bank.pin_block)
             fields[26] = "12"
-            fields[52] = yield TranslatePin(keys.tpk, bank.zpk, pan, ticket.pin_block, *formats)
+            fields[52] = yield TranslatePin(
+                keys.tpk, self._zone.pin_key(bank.id), pan, ticket.pin_block, *formats
+            )
             fields[53] = "2600000000000000"
         self._add_original(flight, fields)
         return (yield from self._to_bank(request.bank, PAYMENT_KINDS[request.kind].bank, fields))
@@ -172,10 +177,26 @@ class Dresser:
 
     def management(self, bank: str, mti: str, stan: str, now: Stamp, code: str, answer: str = "") -> bytes:
         """Network management between institutions (F70), or the answer to it."""
-        fields: dict[int, Value] = {7: now.f7, 11: stan, 33: self._config.centre, 70: code}
+        fields = self._managing(stan, now, code)
         if answer:
             fields[39] = answer
         return self._voices[bank].pack(mti, fields)
+
+    def key_offer(
+        self, bank: str, usage: Usage, stan: str, now: Stamp, sent: tuple[bytes, bytes], zak: bytes
+    ) -> Work[bytes]:
+        """The 0800 with a new zone key: under the zone master key, its check value; a MAC under `zak`.
+
+        A MAC key signs the message that brings it: a bank that can verify it has it.
+        """
+        moved, check = sent
+        fields = self._managing(stan, now, KEY_EXCHANGE_CODE)
+        fields[48] = f"{moved.hex()}{check.hex()}".upper()
+        fields[53] = f"{KEY_WORDS[usage]}{0 if len(moved) == BLOCK_BYTES else 6}".ljust(16, "0")
+        return (yield from self._to_bank(bank, "0800", fields, zak))
+
+    def _managing(self, stan: str, now: Stamp, code: str) -> dict[int, Value]:
+        return {7: now.f7, 11: stan, 33: self._config.centre, 70: code}
 
     def _money(self, flight: Flight, pan: str, stan: int, f7: str) -> dict[int, Value]:
         """What every message about an amount or a card carries."""
@@ -225,10 +246,10 @@ class Dresser:
             name, city = (words.encode("ascii", "replace").decode() for words in (name, city))
         return f"{_fitted(name, _NAME_BYTES)}{_fitted(city, _CITY_BYTES)}CN"
 
-    def _to_bank(self, bank: str, mti: str, fields: dict[int, Value]) -> Work[bytes]:
+    def _to_bank(self, bank: str, mti: str, fields: dict[int, Value], zak: bytes = b"") -> Work[bytes]:
         covered = interbank_text(mac_text(Message(mti, fields)))
-        row = self._registry.banks[bank]
-        fields[128] = yield Mac(Usage.ZAK, row.zak, row.mac, covered)
+        how = self._registry.banks[bank].mac
+        fields[128] = yield Mac(Usage.ZAK, zak or self._zone.mac_key(bank), how, covered)
         return self._voices[bank].pack(mti, fields)
 
 

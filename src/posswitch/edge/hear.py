@@ -1,5 +1,7 @@
 """From a bank's payload to an event: its MAC verified, its balance put beside the core."""
 
+from collections.abc import Callable
+
 from posswitch.base.card import is_pan
 from posswitch.base.errors import CodecError
 from posswitch.base.registry import Registry
@@ -10,6 +12,7 @@ from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Dropped
 from posswitch.edge.sealed import Tickets
 from posswitch.edge.voice import Voices
+from posswitch.edge.zone import Zone
 from posswitch.engine.events import AnswerArrived, AnswerSpoiled, Event
 from posswitch.engine.state import State
 from posswitch.scheme.interbank import mac_text
@@ -29,9 +32,11 @@ class Hearing:
     """What the edge knows when it meets a bank's payload; it reads the state and never changes it."""
 
     def __init__(
-        self, registry: Registry, voices: Voices, vault: Vault, state: State, tickets: Tickets
+        self, registry: Registry, voices: Voices, vault: Vault, state: State, tickets: Tickets, zone: Zone
     ) -> None:
         self._registry = registry
+        self._zone = zone
+        self.fitted: Callable[[str, bytes], None] = lambda bank, zak: None  # which key, empty = none
         self._voices = voices
         self._vault = vault
         self._state = state
@@ -50,10 +55,9 @@ class Hearing:
         stan, f7 = had.get(11, ""), had.get(7, "")
         if not _is_number(stan, _STAN_DIGITS):
             return Dropped("answer-without-stan")
-        mac = message.fields.get(128)
-        row = self._registry.banks[bank]
-        covered = interbank_text(mac_text(message))
-        if not isinstance(mac, bytes) or not (yield MacFits(Usage.ZAK, row.zak, row.mac, covered, mac)):
+        zak = yield from self.signed_with(bank, message)
+        self.fitted(bank, zak)
+        if not zak:
             return AnswerSpoiled(bank, int(stan), f7, "answer's MAC is wrong")
         amount = had.get(4, "0")
         if not _is_number(amount, _AMOUNT_DIGITS):
@@ -75,6 +79,17 @@ class Hearing:
             self._vault.fingerprint(pan) if is_pan(pan) else b"?" if pan else b"",
             had.get(15, ""),
         )
+
+    def signed_with(self, bank: str, message: Message) -> Work[bytes]:
+        """The one of the bank's keys that field 128 was made with, or nothing."""
+        mac = message.fields.get(128)
+        if not isinstance(mac, bytes):
+            return b""
+        how, covered = self._registry.banks[bank].mac, interbank_text(mac_text(message))
+        for zak in self._zone.mac_keys(bank):
+            if (yield MacFits(Usage.ZAK, zak, how, covered, mac)):
+                return zak
+        return b""
 
     def returned(self, bank: str, message: Message) -> Work[int]:
         """The payment under way whose request the network sent back unread, or 0."""

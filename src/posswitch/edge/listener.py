@@ -43,6 +43,12 @@ class TerminalWire(Wire):
         self._bad = 0
         self.certificate = ""
 
+    @property
+    def peer(self) -> str:
+        """The address at the other end, without its port."""
+        at = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(at[0]) if at else "?"
+
     def opened(self) -> None:
         """Passes the gate or is cut; with TLS only who is known."""
         assert self._transport is not None

@@ -7,33 +7,38 @@ from typing import NamedTuple
 
 import structlog
 
+from posswitch.base.codes import APPROVALS
 from posswitch.base.errors import ConfigError, PosswitchError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Address, Bank, Change
 from posswitch.codec import Message
-from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.hsm import Hsm, Usage
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
+from posswitch.edge.exchange import MISFITS, Exchange
 from posswitch.edge.gate import Gate
 from posswitch.edge.headroom import Headroom
 from posswitch.edge.hear import ANSWERS, Hearing
 from posswitch.edge.identity import may_speak
 from posswitch.edge.listener import Listener
+from posswitch.edge.mistrust import MAC, PIN, Mistrust
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
 from posswitch.edge.start import identity_of, journal_key, obstacles, registry_in_force
+from posswitch.edge.terminal_keys import TerminalKeys
 from posswitch.edge.tls import Tls
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
+from posswitch.edge.zone import Zone
 from posswitch.engine.decide import Rules
-from posswitch.engine.events import Event, NodeRestarted, RegistryChanged, ReturnedUnread
+from posswitch.engine.events import AnswerArrived, Event, NodeRestarted, RegistryChanged, ReturnedUnread
 from posswitch.journal.disk import Disk
 from posswitch.journal.sqlite import Journal
-from posswitch.scheme.kinds import answer_mti, text
+from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, WRONG_PIN, answer_mti, text
 from posswitch.scheme.numbers import next_stan
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
@@ -72,13 +77,23 @@ class Node:
         for obstacle in obstacles(config, self._registry, self._state, clock.wall_ns()):
             raise ConfigError(str(obstacle))
         self._voices = Voices(self._registry, config.centre)
-        self._dresser = Dresser(config, self._registry, self._voices, vault)
-        sessions, drift = self._state.sessions, self._note_drift
-        self._admission = Admission(
-            config, self._registry, vault, sessions, self._tickets, clock.tick_ns, drift
-        )
-        self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets)
         self._vitals = ports.vitals
+        self._mistrust = Mistrust(clock.wall_ns, config.keys.misfits)
+        self._vitals.beside.append(self._mistrust.write)
+        zone = Zone(self._registry, self._state, clock.wall_ns, config.keys.overlap)
+        self._dresser = Dresser(config, self._registry, self._voices, vault, zone)
+        self._admission = Admission(
+            config,
+            self._registry,
+            vault,
+            self._state.sessions,
+            self._tickets,
+            TerminalKeys(self._registry, clock, config.keys.overlap, self._mistrust),
+            clock.tick_ns,
+            self._note_drift,
+        )
+        self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets, zone)
+        self._hearing.fitted = self._fitted
         self._gate = Gate()
         self._dirty: dict[Wire, None] = {}
         self._headroom = Headroom(ports.disk, config.data)
@@ -99,6 +114,21 @@ class Node:
             config.cutover_s,
         )
         self._runtime.amend = self._amend
+        self._exchange = Exchange(
+            config.keys,
+            self._registry,
+            self._state,
+            zone,
+            hsm,
+            self._dresser,
+            self._hearing,
+            clock,
+            self._runtime.submit,
+            self._runtime.links,
+            config.timers.centre,
+            self._next_stan,
+        )
+        self._runtime.offer = self._exchange.release
         self._tls = Tls(config.tls, clock.wall_ns)
         self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry)
         self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
@@ -182,13 +212,15 @@ class Node:
             self._next_vitals_ns = tick_ns + PERIOD_NS
             gauges = self._runtime.gauges()
             gauges |= {"connections": len(self._gate), **self._tls.expiry.gauges()}
-            for name, count in self._gate.counts.items():
+            gauges |= {f"misfit_{scope}s": count for scope, count in self._mistrust.standing().items()}
+            for name, count in (*self._gate.counts.items(), *self._exchange.counts.items()):
                 gauges[f"count.{name}"] = count
             self._vitals.write(self._clock.wall_ns(), gauges)
         if tick_ns >= self._next_sweep_ns:
             self._next_sweep_ns = tick_ns + _SWEEP_NS
             self._gate.sweep(tick_ns)
             self._headroom.look()
+            self._exchange.beat()
             for links in self._runtime.links.values():
                 links.sweep(tick_ns)
         if tick_ns >= self._next_sync_ns:
@@ -299,6 +331,8 @@ class Node:
             self._runtime.wake()
         elif message.mti in ("0830", "0810"):
             link.managed(message)
+            if text(message, 70) == KEY_EXCHANGE_CODE:
+                self._exchange.answered(bank, message)
         elif message.mti in ANSWERS and not self._runtime.flooded:
             self._hsm.run(self._hearing.verified(bank, message), self._heard, self._unverified)
         else:
@@ -307,8 +341,26 @@ class Node:
     def _heard(self, event: Event | Dropped) -> None:
         if isinstance(event, Dropped):
             self._runtime.counts[event.why] += 1
-        else:
-            self._runtime.submit(event)
+            return
+        if isinstance(event, AnswerArrived) and (event.code in WRONG_PIN or not self._mistrust.quiet):
+            self._judge_pin(event)
+        self._runtime.submit(event)
+
+    def _fitted(self, bank: str, zak: bytes) -> None:
+        """A bank's MAC fits one of its keys, or none: too many of these ask for a new one."""
+        if zak:
+            self._exchange.fitted(bank, zak)
+        if self._mistrust.bank(bank, MAC, fits=bool(zak)):
+            self._exchange.want(bank, Usage.ZAK, MISFITS)
+
+    def _judge_pin(self, event: AnswerArrived) -> None:
+        """Nobody's PIN is right at a bank: the key that it gets them under is not the bank's."""
+        flight = self._state.flight_of_answer(event.bank, event.stan, event.f7)
+        if flight is None or not flight.request.has_pin or event.code not in WRONG_PIN | APPROVALS:
+            return
+        fits, who = event.code in APPROVALS, flight.request.terminal
+        if self._mistrust.bank(event.bank, PIN, fits=fits, who=who):
+            self._exchange.want(event.bank, Usage.ZPK, MISFITS)
 
     def _unverified(self, _: PosswitchError) -> None:
         """An answer that the HSM cannot verify now proves nothing: its timer decides."""
@@ -325,14 +377,20 @@ class Node:
 
     def management(self, bank: str, code: str) -> bytes:
         """An 0820 for a link; its trace numbers are not those of payments."""
-        self._management_stan = next_stan(self._management_stan)
         now = stamp(self._clock.wall_ns())
-        return self._dresser.management(bank, "0820", f"{self._management_stan:06d}", now, code)
+        return self._dresser.management(bank, "0820", self._next_stan(), now, code)
+
+    def _next_stan(self) -> str:
+        self._management_stan = next_stan(self._management_stan)
+        return f"{self._management_stan:06d}"
 
     def _answer_management(self, bank: str, message: Message) -> bytes:
         now = stamp(self._clock.wall_ns())
         mti, stan, code = answer_mti(message.mti), text(message, 11) or "000000", text(message, 70)
-        return self._dresser.management(bank, mti, stan, now, code, "00")
+        answer = "00"
+        if code == KEY_EXCHANGE_CODE:  # keys are made here: a bank may ask for one, and bring none
+            answer = self._exchange.asked(bank, message) if message.mti == "0820" else "40"
+        return self._dresser.management(bank, mti, stan, now, code, answer)
 
 
 def _pass_over(_: PosswitchError) -> None:

@@ -25,6 +25,7 @@ from posswitch.engine.effects import (
     Amend,
     Effect,
     EraseTicket,
+    OfferKey,
     SendRequest,
     SendResponse,
     SetTimer,
@@ -94,6 +95,7 @@ class Runtime:
         self.owners = journal.owners()
         self.links: dict[str, Links] = {}
         self.amend: Callable[[Change], None] = lambda change: None  # the node's: registry, links
+        self.offer: Callable[[OfferKey], None] = lambda effect: None  # likewise: zone keys
         self.counts: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -306,6 +308,9 @@ class Runtime:
     def _amend(self, effect: Amend) -> None:
         self.amend(effect.change)
 
+    def _offer_key(self, effect: OfferKey) -> None:
+        self.offer(effect)
+
     def _tell_cutover(self, effect: TellCutover) -> None:
         for links in self.links.values():
             links.tell_cutover()
@@ -376,4 +381,5 @@ _RELEASE: dict[type, Callable[..., None]] = {
     EraseTicket: Runtime._erase_ticket,
     Amend: Runtime._amend,
     TellCutover: Runtime._tell_cutover,
+    OfferKey: Runtime._offer_key,
 }

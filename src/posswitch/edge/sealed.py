@@ -12,6 +12,10 @@ class Reply(Protocol):
 
     certificate: str
 
+    @property
+    def peer(self) -> str:
+        """The address at the other end."""
+
     def send(self, payload: bytes) -> bool:
         """Hands a payload to the transport; False when the other side is gone and nothing was written."""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -37,6 +38,7 @@ class Vitals:
         self._db = _opened(folder / VITALS)
         self._outcomes: list[Outcome] = []
         self.drift = DriftLog()
+        self.beside: list[Callable[[apsw.Connection], None]] = [self.drift.write]  # written with each period
         self._dropped = 0
 
     def outcome(self, bank: str, code: str, latency_ns: int) -> None:
@@ -59,7 +61,8 @@ class Vitals:
                 self._db.execute("DELETE FROM vitals WHERE at_ns < ?", (at_ns - _KEPT_NS,))
         except apsw.Error:
             self._dropped += len(outcomes)
-        self.drift.write(self._db)
+        for write in self.beside:
+            write(self._db)
 
     def close(self) -> None:
         """Closes the file."""

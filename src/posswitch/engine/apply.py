@@ -21,9 +21,12 @@ from posswitch.engine.events import (
     TerminalSignedOn,
     UploadEnded,
     Verdict,
+    ZoneKeyOffered,
+    ZoneKeyTaken,
 )
 from posswitch.engine.lifecycle import ADVISING, FORWARDED, OPEN, REVERSING
 from posswitch.engine.state import CLOSED, FIRST_BATCH, UPLOADING, Flight, Session, State, let_go, take_up
+from posswitch.engine.zone import offered, taken
 from posswitch.scheme.numbers import skipped_stan
 
 
@@ -114,20 +117,29 @@ def _evidence(state: State, event: object, flight: Flight, landed: bool) -> None
         state.lane(flight.request.bank).release(flight.payment)
 
 
-# Events that concern no payment of their own.
+# Events that concern no payment of their own, and what else a request says.
+
+
+def _first_use(state: State, event: RequestArrived, verdict: Verdict) -> None:
+    if event.fresh and event.terminal in state.sessions:
+        state.sessions[event.terminal] = replace(state.sessions[event.terminal], before=None)
 
 
 def _signed_on(state: State, event: TerminalSignedOn, verdict: Verdict) -> None:
     old = state.sessions.get(event.terminal)
+    before = None
+    if old is not None and old.tak:  # keys that were never used take nobody's place
+        before = old.before or (old.tpk, old.tak, old.tdk)
+    keys = {"tpk": event.tpk, "tak": event.tak, "tdk": event.tdk, "since_ns": state.at_ns, "before": before}
     if old is None or old.phase == CLOSED:
-        batch = FIRST_BATCH if old is None else old.next_batch
-        state.sessions[event.terminal] = Session(batch, event.tpk, event.tak, tdk=event.tdk)
-    else:
-        state.sessions[event.terminal] = replace(old, tpk=event.tpk, tak=event.tak, tdk=event.tdk)
+        old = Session(FIRST_BATCH if old is None else old.next_batch, b"", b"")
+    state.sessions[event.terminal] = replace(old, **keys)
 
 
 def _signed_off(state: State, event: TerminalSignedOff, verdict: Verdict) -> None:
-    state.sessions[event.terminal] = replace(state.sessions[event.terminal], tpk=b"", tak=b"", tdk=b"")
+    state.sessions[event.terminal] = replace(
+        state.sessions[event.terminal], tpk=b"", tak=b"", tdk=b"", before=None
+    )
 
 
 def _batch_moved(state: State, event: BatchTotaled | ItemsUploaded | UploadEnded, verdict: Verdict) -> None:
@@ -162,6 +174,7 @@ def _registry_changed(state: State, event: RegistryChanged, verdict: Verdict) ->
 
 
 _NOTES: dict[type, Callable[[State, Any, Verdict], None]] = {
+    RequestArrived: _first_use,
     TerminalSignedOn: _signed_on,
     TerminalSignedOff: _signed_off,
     BatchTotaled: _batch_moved,
@@ -171,4 +184,6 @@ _NOTES: dict[type, Callable[[State, Any, Verdict], None]] = {
     NodeRestarted: _restarted,
     RegistryChanged: _registry_changed,
     JournalRestored: _restored,
+    ZoneKeyOffered: lambda state, event, _: offered(state, event),
+    ZoneKeyTaken: lambda state, event, _: taken(state, event),
 }

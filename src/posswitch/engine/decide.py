@@ -43,6 +43,8 @@ from posswitch.engine.events import (
     Undelivered,
     UploadEnded,
     Verdict,
+    ZoneKeyOffered,
+    ZoneKeyTaken,
 )
 from posswitch.engine.facts import Facts
 from posswitch.engine.lifecycle import APPROVED, FORWARDED, after
@@ -51,6 +53,7 @@ from posswitch.engine.request import request_arrived, reversal_arrived
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, forget, release, reopen, reverse, reverse_all
 from posswitch.engine.rules import Rules
 from posswitch.engine.state import State
+from posswitch.engine.zone import zone_key_offered, zone_key_taken
 from posswitch.scheme.kinds import PAYMENT_KINDS
 
 __all__ = ["Rules", "decide"]
@@ -167,4 +170,6 @@ _DECIDE: dict[type, Callable[[State, Any, Facts, int, Rules], Decision]] = {
     RegistryChanged: registry_changed,
     JournalRestored: journal_restored,
     HandedToOwner: handed_to_owner,
+    ZoneKeyOffered: zone_key_offered,
+    ZoneKeyTaken: zone_key_taken,
 }

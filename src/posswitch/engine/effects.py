@@ -93,7 +93,14 @@ class TellCutover(msgspec.Struct, frozen=True, gc=False):
     day: str
 
 
-Effect = SendRequest | SendResponse | SetTimer | WakeLane | EraseTicket | Amend | TellCutover
+class OfferKey(msgspec.Struct, frozen=True, gc=False):
+    """Send a bank the zone key that it is offered."""
+
+    bank: str
+    usage: str
+
+
+Effect = SendRequest | SendResponse | SetTimer | WakeLane | EraseTicket | Amend | TellCutover | OfferKey
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -47,6 +47,7 @@ class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=
     orig_date: str = ""  # MMDD
     auth: str = ""
     declared: bool = False  # the terminal says itself that it sends this again
+    fresh: bool = False  # signed with the keys of the last sign-on, for the first time
 
 
 class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -233,6 +234,24 @@ class HandedToOwner(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=F
     payment: int
 
 
+class ZoneKeyOffered(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A new (wrapped) zone key is on its way to a bank; `given` is the one that its row has."""
+
+    bank: str
+    usage: str  # ZPK or ZAK
+    given: bytes
+    key: bytes
+    why: str
+
+
+class ZoneKeyTaken(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A bank has taken a zone key that it was offered: from here on it is in force."""
+
+    bank: str
+    usage: str
+    key: bytes
+
+
 Event = (
     RequestArrived
     | ReversalArrived
@@ -253,6 +272,8 @@ Event = (
     | RegistryChanged
     | JournalRestored
     | HandedToOwner
+    | ZoneKeyOffered
+    | ZoneKeyTaken
 )
 
 

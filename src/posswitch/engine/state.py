@@ -44,6 +44,7 @@ class Flight(msgspec.Struct, array_like=True):
 class Session(msgspec.Struct, frozen=True, array_like=True):
     """A terminal's batch and wrapped working keys (empty after a sign-off).
 
+    Its sign-on is not signed: the keys it used before are kept beside the new ones, for a while.
     `phase`: trading, uploading (its totals differed from ours), closed (the next sign-on begins a new one);
     `uploaded`: trace numbers that the terminal has named in its upload.
     """
@@ -54,6 +55,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     phase: str = TRADING
     uploaded: tuple[str, ...] = ()
     tdk: bytes = b""
+    since_ns: int = 0  # of these keys
+    before: tuple[bytes, bytes, bytes] | None = None  # the last ones that it has used: PIN, MAC, track
 
     @property
     def next_batch(self) -> str:
@@ -61,6 +64,19 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
         if self.phase != CLOSED:
             return self.batch
         return FIRST_BATCH if self.batch == LAST_BATCH else f"{int(self.batch) + 1:06d}"
+
+
+class ZoneKey(msgspec.Struct, frozen=True, array_like=True):
+    """A (wrapped) key shared with a bank: `key` is in force since `since_ns`, `before` was until then.
+
+    `given` is the one of the bank's row, `offered` what was sent to the bank since, the newest first.
+    """
+
+    given: bytes
+    key: bytes
+    since_ns: int = 0
+    before: bytes = b""
+    offered: tuple[bytes, ...] = ()
 
 
 class State(msgspec.Struct):
@@ -78,6 +94,8 @@ class State(msgspec.Struct):
     amended: dict[Key, Row | None] = {}  # what the office changed over the file, None = dropped
     stan_first: int = 0  # the last trace number of a bank that was never sent to
     restored_ns: int = 0  # when an archive became this journal, 0 = never
+    zone: dict[tuple[str, str], ZoneKey] = {}  # by bank and usage: keys that were exchanged
+    rekey: dict[tuple[str, str], None] = {}  # likewise: exchanges that the office has ordered
     # Derived from the above, or from the first record of this life; never stored.
     restarted_ns: int = 0
     awaiting: dict[tuple[str, int, str], int] = {}
@@ -97,6 +115,7 @@ class State(msgspec.Struct):
         self.registry = change.version
         self.amended.update((key, None) for key in change.drop)
         self.amended.update((key_of(row), row) for row in change.put)
+        self.rekey.update(((bank, usage), None) for bank in change.rekey for usage in ("ZAK", "ZPK"))
 
     def next_stan(self, bank: str) -> int:
         """The trace number that the next message to `bank` gets."""
@@ -132,6 +151,8 @@ class _Snapshot(msgspec.Struct, array_like=True):
     amended: list[tuple[Key, Row | None]]
     stan_first: int = 0
     restored_ns: int = 0
+    zone: list[tuple[tuple[str, str], ZoneKey]] = []
+    rekey: list[tuple[str, str]] = []
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -155,6 +176,8 @@ def pack_state(state: State) -> bytes:
             sorted(state.amended.items()),
             state.stan_first,
             state.restored_ns,
+            sorted(state.zone.items(), key=lambda item: item[0]),
+            sorted(state.rekey),
         )
     )
 
@@ -174,6 +197,8 @@ def unpack_state(data: bytes) -> State:
         amended=dict(snap.amended),
         stan_first=snap.stan_first,
         restored_ns=snap.restored_ns,
+        zone=dict(snap.zone),
+        rekey=dict.fromkeys(snap.rekey),
     )
     for flight in sorted(snap.flights, key=lambda flight: (flight.since_seq, flight.payment)):
         take_up(state, flight)

@@ -138,6 +138,8 @@ ORIGINAL_DAYS_MAX = 30  # a pre-authorisation that is older has expired
 HOP_CODES = {"A0": "96", "C1": "96", "77": "96"}
 # With these a bank says that it does not know either: an unknown outcome, not a decline.
 OUTCOME_UNKNOWN = frozenset({"09", "68", "98"})
+# The PIN is wrong, or its block cannot be read.
+WRONG_PIN = frozenset({"55", "99"})
 # The bank's word that ends a reversal at once, and those that end it once no original can come.
 REVERSAL_DONE = frozenset({"00"})
 REVERSAL_UNKNOWN = frozenset({"12", "21", "22", "25"})
@@ -148,6 +150,8 @@ ADVICE_LATER = frozenset({"09", "30", "68", "90", "91", "92", "96", "98", "A0", 
 
 # Network management towards banks, field 70.
 SIGN_ON_CODE, ECHO_CODE, CUTOVER_BEGINS, CUTOVER_ENDS = "001", "301", "201", "202"
+KEY_EXCHANGE_CODE = "101"
+KEY_WORDS = {"ZPK": "1", "ZAK": "2"}  # the first digit of field 53 of a key exchange
 
 
 def text(message: Message, field: int) -> str:

@@ -18,7 +18,7 @@ from posswitch.settings.finding import ERROR, SEVERITIES, Fault, Finding, found
 from posswitch.settings.places import Places
 from posswitch.settings.rows import registry_row
 from posswitch.settings.rules import FILE_RULES, ROW_RULES
-from posswitch.settings.shape import BackupTable, Tables, TlsTable, read_shape
+from posswitch.settings.shape import BackupTable, KeysTable, Tables, TlsTable, read_shape
 from posswitch.settings.surroundings import NEEDS, NEEDS_TO_SERVE
 from posswitch.settings.syntax import read_toml
 
@@ -69,6 +69,7 @@ class Config(msgspec.Struct, frozen=True):
     backup: BackupPlan | None = None
     hsm: HsmPlan | None = None  # without it keys are kept in software
     tls: TlsPlan | None = None
+    keys: KeysTable = KeysTable()
 
 
 class Examined(NamedTuple):
@@ -162,4 +163,5 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         backup=_backup_plan(draft, file.backup) if file.backup.to else None,
         hsm=HsmPlan(tuple(map(address_of, file.hsm.links)), file.hsm.timeout) if file.hsm.links else None,
         tls=_tls_plan(draft, file.tls) if file.tls.certificate else None,
+        keys=file.keys,
     )

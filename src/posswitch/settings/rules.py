@@ -1,5 +1,6 @@
 """What must hold between the values of a configuration, and what is worth a look: one small check each."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 
 from posswitch.base.amount import CURRENCIES
@@ -148,6 +149,16 @@ def hsm_in_time(draft: Draft) -> Iterator[Fault]:
                 yield row.fault("timeout", what, f"write at most {centre_s / _HSM_SHARE:g}")
 
 
+def overlap_long_enough(draft: Draft) -> Iterator[Fault]:
+    """A key that was replaced is accepted until what is under way has its answer."""
+    for row in draft.having("keys", "overlap"):
+        for timers in draft.having("timers", "centre"):
+            if row.good["overlap"] < timers.good["centre"]:
+                what = f"{row.good['overlap']} s is shorter than timers.centre, {timers.good['centre']:g} s"
+                remedy = f"write {math.ceil(timers.good['centre'])} or more"
+                yield row.fault("overlap", what, remedy)
+
+
 def institutions_differ(draft: Draft) -> Iterator[Fault]:
     """Acquirer and centre are not banks."""
     banks = draft.written("bank", "id")
@@ -273,6 +284,7 @@ FILE_RULES: tuple[Check, ...] = (
     backup_named,
     hsm_in_time,
     hsm_able,
+    overlap_long_enough,
     pin_blocks_written,
     listen_clear,
     hsm_clear,

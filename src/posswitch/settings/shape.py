@@ -167,6 +167,14 @@ class HsmTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     timeout: Annotated[float, msgspec.Meta(ge=0.05, le=10.0)] = 1.0  # seconds
 
 
+class KeysTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[keys]`: how long keys that are exchanged live."""
+
+    exchange_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # 0 = only when asked or in trouble
+    overlap: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 300  # seconds that the one before is accepted
+    misfits: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 5  # in a row, and new keys are exchanged
+
+
 class Tables(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -180,6 +188,7 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     backup: BackupTable = BackupTable()
     hsm: HsmTable = HsmTable()
     tls: TlsTable = TlsTable()
+    keys: KeysTable = KeysTable()
     source: list[SourceTable] = []
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from posswitch.base.bounds import Timers
 from posswitch.base.registry import CLEAR, TLS, Address
+from posswitch.crypto.ciphers import odd_parity
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.crypto.pinblock import PinFormat
 from posswitch.crypto.signon import DOUBLE_AND_TRACK, SINGLE
@@ -52,6 +53,7 @@ class BankPlan(NamedTuple):
     dialect: str = "cups"
     mac: str = USUAL_MAC
     pin_block: PinFormat = PinFormat.ISO_0
+    zmk: bytes = b""  # without it zone keys are not exchanged
 
     @property
     def framing(self) -> str:
@@ -189,12 +191,23 @@ def plan_city(
 ) -> City:
     """A city on `ports` (PORTS_NEEDED of them), its keys drawn from `entropy`; writes nothing.
 
-    `mixed`: not everybody makes MACs and PIN blocks in the usual way.
+    `mixed`: not everybody makes MACs and PIN blocks in the usual way, and zone keys are exchanged.
     """
     at_banks, at_terminals = (_BANK_SEALS, _TERMINAL_SEALS) if mixed else ((_USUAL,), (Seals(),))
     node = Address(HOST, ports.pop(), CLEAR)
     banks = tuple(
-        BankPlan(number, name_zh, name_en, ranges, entropy(16), entropy(16), _taken(ports), dialect, *seals)
+        BankPlan(
+            number,
+            name_zh,
+            name_en,
+            ranges,
+            entropy(16),
+            entropy(16),
+            _taken(ports),
+            dialect,
+            *seals,
+            odd_parity(entropy(16)) if mixed else b"",
+        )
         for (number, name_zh, name_en, ranges), dialect, seals in zip(
             _BANKS, dialects, cycle(at_banks), strict=False
         )
@@ -282,6 +295,7 @@ def _config(city: City, wrapped: Callable[[Usage, bytes], str], prints: dict[str
                 framing=bank.framing,
                 mac=bank.mac,
                 pin_block=bank.pin_block,
+                **({"zmk": wrapped(Usage.ZMK, bank.zmk)} if bank.zmk else {}),
                 **pins,
             )
         )

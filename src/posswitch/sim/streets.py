@@ -10,12 +10,13 @@ from pathlib import Path
 
 from posswitch.base.registry import Address
 from posswitch.sim.city import HOST, City
-from posswitch.sim.peers.bank import Bank, Seen
+from posswitch.sim.peers.bank import Bank
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Customers, pin_of
 from posswitch.sim.peers.desk import PREFIX as TERMINAL_PREFIX
 from posswitch.sim.peers.line import FAULTS, SEALED, Fault, Line
 from posswitch.sim.peers.scrutiny import Charter
+from posswitch.sim.peers.seen import Seen
 from posswitch.sim.peers.terminal import Terminal
 
 _KEEP_CONNECTION_RATE = 0.7
@@ -64,6 +65,7 @@ class Streets:
                 plan.framing,
                 plan.mac,
                 plan.pin_block,
+                plan.zmk,
             )
             ledger = self._book(f"ledger-{plan.id}.jsonl")
             bank = Bank(

@@ -10,8 +10,8 @@ from posswitch.base.moment import clock_text
 from posswitch.codec import Message
 from posswitch.scheme.kinds import REVERSAL, kind_from_terminal, kind_reversed, text, texts
 from posswitch.scheme.settlement import Side, read_totals
-from posswitch.sim.peers.bank import IN, LINE, Seen
 from posswitch.sim.peers.desk import Exchange
+from posswitch.sim.peers.seen import IN, LINE, Seen
 from posswitch.sim.solo import Result
 
 _UNUSED = {"98": "no usable answer", "A0": "an answer whose MAC is wrong"}

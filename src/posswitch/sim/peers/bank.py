@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
 
 from posswitch.base.bounds import Timers
 from posswitch.base.errors import CodecError
-from posswitch.base.moment import stamp
+from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.base.registry import Address
 from posswitch.codec import Dialect, Message, load_dialect, read_cups_header
 from posswitch.codec.header import CUPS_HEADER_BYTES, CupsHeader
-from posswitch.scheme.kinds import BALANCE, PAYMENTS, WHOLE, text
+from posswitch.scheme.kinds import BALANCE, KEY_EXCHANGE_CODE, KEY_WORDS, PAYMENTS, WHOLE, text
 from posswitch.sim.peers import cups
-from posswitch.sim.peers.bank_link import CLOSED, BankLink
+from posswitch.sim.peers.bank_keys import key_request, with_new_key, with_wrong_key
+from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.manners import (
     ACK,
@@ -48,42 +48,17 @@ from posswitch.sim.peers.scrutiny import (
     refusal,
     unsound,
 )
+from posswitch.sim.peers.seen import IN, LINE, OUT, Seen, Watch, nobody
 
 _RECENT = 200
 _ENTRIES_MAX = 1_000_000  # a bank answers duplicates and reversals of its last million payments
+_OVERLAP_NS = 60 * NS_PER_S  # how long it accepts the key before
 _MANAGEMENT = {"001": "sign-on", "002": "sign-off", "201": "cutover", "202": "cutover", "301": "echo"}
 _KINDS = {(kind.bank, *kind.terminal[1:3]): kind for kind in PAYMENTS}
 _BALANCE_MINOR_MAX = 10_000_000
 _DONE = "00"
-IN, OUT, LINE = "in", "out", "line"
 
 Key = tuple[str, str, str, str]  # F7, F11, F32, F33
-
-
-class Seen(NamedTuple):
-    """What an onlooker sees of a bank: a message in or out, or something that happened to a line.
-
-    `message` is None where nothing could be read; `note` says what is wrong, or how the bank behaves.
-    """
-
-    at_ns: int
-    way: str
-    link: BankLink
-    message: Message | None = None
-    kind: str = ""
-    note: str = ""
-
-    @property
-    def closed(self) -> bool:
-        """Whether this was the end of the line."""
-        return self.way == LINE and self.note == CLOSED
-
-
-Watch = Callable[[Seen], None]
-
-
-def _nobody(seen: Seen) -> None:
-    pass
 
 
 class Bank:
@@ -99,9 +74,11 @@ class Bank:
         sales: Sequence[Manner] = SALE_MANNERS,
         reversals: Sequence[Manner] = REVERSAL_MANNERS,
         advices: Sequence[Manner] = ADVICE_MANNERS,
-        watch: Watch = _nobody,
+        watch: Watch = nobody,
     ) -> None:
         self.charter = charter
+        self.overlap_ns = _OVERLAP_NS
+        self.lost: dict[str, None] = {}  # keys that nobody else has
         self._ledger = ledger
         self._entropy = entropy
         self._clock_ns = clock_ns
@@ -188,6 +165,8 @@ class Bank:
             self.counts["unreadable"] += 1
             self._see(IN, link, note=f"cannot be read: {error}")
             return
+        if 0 < self.charter.before_until_ns < self._clock_ns():
+            self.charter = self.charter._replace(zpk_before=b"", zak_before=b"", before_until_ns=0)
         serve = _SERVES.get(request.mti)
         if serve is None or not source:
             self.counts["misrouted"] += 1
@@ -211,11 +190,44 @@ class Bank:
     def _manage(self, link: BankLink, source: str, request: Message) -> None:
         kind = _MANAGEMENT.get(text(request, 70), "")
         note = "" if kind else NOT_OFFERED.why
-        if 128 in request.fields and not cups.signature_fits(request, self.charter.zak, self.charter.mac):
+        if 128 in request.fields and not self.charter.fits(request):
             note = MAC_UNFIT
         self._see(IN, link, request, kind, note)
         answer = cups.management_answer(request, self.charter.id, _DONE if kind else NOT_OFFERED.code)
         self._say(link, answer, kind, "", cups.packed(self._dialect, answer, source, self.charter.id))
+
+    def _take_key(self, link: BankLink, source: str, request: Message) -> None:
+        """An 0800 with a new zone key: the answer is signed with the MAC key that is in force then."""
+        if text(request, 70) != KEY_EXCHANGE_CODE:
+            self._manage(link, source, request)
+            return
+        new = with_new_key(self.charter, request)
+        fault = new if isinstance(new, Fault) else None
+        self._see(IN, link, request, "key exchange", fault.why if fault else "")
+        self.counts["keys_refused" if fault else "keys_taken"] += 1
+        if isinstance(new, Charter) and new != self.charter:
+            self.charter = new._replace(before_until_ns=self._clock_ns() + self.overlap_ns)
+            self.lost = {usage: None for usage in self.lost if KEY_WORDS[usage] != text(request, 53)[:1]}
+        answer = cups.management_answer(request, self.charter.id, fault.code if fault else _DONE)
+        cups.sign(answer, self.charter.zak, self.charter.mac)
+        payload = cups.packed(self._dialect, answer, source, self.charter.id)
+        self._say(link, answer, "key exchange", "", payload)
+
+    def ask_for_key(self, usage: str, centre: str) -> bool:
+        """Asks the centre for a new key (ZPK or ZAK) over any link; False when there is none."""
+        link = next(iter(self._links), None)
+        if link is None:
+            return False
+        now = stamp(self._clock_ns())
+        request = key_request(f"{self._entropy.randrange(1, 10**6):06d}", now.f7, centre, usage)
+        payload = cups.packed(self._dialect, request, centre, self.charter.id)
+        self._say(link, request, "key request", "", payload)
+        return True
+
+    def lose_key(self, usage: str) -> None:
+        """A key here is another one from now on: nobody told the centre."""
+        self.charter = with_wrong_key(self.charter, usage, self._entropy)
+        self.lost[usage] = None
 
     def _unsound(self, request: Message, needs: Sequence[int]) -> Fault | None:
         fault = unsound(request, self.charter, needs)
@@ -352,6 +364,8 @@ class Bank:
 
 
 _SERVES: dict[str, Callable[[Bank, BankLink, str, Message], None]] = {
+    "0800": Bank._take_key,
+    "0830": lambda bank, link, source, message: bank._see(IN, link, message, "key request"),
     "0820": Bank._manage,
     "0100": Bank._pay,
     "0200": Bank._pay,

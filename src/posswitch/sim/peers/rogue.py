@@ -40,7 +40,7 @@ class Rogue(Terminal):
     """A terminal that cheats once it is tempted, until it is `honest` again."""
 
     honest = True
-    _old_mak = b""
+    _older_mak = _old_mak = b""
 
     def tempt(self, tricks: Book, *, vanishes: bool) -> None:
         """From now on it cheats; `vanishes`: it may also leave in the middle of a payment for good."""
@@ -100,6 +100,7 @@ class Rogue(Terminal):
         deal, answer = done.deal, done.reply.message
         original = deal.order.original
         if done.outcome == APPROVED:
+            self._old_mak = self._older_mak
             if original is not None and deal.kind in _FATES:
                 spent = Spent(original, deal.purchase.amount_minor)
                 self._memory[_FATES[deal.kind]].append(spent)
@@ -109,8 +110,8 @@ class Rogue(Terminal):
     def _take_keys(self, answer: Message) -> bool:
         old = self._desk.mak
         taken = super()._take_keys(answer)
-        if taken:
-            self._old_mak = old
+        if taken:  # accepted until the new ones have paid for something
+            self._older_mak, self._old_mak = old, b""
         return taken
 
     async def _cheat(self, last: Done) -> None:

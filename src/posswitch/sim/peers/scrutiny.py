@@ -37,11 +37,27 @@ class Charter(NamedTuple):
     framing: str = "ascii4"
     mac: str = cups.USUAL_MAC
     pin_block: PinFormat = PinFormat.ISO_0
+    zmk: bytes = b""
+    zpk_before: bytes = b""  # accepted for a while after an exchange
+    zak_before: bytes = b""
+    before_until_ns: int = 0
 
     def pin(self, block: bytes, pan: str) -> str:
         """The PIN in a block; CryptoError when it cannot be read with the zone PIN key."""
         cipher = AES if self.pin_block is PinFormat.ISO_4 else TDES
-        return decode(self.pin_block, decipher(self.pin_block, cipher.decryptor(self.zpk), block, pan), pan)
+        for zpk in (self.zpk_before, self.zpk):
+            try:
+                clear = decipher(self.pin_block, cipher.decryptor(zpk), block, pan)
+                return decode(self.pin_block, clear, pan)
+            except CryptoError:
+                if zpk is self.zpk:
+                    raise
+        raise AssertionError
+
+    def fits(self, message: Message) -> bool:
+        """Whether the message is signed with the zone MAC key."""
+        keys = (self.zak, self.zak_before) if self.zak_before else (self.zak,)
+        return any(cups.signature_fits(message, zak, self.mac) for zak in keys)
 
     def __repr__(self) -> str:
         return f"Charter({self.id})"
@@ -78,7 +94,7 @@ NOT_OFFERED = Fault("12", "a message that this bank does not offer")
 
 def unsound(request: Message, charter: Charter, needs: Sequence[int]) -> Fault | None:
     """What is wrong with the message itself."""
-    if not cups.signature_fits(request, charter.zak, charter.mac):
+    if not charter.fits(request):
         return Fault(BAD_MAC, MAC_UNFIT if 128 in request.fields else MAC_MISSING)
     for field in needs:
         if not isinstance(request.fields.get(field), str):

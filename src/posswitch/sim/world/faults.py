@@ -26,6 +26,8 @@ STRIKES = (
     Strike("clock-step", 3.0),
     Strike("key-change", 0.5),
     Strike("bank-away", 4.0),
+    Strike("bank-asks-key", 2.0),
+    Strike("bank-loses-key", 6.0),
     Strike("hsm-fails", 3.0),
     Strike("terminal-hangs-up", 0.3),
     Strike("restart", 4.0),

@@ -49,6 +49,7 @@ class Gauges(Vitals):
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.drift = _NoDrift()  # type: ignore[assignment]
+        self.beside = []
 
     def outcome(self, bank: str, code: str, latency_ns: int) -> None:
         """See Vitals."""
@@ -75,7 +76,7 @@ def config_of(city: City, hsm: SoftHsm | HsmBox) -> Config:
         rows.append(
             Bank(
                 bank.id, bank.name_zh, bank.name_en, links, zpk, zak, bank.dialect, bank.framing,
-                mac=bank.mac, pin_block=bank.pin_block,
+                zmk=hsm.wrap(Usage.ZMK, bank.zmk), mac=bank.mac, pin_block=bank.pin_block,
             )
         )  # fmt: skip
         rows += [Bin(row.prefix, row.pan_digits, bank.id, row.foreign) for row in bank.ranges]

@@ -8,9 +8,9 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.codec import Message
 from posswitch.scheme.interbank import ORIGINAL
 from posswitch.scheme.kinds import ADVICE_LATER, REVERSAL_DONE, REVERSAL_UNKNOWN, SIGN_ON_CODE, text
-from posswitch.sim.peers.bank import IN, OUT, Seen
 from posswitch.sim.peers.bank_link import BankLink
 from posswitch.sim.peers.scrutiny import MAC_MISSING, MAC_UNFIT
+from posswitch.sim.peers.seen import IN, OUT, Seen
 
 _REQUESTS, _IN_LANES = ("0100", "0200"), ("0220", "0221", "0420", "0421")
 _ASKED = frozenset({*_REQUESTS, *_IN_LANES})  # anything else was damaged on its way
