@@ -11,6 +11,7 @@ from functools import partial
 import msgspec
 import structlog
 
+from posswitch.base.codes import APPROVALS
 from posswitch.base.errors import PosswitchError
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.base.registry import Bank, Registry
@@ -21,11 +22,12 @@ from posswitch.crypto.pinblock import PinFormat
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.hear import Hearing
+from posswitch.edge.mistrust import MAC, PIN, Mistrust
 from posswitch.edge.zone import Zone
 from posswitch.engine.effects import OfferKey
-from posswitch.engine.events import Event, ZoneKeyOffered, ZoneKeyTaken
+from posswitch.engine.events import AnswerArrived, Event, ZoneKeyOffered, ZoneKeyTaken
 from posswitch.engine.state import State
-from posswitch.scheme.kinds import KEY_WORDS, text
+from posswitch.scheme.kinds import KEY_WORDS, WRONG_PIN, text
 from posswitch.settings.clock import Clock
 from posswitch.settings.shape import KeysTable
 
@@ -74,6 +76,7 @@ class Exchange:
         registry: Registry,
         state: State,
         zone: Zone,
+        mistrust: Mistrust,
         hsm: Hsm,
         dresser: Dresser,
         hearing: Hearing,
@@ -87,6 +90,7 @@ class Exchange:
         self._registry = registry
         self._state = state
         self._zone = zone
+        self._mistrust = mistrust
         self._hsm = hsm
         self._dresser = dresser
         self._hearing = hearing
@@ -238,10 +242,22 @@ class Exchange:
             self.counts["zone-key-answer-unsigned"] += 1
 
     def fitted(self, bank: str, zak: bytes) -> None:
-        """A message of the bank under an offered MAC key says as well that it was taken."""
+        """A MAC of the bank fits a key, or none. One under an offered key says as well that it was taken."""
         progress = self._banks.get(bank)
         if progress is not None and progress.offer is not None and progress.offer.key == zak:
             self._take(bank, progress, progress.offer)
+        if self._mistrust.bank(bank, MAC, fits=bool(zak)):
+            self.want(bank, Usage.ZAK, MISFITS)
+
+    def heard(self, event: AnswerArrived) -> None:
+        """When nobody's PIN is right at a bank, the key that it gets them under is not the bank's."""
+        if event.code not in WRONG_PIN and (self._mistrust.quiet or event.code not in APPROVALS):
+            return
+        flight = self._state.flight_of_answer(event.bank, event.stan, event.f7)
+        if flight is not None and flight.request.has_pin:
+            fits, who = event.code in APPROVALS, flight.request.terminal
+            if self._mistrust.bank(event.bank, PIN, fits=fits, who=who):
+                self.want(event.bank, Usage.ZPK, MISFITS)
 
     def _take(self, bank: str, progress: _Progress, offer: _Offer) -> None:
         progress.offer, progress.failed, progress.not_before_ns = None, 0, 0

@@ -7,23 +7,22 @@ from typing import NamedTuple
 
 import structlog
 
-from posswitch.base.codes import APPROVALS
 from posswitch.base.errors import ConfigError, PosswitchError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Address, Bank, Change
 from posswitch.codec import Message
-from posswitch.crypto.hsm import Hsm, Usage
+from posswitch.crypto.hsm import Hsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
-from posswitch.edge.exchange import MISFITS, Exchange
+from posswitch.edge.exchange import Exchange
 from posswitch.edge.gate import Gate
 from posswitch.edge.headroom import Headroom
 from posswitch.edge.hear import ANSWERS, Hearing
 from posswitch.edge.identity import may_speak
 from posswitch.edge.listener import Listener
-from posswitch.edge.mistrust import MAC, PIN, Mistrust
+from posswitch.edge.mistrust import Mistrust
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
@@ -38,7 +37,7 @@ from posswitch.engine.decide import Rules
 from posswitch.engine.events import AnswerArrived, Event, NodeRestarted, RegistryChanged, ReturnedUnread
 from posswitch.journal.disk import Disk
 from posswitch.journal.sqlite import Journal
-from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, WRONG_PIN, answer_mti, text
+from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, answer_mti, text
 from posswitch.scheme.numbers import next_stan
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
@@ -82,18 +81,12 @@ class Node:
         self._vitals.beside.append(self._mistrust.write)
         zone = Zone(self._registry, self._state, clock.wall_ns, config.keys.overlap)
         self._dresser = Dresser(config, self._registry, self._voices, vault, zone)
+        keys = TerminalKeys(self._registry, clock, config.keys.overlap, self._mistrust)
+        sessions, noted = self._state.sessions, self._note_drift
         self._admission = Admission(
-            config,
-            self._registry,
-            vault,
-            self._state.sessions,
-            self._tickets,
-            TerminalKeys(self._registry, clock, config.keys.overlap, self._mistrust),
-            clock.tick_ns,
-            self._note_drift,
+            config, self._registry, vault, sessions, self._tickets, keys, clock.tick_ns, noted
         )
         self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets, zone)
-        self._hearing.fitted = self._fitted
         self._gate = Gate()
         self._dirty: dict[Wire, None] = {}
         self._headroom = Headroom(ports.disk, config.data)
@@ -114,20 +107,8 @@ class Node:
             config.cutover_s,
         )
         self._runtime.amend = self._amend
-        self._exchange = Exchange(
-            config.keys,
-            self._registry,
-            self._state,
-            zone,
-            hsm,
-            self._dresser,
-            self._hearing,
-            clock,
-            self._runtime.submit,
-            self._runtime.links,
-            config.timers.centre,
-            self._next_stan,
-        )
+        self._exchange = self._exchange_of(zone)
+        self._hearing.fitted = self._exchange.fitted
         self._runtime.offer = self._exchange.release
         self._tls = Tls(config.tls, clock.wall_ns)
         self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry)
@@ -228,6 +209,23 @@ class Node:
             self._runtime.expire()
             self._tls.refresh()
             self._journal.sync_head()
+
+    def _exchange_of(self, zone: Zone) -> Exchange:
+        return Exchange(
+            self._config.keys,
+            self._registry,
+            self._state,
+            zone,
+            self._mistrust,
+            self._hsm,
+            self._dresser,
+            self._hearing,
+            self._clock,
+            self._runtime.submit,
+            self._runtime.links,
+            self._config.timers.centre,
+            self._next_stan,
+        )
 
     # The registry
 
@@ -342,25 +340,9 @@ class Node:
         if isinstance(event, Dropped):
             self._runtime.counts[event.why] += 1
             return
-        if isinstance(event, AnswerArrived) and (event.code in WRONG_PIN or not self._mistrust.quiet):
-            self._judge_pin(event)
+        if isinstance(event, AnswerArrived):
+            self._exchange.heard(event)
         self._runtime.submit(event)
-
-    def _fitted(self, bank: str, zak: bytes) -> None:
-        """A bank's MAC fits one of its keys, or none: too many of these ask for a new one."""
-        if zak:
-            self._exchange.fitted(bank, zak)
-        if self._mistrust.bank(bank, MAC, fits=bool(zak)):
-            self._exchange.want(bank, Usage.ZAK, MISFITS)
-
-    def _judge_pin(self, event: AnswerArrived) -> None:
-        """Nobody's PIN is right at a bank: the key that it gets them under is not the bank's."""
-        flight = self._state.flight_of_answer(event.bank, event.stan, event.f7)
-        if flight is None or not flight.request.has_pin or event.code not in WRONG_PIN | APPROVALS:
-            return
-        fits, who = event.code in APPROVALS, flight.request.terminal
-        if self._mistrust.bank(event.bank, PIN, fits=fits, who=who):
-            self._exchange.want(event.bank, Usage.ZPK, MISFITS)
 
     def _unverified(self, _: PosswitchError) -> None:
         """An answer that the HSM cannot verify now proves nothing: its timer decides."""

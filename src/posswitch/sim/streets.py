@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from posswitch.base.registry import Address
-from posswitch.sim.city import HOST, City
+from posswitch.engine.zone import ZONE_USAGES
+from posswitch.sim.city import CENTRE, HOST, City
 from posswitch.sim.peers.bank import Bank
 from posswitch.sim.peers.book import Book
 from posswitch.sim.peers.customer import Customers, pin_of
@@ -144,6 +145,25 @@ class Streets:
             bank.heal()
         for line in self.lines:
             line.heal()
+
+    def ask_for_key(self, entropy: random.Random) -> None:
+        """Any bank wants a new zone key."""
+        entropy.choice(self.banks).ask_for_key(entropy.choice(ZONE_USAGES), CENTRE)
+
+    def lose_key(self, entropy: random.Random) -> None:
+        """Any bank has another zone key from now on."""
+        entropy.choice(self.banks).lose_key(entropy.choice(ZONE_USAGES))
+
+    async def keys_agreed(self, seconds: float) -> list[Bank]:
+        """A bank that has a key nobody else has asks for another until it gets it; those that never do."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        while (lacking := [bank for bank in self.banks if bank.lost]) and loop.time() < ends:
+            for bank in lacking:
+                for usage in bank.lost:
+                    bank.ask_for_key(usage, CENTRE)
+            await asyncio.sleep(1.0)
+        return lacking
 
     @property
     def settled(self) -> bool:

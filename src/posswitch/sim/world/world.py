@@ -13,9 +13,8 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.crypto.vault import Vault
 from posswitch.edge.node import Node, Ports
 from posswitch.edge.start import journal_key
-from posswitch.engine.zone import ZONE_USAGES
 from posswitch.journal.layout import DATABASE
-from posswitch.sim.city import CENTRE, MIXED_DIALECTS, PORTS_NEEDED, SHORT_TIMERS, plan_city
+from posswitch.sim.city import MIXED_DIALECTS, PORTS_NEEDED, SHORT_TIMERS, plan_city
 from posswitch.sim.peers.manners import ACK, APPROVE, DECLINE
 from posswitch.sim.peers.rogue import Rogue
 from posswitch.sim.streets import Streets
@@ -180,7 +179,8 @@ class World:
                 )
                 return
         await asyncio.sleep(_RELINKED_S)
-        await self._keys_agreed()
+        if lacking := await self.streets.keys_agreed(_HEALED_S_MAX):
+            self.violations.append(f"no new key for {lacking}")
         self.healthy_ns = self.wall_ns()
         self._note("the last customers")
         for terminal in self.streets.terminals:
@@ -190,18 +190,6 @@ class World:
         await asyncio.sleep(_LAST_S)
         self.streets.shut_shops()
         await self._settled()
-
-    async def _keys_agreed(self) -> None:
-        """A bank that still has a key nobody else has asks for another one until it gets it."""
-        ends = self.loop.time() + _HEALED_S_MAX
-        while lacking := [bank for bank in self.streets.banks if bank.lost]:
-            for bank in lacking:
-                for usage in bank.lost:
-                    bank.ask_for_key(usage, CENTRE)
-            await asyncio.sleep(1.0)
-            if self.loop.time() > ends:
-                self.violations.append(f"no new key for {lacking}")
-                return
 
     def _half_dead(self, longer_s: float) -> Iterator[float]:
         """Since when, of each link of the living node that has been half dead for longer."""
@@ -384,12 +372,6 @@ class World:
         bank.away()
         self._after(self.entropy.uniform(0.2, 5.0), bank.back)
 
-    def _bank_asks_key(self) -> None:
-        self.entropy.choice(self.streets.banks).ask_for_key(self.entropy.choice(ZONE_USAGES), CENTRE)
-
-    def _bank_loses_key(self) -> None:
-        self.entropy.choice(self.streets.banks).lose_key(self.entropy.choice(ZONE_USAGES))
-
     def _restart(self) -> None:
         self._stop.set()
 
@@ -407,8 +389,8 @@ _STRIKES: dict[str, Callable[[World], None]] = {
     "disk-broken": World._disk_broken,
     "disk-full": World._disk_full,
     "disk-fills": World._disk_fills,
-    "bank-asks-key": World._bank_asks_key,
-    "bank-loses-key": World._bank_loses_key,
+    "bank-asks-key": lambda world: world.streets.ask_for_key(world.entropy),
+    "bank-loses-key": lambda world: world.streets.lose_key(world.entropy),
     "clock-step": World._clock_step,
     "key-change": World._key_change,
     "bank-away": World._bank_away,
