@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posswitch.base.amount import AMOUNT_MINOR_MAX, amount_text
-from posswitch.base.moment import NS_PER_S, clock_text, of_iso, stamp
+from posswitch.base.moment import NS_PER_S, clock_text, month_number, of_iso, stamp
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,10 @@ def test_what_is_no_moment(text):
 @given(st.integers(0, 4_000_000_000))
 def test_moments_go_there_and_back(second):
     assert of_iso(clock_text(second * NS_PER_S)) == second * NS_PER_S
+
+
+def test_months_are_those_of_beijing():
+    new_year_ns = 1_767_196_800 * NS_PER_S  # 2026-01-01 00:00 in Beijing
+    assert month_number(new_year_ns) == 2026 * 12
+    assert month_number(new_year_ns - 1) == 2026 * 12 - 1
+    assert month_number(new_year_ns + 31 * 86_400 * NS_PER_S) == 2026 * 12 + 1

@@ -4,6 +4,9 @@ import inspect
 import random
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +43,7 @@ def new_vault(root=ROOT, seed=1):
     return Vault(root, random.Random(seed).randbytes)
 
 
+MONTH = 24_322
 HSM, VAULT = new_hsm(), new_vault()
 KEYS = {usage: HSM.wrap(usage, key) for usage, key in CLEAR.items()}
 TMK, TPK, TAK, TDK, ZPK, ZAK, ZMK = (KEYS[usage] for usage in Usage)
@@ -191,13 +195,30 @@ def test_a_tampered_cut_or_foreign_key_is_refused(usage, use):
 
 @given(pans)
 def test_a_sealed_pan_opens(pan):
-    box, fingerprint = VAULT.seal_pan(pan)
+    box, fingerprint = VAULT.seal_pan(pan, MONTH)
     assert VAULT.open_pan(box) == pan
-    assert len(box) == 12 + len(pan) + 16
+    assert len(box) == 2 + 12 + 10 + 16
     assert pan.encode() not in box
     assert fingerprint == VAULT.fingerprint(pan) == new_vault(seed=9).fingerprint(pan)
     assert len(fingerprint) == 16
-    assert VAULT.seal_pan(pan)[0] != box
+    assert VAULT.seal_pan(pan, MONTH)[0] != box
+
+
+@given(pans, st.integers(0, 65534))
+def test_each_month_has_a_key_of_its_own_and_old_boxes_open(pan, month):
+    box, fingerprint = VAULT.seal_pan(pan, month)
+    later, again = VAULT.seal_pan(pan, month + 1)
+    assert fingerprint == again  # a card is found whenever it was used
+    assert VAULT.open_pan(box) == VAULT.open_pan(later) == pan
+    with pytest.raises(CryptoError):
+        VAULT.open_pan(later[:2] + box[2:])
+
+
+@given(pans)
+def test_a_box_of_before_there_were_months_opens(pan):
+    cipher = AESGCM(HKDFExpand(SHA256(), 32, b"posswitch/inside/pan").derive(ROOT))
+    nonce = bytes(range(12))
+    assert VAULT.open_pan(nonce + cipher.encrypt(nonce, pan.encode(), None)) == pan
 
 
 @given(pans, pans)
@@ -207,11 +228,11 @@ def test_fingerprints_tell_pans_apart(one, other):
 
 
 def test_an_opened_pan_shows_itself_masked():
-    assert PAN not in repr(VAULT.open_pan(VAULT.seal_pan(PAN)[0]))
+    assert PAN not in repr(VAULT.open_pan(VAULT.seal_pan(PAN, MONTH)[0]))
 
 
 def test_a_damaged_or_foreign_pan_box_is_refused():
-    box, _ = VAULT.seal_pan(PAN)
+    box, _ = VAULT.seal_pan(PAN, MONTH)
     for at in range(len(box)):
         bad = bytearray(box)
         bad[at] ^= 1
@@ -226,7 +247,7 @@ def test_a_key_box_is_not_a_pan_box():
     with pytest.raises(CryptoError):
         VAULT.open_pan(TMK)
     with pytest.raises(CryptoError):
-        HSM.check_value(Usage.TMK, VAULT.seal_pan(PAN)[0])
+        HSM.check_value(Usage.TMK, VAULT.seal_pan(PAN, MONTH)[0])
 
 
 def test_derived_keys_belong_to_label_and_root():
@@ -246,17 +267,17 @@ REFUSED = {
         "003", TMK, TPK, HSM.wrap(Usage.TAK, bytes(range(24)))
     ),
     "check value of 9": lambda: HSM.check_value(Usage.TMK, TMK, 9),
-    "PAN of 12": lambda: VAULT.seal_pan(PAN[:12]),
+    "PAN of 12": lambda: VAULT.seal_pan(PAN[:12], MONTH),
     "PAN of 20": lambda: VAULT.fingerprint(PAN + "1234"),
-    "PAN with a letter": lambda: VAULT.seal_pan(PAN[:-1] + "é"),
+    "PAN with a letter": lambda: VAULT.seal_pan(PAN[:-1] + "é", MONTH),
     "PIN block under another key": lambda: HSM.translate_pin(
         HSM.wrap(Usage.TPK, CLEAR[Usage.ZPK]), ZPK, PAN, BLOCK
     ),
     "PIN block of another PAN": lambda: HSM.translate_pin(TPK, ZPK, PAN[:-4] + "9999", BLOCK),
     "PIN block for a PAN with a letter": lambda: HSM.translate_pin(TPK, ZPK, PAN + "A", BLOCK),
     "wrong usage": lambda: HSM.mac(Usage.TAK, ZAK, "cup-ecb", b""),
-    "sealed PAN as key": lambda: HSM.mac(Usage.TAK, VAULT.seal_pan(PAN)[0], "cup-ecb", b""),
-    "cut PAN": lambda: VAULT.open_pan(VAULT.seal_pan(PAN)[0][:-1]),
+    "sealed PAN as key": lambda: HSM.mac(Usage.TAK, VAULT.seal_pan(PAN, MONTH)[0], "cup-ecb", b""),
+    "cut PAN": lambda: VAULT.open_pan(VAULT.seal_pan(PAN, MONTH)[0][:-1]),
 }
 SECRETS = [PAN, PAN[6:-4], PIN, BLOCK, encode_iso0(PIN, PAN), ROOT, *CLEAR.values(), *KEYS.values()]
 

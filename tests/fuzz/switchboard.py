@@ -142,8 +142,9 @@ class Moments:
     wall_ns = staticmethod(lambda: NOW_NS)
 
 
+moments = Moments()
 terminal_keys = TerminalKeys(
-    registry, Moments(), config.keys.overlap, Mistrust(lambda: NOW_NS, config.keys.misfits)
+    registry, moments, config.keys.overlap, Mistrust(lambda: NOW_NS, config.keys.misfits)
 )
 admission = Admission(
     config,
@@ -152,7 +153,7 @@ admission = Admission(
     state.sessions,
     tickets,
     terminal_keys,
-    tick_ns,
+    moments,
     lambda terminal, what, registered, sent: None,
 )
 hearing = Hearing(registry, voices, vault, state, waiting, zone)

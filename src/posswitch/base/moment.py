@@ -41,6 +41,17 @@ def stamp(at_ns: int) -> Stamp:
     return _stamp(at_ns // NS_PER_S)
 
 
+@lru_cache(maxsize=4)
+def _month(hour: int) -> int:
+    day = _stamp(hour * 3600).day
+    return int(day[:4]) * 12 + int(day[4:6]) - 1
+
+
+def month_number(at_ns: int) -> int:
+    """The month of the Beijing calendar at `at_ns`, counted from January of the year 0."""
+    return _month(at_ns // (3600 * NS_PER_S))
+
+
 def clock_text(at_ns: int, *, fine: bool = False) -> str:
     """The Beijing wall clock for people: 2026-09-21 22:13:20+08:00; `fine`: to the millisecond."""
     day, time = stamp(at_ns).day, stamp(at_ns).time

@@ -1,6 +1,7 @@
 """What the centre itself keeps secret: card numbers at rest, their fingerprints, keys for its own files."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, hmac
@@ -13,34 +14,48 @@ from posswitch.crypto.pinblock import pan_digits
 
 ROOT_BYTES = 32
 _NONCE_BYTES, _TAG_BYTES, _FINGERPRINT_BYTES = 12, 16, 16
+_MONTH_BYTES, _PACKED_BYTES, _FILLER = 2, 10, "f"
+_MONTHS_OPEN = 64  # keys that are kept open
+_SHUT = "sealed PAN: damaged, or of another secret"
 
 
 class Vault:
     """Seals and opens under keys of one `root` (32 bytes); `entropy(n)` gives n unpredictable bytes.
 
-    A box is AES-256-GCM `nonce 12 + ciphertext + tag 16`. Random nonces are good for 2**32 sealings of one
-    root (NIST SP 800-38D, 8.3).
+    Card numbers have a key for each month. A box is `month 2 + nonce 12 + ciphertext 10 + tag 16` bytes of
+    AES-256-GCM, whatever the length of the card number. Random nonces are good for 2**32 sealings of one key
+    (NIST SP 800-38D, 8.3).
     """
 
-    __slots__ = ("_entropy", "_fingerprint", "_outside", "_pan_key")
+    __slots__ = ("_entropy", "_fingerprint", "_month_key", "_outside")
 
     def __init__(self, root: bytes, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
-        self._pan_key = AESGCM(expand(root, "inside/pan"))
+        cards = expand(root, "inside/cards")
+        first = expand(root, "inside/pan")
+        self._month_key = lru_cache(maxsize=_MONTHS_OPEN)(
+            lambda month: AESGCM(first if month is None else expand(cards, f"month/{month}"))
+        )
         self._fingerprint = hmac.HMAC(expand(root, "inside/fingerprint"), hashes.SHA256())
         self._outside = expand(root, "outside")
 
     def __repr__(self) -> str:
         return "<vault>"
 
-    def seal_pan(self, pan: str) -> tuple[bytes, bytes]:
-        """The PAN encrypted for storage, and its 16-byte fingerprint."""
-        digits = pan_digits(pan).encode()
-        return sealed(self._pan_key, digits, None, self._entropy), self._keyed_hash(digits)
+    def seal_pan(self, pan: str, month: int) -> tuple[bytes, bytes]:
+        """The PAN encrypted under the key of a month (0 to 65535), and its 16-byte fingerprint."""
+        digits = pan_digits(pan)
+        packed = bytes.fromhex(digits.ljust(2 * _PACKED_BYTES, _FILLER))
+        box = sealed(self._month_key(month), packed, None, self._entropy)
+        return month.to_bytes(_MONTH_BYTES, "big") + box, self._keyed_hash(digits.encode())
 
     def open_pan(self, box: bytes) -> Pan:
         """The PAN that `seal_pan` encrypted; CryptoError when the box is damaged or of another vault."""
-        return Pan(opened(self._pan_key, box, None, "sealed PAN: damaged, or of another secret").decode())
+        if len(box) != _MONTH_BYTES + box_bytes(_PACKED_BYTES):  # before keys had months
+            return Pan(opened(self._month_key(None), box, None, _SHUT).decode())
+        month = int.from_bytes(box[:_MONTH_BYTES], "big")
+        packed = opened(self._month_key(month), box[_MONTH_BYTES:], None, _SHUT)
+        return Pan(packed.hex().rstrip(_FILLER))
 
     def fingerprint(self, pan: str) -> bytes:
         """16 bytes (HMAC-SHA256, cut) that are equal for equal PANs and tell nothing without the key."""

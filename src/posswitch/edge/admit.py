@@ -6,6 +6,7 @@ import msgspec
 
 from posswitch.base.card import Pan, Track2, is_pan, luhn_ok
 from posswitch.base.errors import CodecError, CryptoError
+from posswitch.base.moment import month_number
 from posswitch.base.registry import Registry, Terminal
 from posswitch.codec import BUILT_IN, Message, load_dialect
 from posswitch.crypto.hsm import OpenTrack, Work
@@ -48,6 +49,7 @@ from posswitch.scheme.kinds import (
 )
 from posswitch.scheme.numbers import repeat_key
 from posswitch.scheme.settlement import read_count, read_items, read_totals
+from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
 
 POS = load_dialect("pos")
@@ -112,7 +114,7 @@ class Admission:
         sessions: dict[str, Session],
         tickets: Tickets,
         keys: TerminalKeys,
-        tick_ns: Callable[[], int],
+        clock: Clock,
         drift: Drift,
     ) -> None:
         self._config = config
@@ -121,7 +123,7 @@ class Admission:
         self._sessions = sessions
         self._tickets = tickets
         self._keys = keys
-        self._tick_ns = tick_ns
+        self._tick_ns, self._wall_ns = clock.tick_ns, clock.wall_ns
         self._drift = drift
 
     def read(self, payload: bytes) -> Message | Dropped:
@@ -258,7 +260,7 @@ class Admission:
         if pan or kind.need_one:
             if not is_pan(pan):
                 return heard.refused("14")
-            box, fingerprint = self._vault.seal_pan(pan)
+            box, fingerprint = self._vault.seal_pan(pan, month_number(self._wall_ns()))
         else:  # its original has the card
             box, fingerprint = b"", b""
         pin_block = fields.get(52)

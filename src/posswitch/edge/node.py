@@ -84,7 +84,7 @@ class Node:
         keys = TerminalKeys(self._registry, clock, config.keys.overlap, self._mistrust)
         sessions, noted = self._state.sessions, self._note_drift
         self._admission = Admission(
-            config, self._registry, vault, sessions, self._tickets, keys, clock.tick_ns, noted
+            config, self._registry, vault, sessions, self._tickets, keys, clock, noted
         )
         self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets, zone)
         self._gate = Gate()
