@@ -37,23 +37,20 @@ class TerminalKeys:
         self, session: Session, row: Terminal, covered: bytes, mac: Value | None, reply: Reply
     ) -> Work[LineKeys | None]:
         """The keys that field 64 over `covered` was made with; None when none of the terminal's fit."""
-        keys = yield from self._fitting(session, row, covered, mac)
+        keys: LineKeys | None = None
+        if isinstance(mac, bytes):
+            keys = line_keys(session, row)
+            if not (yield MacFits(Usage.TAK, keys.tak, keys.mac, covered, mac)):
+                keys = yield from self._before(session, keys, covered, mac)
         if keys is None or not self._mistrust.quiet:
             self._mistrust.terminal(row.id, self._link_of(reply), fits=keys is not None)
         return keys
 
-    def _fitting(
-        self, session: Session, row: Terminal, covered: bytes, mac: Value | None
-    ) -> Work[LineKeys | None]:
-        """Those of the last sign-on, or those before: a stranger may have asked for ones never used."""
-        if not isinstance(mac, bytes):
-            return None
-        keys = line_keys(session, row)
-        if (yield MacFits(Usage.TAK, keys.tak, keys.mac, covered, mac)):
-            return keys
+    def _before(self, session: Session, now: LineKeys, covered: bytes, mac: bytes) -> Work[LineKeys | None]:
+        """Those before the last sign-on: a stranger may have asked for ones that were never used."""
         if session.before is None or self._wall_ns() - session.since_ns > self._overlap_ns:
             return None
-        keys = LineKeys(*session.before, keys.mac, keys.pin_block)
+        keys = LineKeys(*session.before, now.mac, now.pin_block)
         return keys if (yield MacFits(Usage.TAK, keys.tak, keys.mac, covered, mac)) else None
 
     def _link_of(self, reply: Reply) -> str:
