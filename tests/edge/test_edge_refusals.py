@@ -71,10 +71,11 @@ async def test_no_mac_at_all_gets_a0(switch):
     assert await refused(till, POS.pack(message)) == "A0"
 
 
-async def test_the_key_before_the_last_sign_on_gets_a0(switch):
+async def test_the_key_before_the_last_sign_on_gets_a0_once_the_new_one_was_used(switch):
     till = await switch.till()
     old = till.mak
     await till.sign_on()
+    await switch.approved(till, switch.bought())
     assert await refused(till, till.sale(switch.bought(), mak=old)) == "A0"
 
 
