@@ -19,7 +19,7 @@ from posswitch.crypto.hsm import Usage
 from posswitch.office.desk import Desk, Plan, activations, known_table
 from posswitch.office.difference import lines
 from posswitch.office.drift import SENTENCE, Drift, read_drift, remedy, standing
-from posswitch.office.forms import cell, key_check, shown
+from posswitch.office.forms import cell, shown
 from posswitch.office.intake import take_in
 from posswitch.office.onboard import (
     COMPONENTS,
@@ -134,7 +134,7 @@ def onboard(
     components = list(_typed_components()) if tmk_components else drawn
     tmk = form_tmk(desk.hsm, components)
     _activate(desk, onboarding(desk, row, new_shop, tmk), note or f"onboard {terminal}", by)
-    print(f"terminal {terminal}: TMK check value {key_check(desk.hsm, Usage.TMK, tmk)}")
+    print(f"terminal {terminal}: TMK check value {desk.checks.of(Usage.TMK, tmk)}")
     if show_components:
         _print_components(components)
 
@@ -166,7 +166,7 @@ def list_rows(
     desk = _desk(config, data)
     wanted = table and known_table(table)
     rows = [row for row in desk.registry.rows if wanted in (None, key_of(row)[0])]
-    told = [{"table": key_of(row)[0], **shown(row, desk.hsm)} for row in rows]
+    told = [{"table": key_of(row)[0], **shown(row, desk.checks)} for row in rows]
     if as_json:
         print(json.dumps({"version": desk.version, "rows": told}, ensure_ascii=False))
         return
@@ -179,7 +179,7 @@ def show(table: Table, name: Name, config: OrConfigFile = None, data: OrData = N
     """Print one row and the versions that changed it."""
     desk = _desk(config, data)
     row = desk.row(table, name)
-    for column, value in shown(row, desk.hsm).items():
+    for column, value in shown(row, desk.checks).items():
         print(f"{column:<10}  {cell(value)}")
     for entry in desk.entries:
         change = entry.change
@@ -290,7 +290,7 @@ def _activate(desk: Desk, plan: Plan, note: str, by: str, dry_run: bool = False)
     else:
         made = desk.activate(plan, by or user(), note)
         ends = f"version {made[-1].version}: {plan.difference}"
-    for line in lines(plan.difference, desk.hsm):
+    for line in lines(plan.difference, desk.checks):
         print(line)
     for found in plan.notes:
         print(f"note: {found}")

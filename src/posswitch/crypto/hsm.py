@@ -61,6 +61,11 @@ def wrapped_bytes(usage: Usage) -> tuple[int, ...]:
     return tuple(box_bytes(length) for length in _KEY_BYTES[usage])
 
 
+def wrapped_key_bytes(wrapped: bytes) -> int:
+    """How many bytes the key in a box has."""
+    return len(wrapped) - box_bytes(0)
+
+
 class Command(msgspec.Struct, frozen=True):
     """One thing asked of an HSM; its keys are wrapped."""
 

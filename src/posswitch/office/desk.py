@@ -10,7 +10,9 @@ from posswitch.base.registry import Change, Key, Registry, Row, Ruling, Word, ke
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.orders import ORDERS_LABEL
+from posswitch.office.acts import Ledger
 from posswitch.office.books import Books, Entry, rebuilt
+from posswitch.office.checks import Checks
 from posswitch.office.difference import Difference, between
 from posswitch.office.finding import Finding, named
 from posswitch.office.rules import Unread, findings
@@ -36,8 +38,11 @@ class Desk:
     def __init__(self, config: Config, clock: Clock) -> None:
         root = read_secret(config.secret)
         self.hsm = SoftHsm(root, clock.entropy)
+        self.checks = Checks(self.hsm)
         self._books = Books(config.data, Vault(root, clock.entropy).derive(ORDERS_LABEL), clock)
         self._base = config.registry.rows
+        self._clock = clock
+        self.ledger = Ledger(self._books.acts())
         self.entries = self._books.entries()
         self.registry = rebuilt(self._base, self.entries)
 
@@ -48,6 +53,10 @@ class Desk:
     def version(self) -> int:
         """The newest version; 0 is the configuration alone."""
         return len(self.entries)
+
+    def now_ns(self) -> int:
+        """The time, nanoseconds since the epoch."""
+        return self._clock.wall_ns()
 
     def at(self, version: int) -> Registry:
         """The registry as it stood after a version."""

@@ -11,6 +11,7 @@ from posswitch.base.order import TABLES
 from posswitch.base.registry import Bank, Key, Row, key_of
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.office.checks import Checks
 from posswitch.office.finding import Finding, found
 from posswitch.settings.address import read_address
 from posswitch.settings.draft import Draft
@@ -112,12 +113,12 @@ def written(row: Row | Written) -> Written:
     return Written(key[0], key, values, values)
 
 
-def shown(row: Row, hsm: SoftHsm) -> dict[str, Any]:
+def shown(row: Row, checks: Checks) -> dict[str, Any]:
     """A row for human eyes: a key as its check value, lists and flags as words."""
     values = values_of(row)
     for name, usage in KEYS.items():
         if values.get(name):
-            values[name] = f"check value {key_check(hsm, usage, wrapped_key(values[name]))}"
+            values[name] = f"check value {checks.of(usage, wrapped_key(values[name]))}"
     return values
 
 
@@ -130,13 +131,6 @@ def opens(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> bool:
     except CryptoError:
         return False
     return True
-
-
-def key_check(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> str:
-    """A wrapped key's check value in hex, or that it does not open."""
-    if is_host_key(wrapped):
-        return "known to the HSM"
-    return hsm.check_value(usage, wrapped).hex().upper() if opens(hsm, usage, wrapped) else "none"
 
 
 def cell(value: object) -> str:
