@@ -13,7 +13,7 @@ import typer
 from posswitch.base.errors import OfficeError
 from posswitch.base.moment import clock_text
 from posswitch.base.order import TABLES
-from posswitch.base.registry import Registry, key_of
+from posswitch.base.registry import Change, Registry, key_of
 from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
 from posswitch.crypto.hsm import Usage
 from posswitch.office.desk import Desk, Plan, activations, known_table
@@ -207,10 +207,16 @@ def history(config: OrConfigFile = None, data: OrData = None) -> None:
         span = f"{first.first}" if first.first == first.last else f"{first.first}-{first.last}"
         put = sum(len(part.change.put) for part in parts)
         drop = sum(len(part.change.drop) for part in parts)
-        ruling = first.change.ruling
-        what = f"payment {ruling.payment} {ruling.says}" if ruling else f"{put:,} put, {drop:,} removed"
+        what = _what(first.change) or f"{put:,} put, {drop:,} removed"
         print(f"{span:<9} {clock_text(first.at_ns)}  {first.author}  {what}  {first.note}")
     print(f"version {desk.version}: {_counts(desk.registry)}")
+
+
+def _what(change: Change) -> str:
+    """What an order asks for that changes no row."""
+    if change.ruling is not None:
+        return f"payment {change.ruling.payment} {change.ruling.says}"
+    return f"new zone keys with {', '.join(change.rekey)}" if change.rekey else ""
 
 
 @registry.command("check")

@@ -18,12 +18,15 @@ from posswitch.crypto.ciphers import (
     TDES,
     BlockCipher,
     Blocks,
+    combine,
     kcv,
     odd_parity,
     tdes_decrypt,
     tdes_encrypt,
     xor,
 )
+from posswitch.crypto.exchange import block_of, key_of_block, key_of_cryptogram
+from posswitch.crypto.keyblock import Header
 from posswitch.crypto.mac import named_mac, same
 from posswitch.crypto.pinblock import PinFormat, decipher, encipher, translate
 from posswitch.crypto.signon import WorkingKeys, pack_working_keys
@@ -325,6 +328,24 @@ class SoftHsm:
         if any(left == right for left, right in pairwise(blocks)):  # equal or complementary components, too
             raise CryptoError(f"{usage} key: these components make a weak key; draw new ones")
         return self.wrap(usage, key)
+
+    def export_block(self, zmk: bytes, usage: Usage, wrapped: bytes, mac: str) -> str:
+        """A wrapped key as a key block under a wrapped zone master key; `mac` is what a ZAK is for."""
+        return block_of(self._unwrap(Usage.ZMK, zmk), usage, self._unwrap(usage, wrapped), mac, self._entropy)
+
+    def import_block(self, zmk: bytes, usage: Usage, block: str) -> tuple[Header, bytes]:
+        """The header and the wrapped key of a block under a wrapped zone master key."""
+        header, key = key_of_block(self._unwrap(Usage.ZMK, zmk), usage, block)
+        return header, self.wrap(usage, key)
+
+    def import_under_parts(self, parts: Sequence[bytes], usage: Usage, block: str) -> tuple[Header, bytes]:
+        """The same under the exclusive or of clear components, which is not kept."""
+        header, key = key_of_block(combine(parts), usage, block)
+        return header, self.wrap(usage, key)
+
+    def import_cryptogram(self, zmk: bytes, usage: Usage, cryptogram: bytes) -> bytes:
+        """The wrapped key that was encrypted under a zone master key; compare its check value."""
+        return self.wrap(usage, key_of_cryptogram(self._unwrap(Usage.ZMK, zmk), usage, cryptogram))
 
     def check_value(self, usage: Usage, wrapped: bytes, length: int = 4) -> bytes:
         """The key's check value, `length` bytes."""
