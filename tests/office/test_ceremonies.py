@@ -1,5 +1,6 @@
 """Keys under dual control, as people do it: parts, proposals, a second person, and what may never happen."""
 
+import contextlib
 import json
 import os
 import pty
@@ -505,29 +506,32 @@ class AtTerminal:
     """The program at a terminal of its own, as a person sees it."""
 
     def __init__(self, *words):
-        self.screen = ""
+        self.screen, self._read = "", 0
         pid, self.fd = pty.fork()
         if not pid:
             os.execv(PROGRAM[0], [*PROGRAM, *map(str, words)])
         self.pid = pid
 
     def until(self, text):
-        deadline = time.monotonic() + 60
-        while text not in self.screen:
+        """Returns when a text stands there that was not read before."""
+        deadline = time.monotonic() + 30
+        while (at := self.screen.find(text, self._read)) < 0:
             assert time.monotonic() < deadline, self.screen
-            if select.select([self.fd], [], [], 1)[0]:
-                self.screen += os.read(self.fd, 4096).decode()
-        return self.screen
+            self._see()
+        self._read = at + len(text)
+
+    def _see(self):
+        if select.select([self.fd], [], [], 1)[0]:
+            self.screen += os.read(self.fd, 4096).decode()
 
     def types(self, text):
         os.write(self.fd, text.encode() + b"\n")
 
     def ends(self):
-        try:
-            while data := os.read(self.fd, 4096):
-                self.screen += data.decode()
-        except OSError:  # nobody is at the other end any more
-            pass
+        deadline = time.monotonic() + 30
+        with contextlib.suppress(OSError):  # nobody is at the other end any more
+            while time.monotonic() < deadline:
+                self._see()
         os.close(self.fd)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 

@@ -20,10 +20,10 @@ def at_terminal() -> bool:
 
 def typed(prompt: str, *, hidden: bool) -> bytearray:
     """A line from the terminal, or from standard input where there is none; OfficeError beyond 4096 bytes."""
-    if os.isatty(_STDIN):
-        sys.stderr.write(prompt)
-        sys.stderr.flush()
-    with _silent() if hidden else contextlib.nullcontext():
+    with _silent() if hidden else contextlib.nullcontext():  # before anybody is asked to type
+        if os.isatty(_STDIN):
+            sys.stderr.write(prompt)
+            sys.stderr.flush()
         return _line()
 
 
