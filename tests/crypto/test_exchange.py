@@ -39,7 +39,7 @@ def test_what_goes_out_comes_in(kbpk, key):
     if odd_parity(key[:8]) == odd_parity(key[8:]):
         return
     text = block_of(kbpk, "ZPK", key, "", os.urandom)
-    assert key_of_block(kbpk, "ZPK", text)[1] == key
+    assert key_of_block(kbpk, "ZPK", "tdes", text)[1] == key
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def test_what_goes_out_comes_in(kbpk, key):
 )
 def test_a_block_that_is_not_for_us(usage, text, said):
     with pytest.raises(CryptoError, match=said) as refused:
-        key_of_block(KBPK, usage, text)
+        key_of_block(KBPK, usage, "tdes", text)
     assert KEY.hex().upper() not in str(refused.value).upper()
 
 
 def test_a_block_with_its_check_value():
     good = kcv(KEY, 3).hex().upper()
-    assert key_of_block(KBPK, "ZPK", block(optional=(("KC", f"00{good}"),)))[1] == KEY
+    assert key_of_block(KBPK, "ZPK", "tdes", block(optional=(("KC", f"00{good}"),)))[1] == KEY
 
 
 def test_a_cryptogram():
@@ -77,11 +77,11 @@ def test_a_cryptogram():
 def test_the_hsm_binds_what_comes_in_to_its_use():
     hsm = SoftHsm(bytes(32), os.urandom)
     zmk = hsm.wrap(Usage.ZMK, KBPK)
-    _, wrapped = hsm.import_block(zmk, Usage.ZPK, block())
+    _, wrapped = hsm.import_block(zmk, Usage.ZPK, "tdes", block())
     assert hsm.check_value(Usage.ZPK, wrapped) == kcv(KEY)
     with pytest.raises(CryptoError):
         hsm.check_value(Usage.ZAK, wrapped)
-    header, again = hsm.import_under_parts([bytes(16), KBPK], Usage.ZPK, block())
+    header, again = hsm.import_under_parts([bytes(16), KBPK], Usage.ZPK, "tdes", block())
     assert (header.exportability, hsm.check_value(Usage.ZPK, again)) == ("E", kcv(KEY))
     with pytest.raises(CryptoError, match="stronger"):
         hsm.export_block(zmk, Usage.ZPK, hsm.wrap(Usage.ZPK, KEY + KBPK[:8]), "")
@@ -91,5 +91,5 @@ def test_a_block_under_an_aes_key():
     """Version D: the parts of its key are taken bit for bit, parity and all."""
     hsm, kbpk = SoftHsm(bytes(32), os.urandom), bytes(range(100, 132))
     text = block(version="D", kbpk=kbpk)
-    _, wrapped = hsm.import_under_parts([bytes(32), kbpk], Usage.ZPK, text)
+    _, wrapped = hsm.import_under_parts([bytes(32), kbpk], Usage.ZPK, "tdes", text)
     assert hsm.check_value(Usage.ZPK, wrapped) == kcv(KEY)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import apsw
+import msgspec
 import psec
 import pytest
 from cli_runs import one_line, posswitch
@@ -23,7 +24,7 @@ from written_city import write_city
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.order import OFFICE
-from posswitch.crypto.ciphers import kcv, odd_parity, tdes_encrypt, xor
+from posswitch.crypto.ciphers import check_value, kcv, odd_parity, tdes_encrypt, xor
 from posswitch.crypto.hsm import Usage
 from posswitch.crypto.keyblock import Header, wrap
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
@@ -591,3 +592,45 @@ def test_new_parts_in_files(keys, tmp_path, desk):
     (whole,) = set(re.findall(r"whole ZPK: check value (\w+)", said.out + ended.out))
     assert desk().ledger.acts[0].whole == whole
     assert Path(files[0]).stat().st_mode & 0o777 == 0o600
+
+
+# Keys of other ciphers
+
+
+def test_an_aes_key_is_formed_bit_for_bit(keys, desk, hsm, tmp_path):
+    """A row says of which cipher its key is; the check value is that cipher's, and no parity is set."""
+    row = msgspec.structs.replace(desk().registry.banks[BANK], pin_block="iso-4")
+    activate(desk(), [row])
+    files = [tmp_path / name for name in "ab"]
+    words = ("--algorithm", "aes", "--bits", "256", "--to", files[0], "--to", files[1])
+    said = keys("components", "ZPK", "--by", "Li", *words)
+    assert said.code == 0, said.err
+    values = [bytes.fromhex(path.read_text().splitlines()[1]) for path in files]
+    whole = check_value("aes", xor(*values), 4).hex().upper()
+    assert f"whole ZPK: check value {whole}" in said.out
+    brought = ("--part", f"Chen={files[0]}", "--part", f"Wu={files[1]}")
+    ended = confirmed(keys, "form", "ZPK", "--bank", BANK, *brought)
+    assert f"check value {whole} stands there now" in ended.out
+    line = next(
+        one for one in json.loads(keys("list", "--json").out)["keys"] if one["place"] == f"bank/{BANK}/zpk"
+    )
+    assert (line["algorithm"], line["bits"], line["check"]) == ("AES", 256, whole)
+    assert hsm.check_value(Usage.ZPK, desk().registry.banks[BANK].zpk).hex().upper() == whole
+
+
+@pytest.mark.parametrize(("algorithm", "bits"), [("tdes", 256), ("sm4", 192), ("rot13", 128), ("aes", 0)])
+def test_a_cipher_and_a_length_that_do_not_go_together(keys, algorithm, bits):
+    said = keys(
+        "components", "ZPK", "--by", "Li", "--algorithm", algorithm, "--bits", bits, "--to", "a", "--to", "b"
+    )
+    assert said.code == 2
+    assert f"no key of {algorithm} has {bits} bits" in said.err
+
+
+def test_an_aes_key_does_not_leave_under_triple_des(keys, with_zmk, desk):
+    row = msgspec.structs.replace(desk().registry.banks[BANK], pin_block="iso-4")
+    activate(desk(), [row])
+    said = keys("export", "--bank", BANK, "--key", "zpk", "--by", "Li")
+    assert "a key of aes does not go out under triple DES" in said.err
+    said = keys("import", "ZPK", "--bank", BANK, "--block", block(), "--by", "Li")
+    assert "algorithm is T, expected A" in said.err

@@ -42,13 +42,13 @@ def test_any_text_is_read_or_refused_and_always_wiped(text):
 
 
 def test_files_of_one_owner(tmp_path):
-    parts, paths = draw_parts(HSM, Usage.ZMK, 3), [tmp_path / name for name in "abc"]
+    parts, paths = draw_parts(HSM, Usage.ZMK, 3, "tdes", 16), [tmp_path / name for name in "abc"]
     write_parts(paths, Usage.ZMK, parts)
     for path, part in zip(paths, parts, strict=True):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert load_part(path) == part.value
     key = xor(xor(*(bytes(part.value) for part in parts[:2])), bytes(parts[2].value))
-    assert HSM.check_value(Usage.ZMK, form(HSM, Usage.ZMK, parts)) == kcv(key)
+    assert HSM.check_value(Usage.ZMK, form(HSM, Usage.ZMK, parts, "tdes")) == kcv(key)
     for part in parts:
         part.wipe()
         assert not any(part.value)
@@ -58,7 +58,7 @@ def test_no_file_is_overwritten_and_none_is_left(tmp_path):
     paths = [tmp_path / name for name in "abc"]
     paths[2].write_text("mine")
     with pytest.raises(OfficeError, match="no part was written"):
-        write_parts(paths, Usage.ZMK, draw_parts(HSM, Usage.ZMK, 3))
+        write_parts(paths, Usage.ZMK, draw_parts(HSM, Usage.ZMK, 3, "tdes", 16))
     assert [path.exists() for path in paths] == [False, False, True]
     assert paths[2].read_text() == "mine"
 
@@ -104,13 +104,13 @@ def _no_file(folder):
 @pytest.mark.parametrize("count", [-1, 0, 1, 10])
 def test_one_person_alone_may_not_know_a_key(count):
     with pytest.raises(OfficeError, match="--parts: must be 2 to 9"):
-        draw_parts(HSM, Usage.ZMK, count)
+        draw_parts(HSM, Usage.ZMK, count, "tdes", 16)
 
 
 def test_parts_that_make_no_key():
-    same = [Part("Chen", bytearray(VALUE)), Part("Wang", bytearray(VALUE))]
+    same = [Part("Chen", bytearray(VALUE), "tdes"), Part("Wang", bytearray(VALUE), "tdes")]
     with pytest.raises(OfficeError, match="weak key"):
-        form(HSM, Usage.ZMK, same)
+        form(HSM, Usage.ZMK, same, "tdes")
     with pytest.raises(OfficeError, match="one length"):
-        form(HSM, Usage.ZMK, [same[0], Part("Wang", bytearray(24))])
+        form(HSM, Usage.ZMK, [same[0], Part("Wang", bytearray(24), "tdes")], "tdes")
     assert repr(same[0]) == f"Part(Chen {kcv(VALUE).hex().upper()})"

@@ -13,15 +13,17 @@ from posswitch.cli.typed import at_terminal
 from posswitch.crypto.hsm import Usage
 from posswitch.crypto.keyblock import BLOCK_CHARS_MAX
 from posswitch.office.acts import PROPOSAL_HOURS, Drawn, Proposed, known_name
-from posswitch.office.ceremony import BETWEEN_BANKS, block_out, mark_at, propose
+from posswitch.office.ceremony import BETWEEN_BANKS, block_out, check_at, mark_at, propose
 from posswitch.office.desk import Desk
 from posswitch.office.parts import (
+    KEY_BITS,
     draw_parts,
     form,
+    known_algorithm,
     known_count,
     write_parts,
 )
-from posswitch.office.places import TABLE_OF, Place, key_at, place_for, read_place
+from posswitch.office.places import TABLE_OF, TDES, Place, algorithm_of, key_at, place_for, read_place, row_at
 from posswitch.settings.clock import SystemClock
 
 UsageOf = Annotated[str, typer.Argument(metavar="USAGE", help="TMK, ZPK, ZAK or ZMK.")]
@@ -36,6 +38,9 @@ Parts = Annotated[int, typer.Option("--parts", help="Into or of how many parts."
 FromFiles = Annotated[
     list[str] | None, typer.Option("--part", help="NAME=FILE: whose part, and where it is; repeatable.")
 ]
+Algorithm = Annotated[
+    str, typer.Option("--algorithm", help="tdes, aes or sm4; of a key for a row the row says it.")
+]
 Check = Annotated[str, typer.Option("--check", help="The check value that the key must have, in hex.")]
 Under = Annotated[str, typer.Option("--under", help="zmk: that of the bank; parts: of a key formed now.")]
 _CHECK_DIGITS_MIN = 6
@@ -47,6 +52,8 @@ def components(
     config: OrConfigFile = None,
     data: OrData = None,
     parts: Parts = 2,
+    algorithm: Algorithm = TDES,
+    bits: Annotated[int, typer.Option("--bits", help="Its length: 128, 192 or 256.")] = 128,
     to: Annotated[
         list[Path] | None,
         typer.Option("--to", help="A new file for each part, mode 600; repeatable. Without it: on screen."),
@@ -59,9 +66,10 @@ def components(
         raise OfficeError(f"--to: {parts} parts need {parts} files, one for each person")
     if not to and not at_terminal():
         raise OfficeError("parts are shown at a terminal alone; give --to FILE for each of them")
-    drawn = draw_parts(desk.hsm, use, parts)
+    cipher, size_bytes = known_algorithm(algorithm, bits)
+    drawn = draw_parts(desk.hsm, use, parts, cipher, size_bytes)
     try:
-        whole = _check_of(desk, use, form(desk.hsm, use, drawn))
+        whole = desk.checks.of(use, form(desk.hsm, use, drawn, cipher), cipher)
         checks = tuple(part.check for part in drawn)
         desk.note(Drawn(use, by, desk.now_ns(), checks, whole))
         if to:
@@ -84,16 +92,18 @@ def form_key(
     terminal: Terminal = "",
     part: FromFiles = None,
     parts: Parts = 2,
+    algorithm: Algorithm = TDES,
 ) -> None:
     """Propose a key made of parts, which at least two people bring; another person confirms it."""
     desk, use = _desk(config, data), _usage(usage)
     place = place_for(use, bank, terminal)
     mark = mark_at(desk, place) if place else b""
     _software(desk, "form it")
-    with brought(part, parts) as given:
-        wrapped = form(desk.hsm, use, given)
+    cipher = _cipher(desk, place, algorithm)
+    with brought(part, parts, cipher) as given:
+        wrapped = form(desk.hsm, use, given, cipher)
         people = holders(given)
-    check = _check_of(desk, use, wrapped)
+    check = desk.checks.of(use, wrapped, cipher)
     print(f"whole {use}: check value {check}")
     _propose(desk, Proposed(
         "form", by, desk.now_ns(), str(place or use), use, check, mark, wrapped, people,
@@ -112,6 +122,7 @@ def import_key(
     under: Under = "zmk",
     part: FromFiles = None,
     parts: Parts = 2,
+    algorithm: Algorithm = TDES,
     check: Check = "",
 ) -> None:
     """Propose a key that came under another one; another person confirms it."""
@@ -123,17 +134,18 @@ def import_key(
         raise OfficeError("give either --block or --cryptogram, and --under zmk or --under parts")
     if cryptogram and (under != "zmk" or not check):
         raise OfficeError("a cryptogram comes under a bank's ZMK: give --bank and --check VALUE")
+    cipher = _cipher(desk, place, algorithm)
     try:
         if under == "parts":
-            with brought(part, parts) as given:
+            with brought(part, parts, TDES) as given:
                 values = [bytes(one.value) for one in given]
-                header, wrapped = desk.hsm.import_under_parts(values, use, _text(block))
+                header, wrapped = desk.hsm.import_under_parts(values, use, cipher, _text(block))
                 came = _Came(wrapped, header.exportability, "", holders(given))
         else:
-            came = _under_zmk(desk, bank, use, _text(block), _text(cryptogram))
+            came = _under_zmk(desk, bank, use, cipher, _text(block), _text(cryptogram))
     except CryptoError as error:
         raise OfficeError(str(error)) from None
-    value = _compared(_check_of(desk, use, came.wrapped), check)
+    value = _compared(desk.checks.of(use, came.wrapped, cipher), check)
     print(f"{use}: check value {value}; compare it with whoever sent the key")
     _propose(desk, Proposed(
         "import", by, desk.now_ns(), str(place or use), use, value, mark, came.wrapped, came.holders,
@@ -150,12 +162,14 @@ class _Came(NamedTuple):
     holders: tuple[tuple[str, str], ...] = ()
 
 
-def _under_zmk(desk: Desk, bank: str, usage: Usage, block: str, cryptogram: str) -> _Came:
+def _under_zmk(desk: Desk, bank: str, usage: Usage, cipher: str, block: str, cryptogram: str) -> _Came:
     zmk = _zmk(desk, bank)
-    above = _check_of(desk, Usage.ZMK, zmk)
+    above = desk.checks.of(Usage.ZMK, zmk)
     if cryptogram:
+        if cipher != TDES:
+            raise OfficeError(f"a cryptogram holds keys of tdes, not of {cipher}; carry it in components")
         return _Came(desk.hsm.import_cryptogram(zmk, usage, _hex(cryptogram)), "", above)
-    header, wrapped = desk.hsm.import_block(zmk, usage, block)
+    header, wrapped = desk.hsm.import_block(zmk, usage, cipher, block)
     return _Came(wrapped, header.exportability, above)
 
 
@@ -170,7 +184,7 @@ def export_key(
     desk = _desk(config, data)
     place = read_place(f"bank/{bank}/{key}")
     _, under = block_out(desk, place)
-    check = _check_of(desk, place.usage, key_at(desk.registry, place))
+    check = check_at(desk, place)
     _propose(desk, Proposed(
         "export", by, desk.now_ns(), str(place), place.usage, check, mark_at(desk, place), under=under,
     ))  # fmt: skip
@@ -213,9 +227,8 @@ def destroy(place: PlaceOf, by: By, config: OrConfigFile = None, data: OrData = 
 
 def _about(desk: Desk, what: str, place: Place, by: str, end_ns: int) -> Proposed:
     """A proposal about a key that stands somewhere."""
-    wrapped, usage = key_at(desk.registry, place), place.usage
-    check = desk.checks.of(usage, wrapped) if wrapped else ""
-    return Proposed(what, by, desk.now_ns(), str(place), usage, check, mark_at(desk, place), end_ns=end_ns)
+    check, mark = check_at(desk, place), mark_at(desk, place)
+    return Proposed(what, by, desk.now_ns(), str(place), place.usage, check, mark, end_ns=end_ns)
 
 
 def _propose(desk: Desk, proposal: Proposed) -> None:
@@ -244,8 +257,13 @@ def _software(desk: Desk, act: str) -> None:
         raise OfficeError(f"keys lie in the HSM: {act} at the HSM's own console (see docs/keys.md)")
 
 
-def _check_of(desk: Desk, usage: Usage, wrapped: bytes) -> str:
-    return desk.checks.of(usage, wrapped)
+def _cipher(desk: Desk, place: Place | None, given: str) -> str:
+    """Of which cipher a key is: as its row says, else as it is given."""
+    if place is not None:
+        return algorithm_of(row_at(desk.registry, place), place.column)
+    if given.lower() not in KEY_BITS:
+        raise OfficeError(f"--algorithm: there are {', '.join(KEY_BITS)}")
+    return given.lower()
 
 
 def _compared(value: str, said: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
+import msgspec
+
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import BLOCK_BYTES, kcv, odd_parity, tdes_decrypt
 from posswitch.crypto.keyblock import Expected, Header, unwrap, wrap
@@ -17,6 +19,8 @@ _EXPECTED: Mapping[str, Expected] = {
     "ZMK": Expected(("K0", "K1"), ("T",), ("B", "D", "E", "N")),
     "TMK": Expected(("K0",), ("T",), ("B", "E", "N")),
 }
+_TDES, _LETTERS = "tdes", {"tdes": "T", "aes": "A"}
+_CMAC_TOO = {"ZAK": ("M6",)}  # with AES
 _BOUND_TO = {"x9.19": "M3", "tdes-cbc": "M0"}  # a MAC by its name → the usage of its key
 
 
@@ -28,9 +32,19 @@ def block_of(kbpk: bytes, usage: str, key: bytes, mac: str, entropy: Callable[[i
     return wrap(kbpk, header, key, entropy)
 
 
-def key_of_block(kbpk: bytes, usage: str, block: str) -> tuple[Header, bytes]:
-    """The key of a block that is whole and for this usage, and its header; CryptoError otherwise."""
-    header, key = unwrap(kbpk, block, _expected(usage))
+def key_of_block(kbpk: bytes, usage: str, algorithm: str, block: str) -> tuple[Header, bytes]:
+    """The key of a block that is whole and for this usage and algorithm, and its header; CryptoError if not.
+
+    `algorithm` is a row of CHECK_VALUES.
+    """
+    if algorithm not in _LETTERS:
+        raise CryptoError(f"{usage} key: a key block cannot hold one of {algorithm}; carry it in components")
+    expected = msgspec.structs.replace(_expected(usage), algorithms=(_LETTERS[algorithm],))
+    if algorithm != _TDES:
+        expected = msgspec.structs.replace(expected, usages=_CMAC_TOO.get(usage, expected.usages))
+    header, key = unwrap(kbpk, block, expected)
+    if header.algorithm != _LETTERS[_TDES]:
+        return header, key
     said = dict(header.optional).get(_KC, "")
     if said.startswith(_KC_OF_ZEROS) and kcv(key, 3).hex().upper() != said[2:8].upper():
         raise CryptoError("key block: its check value (KC) is not the key's; ask the sender")

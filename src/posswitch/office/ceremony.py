@@ -23,7 +23,17 @@ from posswitch.office.acts import (
     same_name,
 )
 from posswitch.office.desk import Desk
-from posswitch.office.places import Place, key_at, keys_of, places_of, read_place, row_at, with_key
+from posswitch.office.places import (
+    TDES,
+    Place,
+    algorithm_of,
+    key_at,
+    keys_of,
+    places_of,
+    read_place,
+    row_at,
+    with_key,
+)
 from posswitch.settings.rows import written_key
 from posswitch.settings.secret import read_secret
 
@@ -73,6 +83,12 @@ def withdraw(desk: Desk, number: int, by: str) -> None:
 def mark_at(desk: Desk, place: Place) -> bytes:
     """What names the key that stands at a place now."""
     return mark_of(key_at(desk.registry, place))
+
+
+def check_at(desk: Desk, place: Place) -> str:
+    """The check value of the key that stands at a place now, empty when there is none."""
+    row, wrapped = row_at(desk.registry, place), key_at(desk.registry, place)
+    return desk.checks.of(place.usage, wrapped, algorithm_of(row, place.column)) if wrapped else ""
 
 
 def _mark_now(desk: Desk, proposal: Proposed) -> bytes:
@@ -145,6 +161,8 @@ def block_out(desk: Desk, place: Place) -> tuple[str, str]:
         raise OfficeError(f"{place}: there is no key here, or no {what} to carry it; carry it in components")
     if is_host_key(wrapped) or is_host_key(zmk):
         raise OfficeError(f"{place}: this key lies in the HSM; export it at the HSM's own console")
+    if (cipher := algorithm_of(bank, place.column)) != TDES:
+        raise OfficeError(f"{place}: a key of {cipher} does not go out under triple DES; use components")
     if mark_of(wrapped) in desk.ledger.bound():
         raise OfficeError(f"{place}: came in a key block that says it may not be exported (N)")
     try:

@@ -23,12 +23,12 @@ class Checks:
     def __repr__(self) -> str:
         return f"<checks, {len(self._asked)} of an HSM>"
 
-    def of(self, usage: Usage, wrapped: bytes) -> str:
-        """A key's check value in hex, or why there is none."""
+    def of(self, usage: Usage, wrapped: bytes, algorithm: str = "") -> str:
+        """A key's check value in hex, or why there is none; `algorithm` is a row of CHECK_VALUES."""
         if is_host_key(wrapped):
             return self._asked.get((usage, wrapped), NOT_VERIFIED)
         try:
-            return self._hsm.check_value(usage, wrapped).hex().upper()
+            return self._hsm.check_value(usage, wrapped, method=algorithm).hex().upper()
         except CryptoError:
             return SHUT
 

@@ -13,6 +13,7 @@ from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.office.checks import Checks
 from posswitch.office.finding import Finding, found
+from posswitch.office.places import KEYS, algorithm_of
 from posswitch.settings.address import read_address
 from posswitch.settings.draft import Draft
 from posswitch.settings.rows import read_fingerprint, registry_row, wrapped_key, written_key
@@ -22,7 +23,6 @@ from posswitch.settings.shape import Row as Written
 COLUMNS = {table: SHAPES[table].keys for table in TABLES}
 _TYPES = {table: {name: plain_type(key.type) for name, key in COLUMNS[table].items()} for table in TABLES}
 NAMING = dict.fromkeys(TABLES, ("id",)) | {"bin": ("prefix", "pan_digits")}
-KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "zmk": Usage.ZMK, "tmk": Usage.TMK}
 _SPREADSHEET = "a spreadsheet has rounded it: format the column as text and enter it again"
 _BETWEEN = str.maketrans(",;|", "   ")  # words of a list
 
@@ -118,7 +118,8 @@ def shown(row: Row, checks: Checks) -> dict[str, Any]:
     values = values_of(row)
     for name, usage in KEYS.items():
         if values.get(name):
-            values[name] = f"check value {checks.of(usage, wrapped_key(values[name]))}"
+            check = checks.of(usage, wrapped_key(values[name]), algorithm_of(row, name))
+            values[name] = f"check value {check}"
     return values
 
 

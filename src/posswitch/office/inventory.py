@@ -10,7 +10,7 @@ from posswitch.crypto.hsm import wrapped_key_bytes
 from posswitch.office.acts import Ledger, mark_of
 from posswitch.office.checks import Checks
 from posswitch.office.desk import Desk
-from posswitch.office.places import Place, keys_of, places_of
+from posswitch.office.places import Place, algorithm_of, keys_of, places_of, row_at
 
 ACTIVE, EXPIRING, EXPIRED, DESTROYED = "active", "expiring", "expired", "destroyed"
 DAY_NS = 86_400 * NS_PER_S
@@ -50,13 +50,14 @@ def inventory(desk: Desk, checks: Checks) -> list[KeyLine]:
     ends = ledger.ends()
     lines = []
     for place, wrapped in places_of(desk.registry):
+        algorithm = algorithm_of(row_at(desk.registry, place), place.column)
         end_ns = ends.get(mark_of(wrapped), 0)
         left = days_left(end_ns, now_ns) if end_ns else None
         origin = origins.get((place, wrapped), _CONFIGURED)
         lines.append(
             KeyLine(
-                str(place), place.usage, "TDES", 8 * _key_bytes(wrapped), checks.of(place.usage, wrapped),
-                *origin, end_ns, left, state_of(left),
+                str(place), place.usage, algorithm.upper(), 8 * _key_bytes(wrapped),
+                checks.of(place.usage, wrapped, algorithm), *origin, end_ns, left, state_of(left),
             )
         )  # fmt: skip
     return [*lines, *_destroyed(ledger)]
@@ -99,7 +100,7 @@ def _destroyed(ledger: Ledger) -> Iterator[KeyLine]:
     for proposed, confirmed in ledger.done("destroy"):
         by = f"{proposed.by} + {confirmed.by}"
         yield KeyLine(
-            proposed.place, proposed.usage, "TDES", 0, proposed.check,
+            proposed.place, proposed.usage, "", 0, proposed.check,
             confirmed.version, confirmed.at_ns, by, confirmed.at_ns, None, DESTROYED,
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from posswitch.base.errors import CryptoError, OfficeError
 from posswitch.crypto.ciphers import check_value
 from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.office.places import TDES
 
 PARTS_MIN, PARTS_MAX = 2, 9
 TEXT_BYTES_MAX = 4096
@@ -19,7 +20,8 @@ _VALUE_OF = {digit: value for value, digit in enumerate(_DIGITS)} | {
     digit: value + 10 for value, digit in enumerate(b"abcdef")
 }
 _BLANKS = frozenset(b" \t\r")
-_LENGTHS = (16, 24, 32)  # the last only of AES keys above key blocks
+_LENGTHS, _DES_BYTES_MAX = (16, 24, 32), 24
+KEY_BITS = {TDES: (128, 192), "aes": (128, 192, 256), "sm4": (128,)}
 _CHECK_BYTES = 4
 _CHECK = b"check value "
 
@@ -27,9 +29,10 @@ _CHECK = b"check value "
 class Part:
     """One person's clear part of a key; shows only its check value, and is gone after `wipe`."""
 
-    def __init__(self, holder: str, value: bytearray) -> None:
+    def __init__(self, holder: str, value: bytearray, algorithm: str) -> None:
         self.holder = holder
         self.value = value
+        self._algorithm = algorithm
 
     def __repr__(self) -> str:
         return f"Part({self.holder} {self.check})"
@@ -37,17 +40,12 @@ class Part:
     @property
     def check(self) -> str:
         """Its check value in hex."""
-        return check_of(self.value)
+        method = "aes" if len(self.value) > _DES_BYTES_MAX else self._algorithm
+        return check_value(method, bytes(self.value), _CHECK_BYTES).hex().upper()
 
     def wipe(self) -> None:
         """Overwrites it."""
         wipe(self.value)
-
-
-def check_of(value: bytearray) -> str:
-    """The check value of a clear value: of triple DES, of AES where the length says so."""
-    method = "aes" if len(value) == _LENGTHS[-1] else "tdes"
-    return check_value(method, bytes(value), _CHECK_BYTES).hex().upper()
 
 
 def wipe(memory: bytearray) -> None:
@@ -62,15 +60,28 @@ def known_count(count: int) -> int:
     return count
 
 
-def draw_parts(hsm: SoftHsm, usage: Usage, count: int) -> list[Part]:
+def known_algorithm(algorithm: str, size_bits: int) -> tuple[str, int]:
+    """A cipher and the bytes of its key; OfficeError when they do not go together."""
+    sizes = KEY_BITS.get(algorithm.lower(), ())
+    if size_bits not in sizes:
+        known = ", ".join(f"{name} {' '.join(map(str, sizes))}" for name, sizes in KEY_BITS.items())
+        raise OfficeError(f"no key of {algorithm} has {size_bits} bits; there are {known}")
+    return algorithm.lower(), size_bits // 8
+
+
+def draw_parts(hsm: SoftHsm, usage: Usage, count: int, algorithm: str, size_bytes: int) -> list[Part]:
     """New parts of a key that does not exist yet."""
-    return [Part("", bytearray(hsm.new_component(usage))) for _ in range(known_count(count))]
+    odd = algorithm == TDES
+    return [
+        Part("", bytearray(hsm.new_component(usage, size_bytes, odd)), algorithm)
+        for _ in range(known_count(count))
+    ]
 
 
-def form(hsm: SoftHsm, usage: Usage, parts: Sequence[Part]) -> bytes:
+def form(hsm: SoftHsm, usage: Usage, parts: Sequence[Part], algorithm: str) -> bytes:
     """The wrapped key that parts make; OfficeError when they do not fit, or make a weak one."""
     try:
-        return hsm.form_key(usage, [bytes(part.value) for part in parts])
+        return hsm.form_key(usage, [bytes(part.value) for part in parts], algorithm == TDES)
     except CryptoError as error:
         raise OfficeError(f"parts: {error}") from None
 
@@ -114,9 +125,17 @@ def _unhexed(line: bytearray) -> bytearray | None:
 def _compare(value: bytearray, lines: list[bytearray], what: str) -> None:
     """Holds a value against the check value that stands beside it, if any."""
     said = [bytes(line[len(_CHECK) :].strip()).upper() for line in lines if line.startswith(_CHECK)]
-    if any(one != check_of(value).encode() for one in said):
+    made = [_made(value, method) for method in KEY_BITS]
+    if any(one not in made for one in said):
         wipe(value)
         raise OfficeError(f"{what}: its check value does not fit: it was changed or misread")
+
+
+def _made(value: bytearray, method: str) -> bytes:
+    """The check value of one method, nothing where the length is none of its."""
+    if 8 * len(value) not in KEY_BITS[method]:
+        return b""
+    return check_value(method, bytes(value), _CHECK_BYTES).hex().upper().encode()
 
 
 def load_part(path: Path) -> bytearray:

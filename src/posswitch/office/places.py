@@ -6,11 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from posswitch.base.errors import OfficeError
-from posswitch.base.registry import Key, Registry, Row, key_of
+from posswitch.base.registry import Bank, Key, Registry, Row, key_of
 from posswitch.crypto.hsm import Usage
-from posswitch.office.forms import KEYS
+from posswitch.crypto.pinblock import PinFormat
 
+KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "zmk": Usage.ZMK, "tmk": Usage.TMK}
 COLUMNS_OF = {"bank": ("zpk", "zak", "zmk"), "terminal": ("tmk",)}
+TDES = "tdes"
 TABLE_OF = {KEYS[column]: table for table, columns in COLUMNS_OF.items() for column in columns}
 _FORM = "write bank/ID/zpk, bank/ID/zak, bank/ID/zmk or terminal/ID/tmk"
 
@@ -64,6 +66,15 @@ def row_at(registry: Registry, place: Place) -> Row:
     if row is None:
         raise OfficeError(f"{place}: no {place.table} {place.id} is registered; see posswitch registry list")
     return row
+
+
+def algorithm_of(row: Row, column: str) -> str:
+    """For which cipher the key in a column of a row is, as CHECK_VALUES names it."""
+    if isinstance(row, Bank) and column == "zak":
+        return next((cipher for cipher in ("aes", "sm4") if row.mac.startswith(cipher)), TDES)
+    if isinstance(row, Bank) and column == "zpk" and row.pin_block == PinFormat.ISO_4:
+        return "aes"
+    return TDES
 
 
 def key_at(registry: Registry, place: Place) -> bytes:
