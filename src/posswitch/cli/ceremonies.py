@@ -10,11 +10,14 @@ from posswitch.base.moment import clock_text, of_iso
 from posswitch.cli.brought import brought, holders, show_parts, wipe_parts
 from posswitch.cli.options import OrConfigFile, OrData, settings_of
 from posswitch.cli.typed import at_terminal
+from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import Usage
 from posswitch.crypto.keyblock import BLOCK_CHARS_MAX
 from posswitch.office.acts import PROPOSAL_HOURS, Drawn, Proposed, known_name
 from posswitch.office.ceremony import BETWEEN_BANKS, block_out, check_at, mark_at, propose
+from posswitch.office.checks import is_check
 from posswitch.office.desk import Desk
+from posswitch.office.hsm_answers import checks_for
 from posswitch.office.parts import (
     KEY_BITS,
     draw_parts,
@@ -93,21 +96,40 @@ def form_key(
     part: FromFiles = None,
     parts: Parts = 2,
     algorithm: Algorithm = TDES,
+    wrapped: Annotated[
+        str, typer.Option("--wrapped", help="A key formed at the HSM's console, as it shows it: U…")
+    ] = "",
+    check: Check = "",
 ) -> None:
     """Propose a key made of parts, which at least two people bring; another person confirms it."""
     desk, use = _desk(config, data), _usage(usage)
     place = place_for(use, bank, terminal)
     mark = mark_at(desk, place) if place else b""
-    _software(desk, "form it")
-    cipher = _cipher(desk, place, algorithm)
-    with brought(part, parts, cipher) as given:
-        wrapped = form(desk.hsm, use, given, cipher)
-        people = holders(given)
-    check = desk.checks.of(use, wrapped, cipher)
-    print(f"whole {use}: check value {check}")
-    _propose(desk, Proposed(
-        "form", by, desk.now_ns(), str(place or use), use, check, mark, wrapped, people,
-    ))  # fmt: skip
+    people: tuple[tuple[str, str], ...] = ()
+    if wrapped:
+        key = wrapped.strip().encode()
+        value = _compared(_value_at_hsm(desk, use, key, check), check)
+    else:
+        _software(desk, "form it")
+        cipher = _cipher(desk, place, algorithm)
+        with brought(part, parts, cipher) as given:
+            key = form(desk.hsm, use, given, cipher)
+            people = holders(given)
+        value = _compared(desk.checks.of(use, key, cipher), check)
+    print(f"whole {use}: check value {value}")
+    _propose(desk, Proposed("form", by, desk.now_ns(), str(place or use), use, value, mark, key, people))
+
+
+def _value_at_hsm(desk: Desk, usage: Usage, wrapped: bytes, check: str) -> str:
+    """The check value of a key formed at the HSM, as the HSM says; OfficeError when it says none."""
+    if desk.config.hsm is None:
+        raise OfficeError("--wrapped: there is no HSM in the configuration; form the key of parts")
+    if not is_host_key(wrapped) or not check:
+        raise OfficeError("--wrapped: copy the key as the HSM shows it (U…), and give --check VALUE")
+    said = checks_for(desk, [(usage, wrapped)]).of(usage, wrapped)
+    if not is_check(said):
+        raise OfficeError(f"{usage}: {said}; nothing was done")
+    return said
 
 
 def import_key(
@@ -254,7 +276,10 @@ def _usage(text: str) -> Usage:
 def _software(desk: Desk, act: str) -> None:
     """Refuses what only the HSM may do with its own keys."""
     if desk.config.hsm is not None:
-        raise OfficeError(f"keys lie in the HSM: {act} at the HSM's own console (see docs/keys.md)")
+        raise OfficeError(
+            f"keys lie in the HSM: {act} at the HSM's own console, then give it with "
+            "posswitch keys form --wrapped U… --check VALUE"
+        )
 
 
 def _cipher(desk: Desk, place: Place | None, given: str) -> str:

@@ -14,8 +14,10 @@ from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.journal.recovery import look
 from posswitch.office.desk import Desk
+from posswitch.office.hsm_answers import checks_for
 from posswitch.office.inventory import DESTROYED, KeyLine, inventory, within
 from posswitch.office.papers import UNREADABLE, Line, Paper, TlsLine, lines_of, papers, suites
+from posswitch.office.places import wrapped_keys
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config
 from posswitch.settings.finding import counted
@@ -36,7 +38,7 @@ def list_keys(
     """Print the inventory of keys, certificates and algorithms: exit 1 when an end is near or past."""
     settings, clock = settings_of(config, data), SystemClock()
     desk = Desk(settings, clock)
-    keys = inventory(desk, desk.checks)
+    keys = inventory(desk, checks_for(desk, wrapped_keys(desk.registry)))
     shown = papers(settings, desk.registry, certificates or (), clock)
     spoken, why_not = suites(settings, clock)
     lines = lines_of(settings, desk.registry)

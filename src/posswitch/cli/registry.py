@@ -20,6 +20,7 @@ from posswitch.office.desk import Desk, Plan, activations, known_table
 from posswitch.office.difference import lines
 from posswitch.office.drift import SENTENCE, Drift, read_drift, remedy, standing
 from posswitch.office.forms import cell, shown
+from posswitch.office.hsm_answers import checks_for
 from posswitch.office.intake import take_in
 from posswitch.office.onboard import (
     COMPONENTS,
@@ -29,6 +30,7 @@ from posswitch.office.onboard import (
     onboarding,
     read_component,
 )
+from posswitch.office.places import wrapped_keys
 from posswitch.office.rules import findings, shut_keys
 from posswitch.office.sheets import write_sheets
 from posswitch.settings.clock import SystemClock
@@ -166,7 +168,8 @@ def list_rows(
     desk = _desk(config, data)
     wanted = table and known_table(table)
     rows = [row for row in desk.registry.rows if wanted in (None, key_of(row)[0])]
-    told = [{"table": key_of(row)[0], **shown(row, desk.checks)} for row in rows]
+    checks = checks_for(desk, wrapped_keys(Registry(rows)))
+    told = [{"table": key_of(row)[0], **shown(row, checks)} for row in rows]
     if as_json:
         print(json.dumps({"version": desk.version, "rows": told}, ensure_ascii=False))
         return
@@ -179,7 +182,7 @@ def show(table: Table, name: Name, config: OrConfigFile = None, data: OrData = N
     """Print one row and the versions that changed it."""
     desk = _desk(config, data)
     row = desk.row(table, name)
-    for column, value in shown(row, desk.checks).items():
+    for column, value in shown(row, checks_for(desk, wrapped_keys(Registry([row])))).items():
         print(f"{column:<10}  {cell(value)}")
     for entry in desk.entries:
         change = entry.change

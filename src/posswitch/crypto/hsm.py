@@ -134,6 +134,13 @@ class TranslatePin(Command, frozen=True):
     to: PinFormat = PinFormat.ISO_0
 
 
+class CheckKey(Command, frozen=True):
+    """Asks for what names a key: the first 4 bytes of its check value (3 where an HSM tells no more)."""
+
+    usage: Usage
+    key: bytes
+
+
 class OpenTrack(Command, frozen=True):
     """Asks for what a terminal has encrypted of a track: one block of 8 bytes in clear."""
 
@@ -368,6 +375,7 @@ class SoftHsm:
 _DO: dict[type, Callable[[SoftHsm, Any], Any]] = {
     NewKey: lambda hsm, it: hsm.new_key(it.usage, it.size_bytes, it.odd),
     SignOnKeys: lambda hsm, it: hsm.sign_on_keys(it.layout, it.tmk, it.tpk, it.tak, it.tdk),
+    CheckKey: lambda hsm, it: hsm.check_value(it.usage, it.key),
     ExportKey: lambda hsm, it: hsm.export_key(it.zmk, it.usage, it.key),
     Mac: lambda hsm, it: hsm.mac(it.usage, it.key, it.how, it.data),
     MacFits: lambda hsm, it: hsm.mac_fits(it.usage, it.key, it.how, it.data, it.mac),

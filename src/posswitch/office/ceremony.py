@@ -23,6 +23,7 @@ from posswitch.office.acts import (
     same_name,
 )
 from posswitch.office.desk import Desk
+from posswitch.office.hsm_answers import checks_for
 from posswitch.office.places import (
     TDES,
     Place,
@@ -88,7 +89,11 @@ def mark_at(desk: Desk, place: Place) -> bytes:
 def check_at(desk: Desk, place: Place) -> str:
     """The check value of the key that stands at a place now, empty when there is none."""
     row, wrapped = row_at(desk.registry, place), key_at(desk.registry, place)
-    return desk.checks.of(place.usage, wrapped, algorithm_of(row, place.column)) if wrapped else ""
+    if not wrapped:
+        return ""
+    return checks_for(desk, [(place.usage, wrapped)]).of(
+        place.usage, wrapped, algorithm_of(row, place.column)
+    )
 
 
 def _mark_now(desk: Desk, proposal: Proposed) -> bytes:

@@ -101,3 +101,8 @@ def places_of(registry: Registry) -> Iterator[tuple[Place, bytes]]:
     """Every wrapped key and where it stands."""
     for row in registry.rows:
         yield from keys_of(row)
+
+
+def wrapped_keys(registry: Registry) -> Iterator[tuple[Usage, bytes]]:
+    """Every wrapped key with its usage."""
+    return ((place.usage, wrapped) for place, wrapped in places_of(registry))
