@@ -317,6 +317,17 @@ def test_a_zone_master_key_goes_out_under_the_one_before(keys, with_zmk, tmp_pat
     assert kcv(key) != kcv(xor(PART_1, PART_2))
 
 
+def test_a_key_does_not_go_out_under_another_key_than_was_proposed(keys, with_zmk, tmp_path):
+    keys("export", "--bank", BANK, "--key", "zak", "--by", "Li")
+    files = [tmp_path / "new-1", tmp_path / "new-2"]
+    keys("components", "ZMK", "--by", "Li", "--to", files[0], "--to", files[1])
+    confirmed(keys, "form", "ZMK", "--bank", BANK, "--part", f"Chen={files[0]}", "--part", f"Wu={files[1]}")
+    said = keys("confirm", 3, "--by", "Wang")
+    assert said.code == 2
+    assert "the zone master key above it changed meanwhile" in said.err
+    assert "B0" not in said.out
+
+
 def test_a_key_block_of_a_partner(keys, with_zmk, tmp_path, desk, hsm):
     path = tmp_path / "block"
     path.write_text(block() + "\n")

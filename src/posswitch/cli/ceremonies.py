@@ -301,7 +301,7 @@ def _compared(value: str, said: str) -> str:
 
 def _zmk(desk: Desk, bank: str) -> bytes:
     if not bank:
-        raise OfficeError("give --bank: whose zone master key it comes under")
+        raise OfficeError("give --bank (whose zone master key it comes under), or --under parts")
     zmk = key_at(desk.registry, Place("bank", bank, "zmk"))
     if not zmk:
         raise OfficeError(f"bank {bank} has no zone master key: form or import one first")

@@ -147,6 +147,10 @@ def _foresee_export(desk: Desk, proposal: Proposed) -> None:
 
 def _export(desk: Desk, proposal: Proposed, word: Word) -> Done:
     block, under = block_out(desk, _named(proposal))
+    if under != proposal.under:
+        raise OfficeError(
+            f"{proposal.place}: the zone master key above it changed meanwhile; propose it again"
+        )
     desk.note(word(0))
     return Done(0, (block, f"check value {proposal.check}, under the zone master key {under}"))
 
