@@ -39,11 +39,23 @@ DAY_NS = 86_400 * 10**9
 REASON = "chargeback 2231 of bank A"
 
 
-def typed(text, *words):
+@pytest.fixture
+def typed(capsys):
     """The program with something on its standard input."""
-    return subprocess.run(
-        [*PROGRAM, *map(str, words)], input=text, capture_output=True, text=True, timeout=60, check=False
-    )
+
+    def run(text, *words):
+        kept, (reads, writes) = os.dup(0), os.pipe()
+        os.write(writes, text.encode())
+        os.close(writes)
+        os.dup2(reads, 0)
+        os.close(reads)
+        try:
+            return posswitch(capsys, *words)
+        finally:
+            os.dup2(kept, 0)
+            os.close(kept)
+
+    return run
 
 
 def write_journal(folder, cards, ages_days):
@@ -88,13 +100,19 @@ def folder(blueprint):
     return blueprint
 
 
-def found(folder, pan, *words):
-    ended = typed(f"{pan}\n", "card", "find", "--json", "--data", folder, *words)
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+@pytest.fixture
+def found(typed):
+    """What `card find` says of a card number that is typed."""
+
+    def run(folder, pan, *words):
+        ended = typed(f"{pan}\n", "card", "find", "--json", "--data", folder, *words)
+        assert ended.code == 0, ended.err
+        return json.loads(ended.out)
+
+    return run
 
 
-def test_the_payments_of_a_card_newest_first(folder):
+def test_the_payments_of_a_card_newest_first(folder, found):
     said = found(folder, MINE, "--days", 7)
     assert [one["payment"] for one in said["payments"]] == [7, 5]
     assert said["more"] is False
@@ -114,43 +132,44 @@ def test_no_day_too_many_and_none_too_few(folder, days):
     assert len(cases) == sum(age < days for age in (30, 10, 3, 1))
 
 
-def test_as_a_person_reads_it(folder):
+def test_as_a_person_reads_it(folder, typed):
     ended = typed("6290 0100 0029 3584\n", "card", "find", "--data", folder, "--most", 1)
-    (line, more) = ended.stdout.splitlines()
+    (line, more) = ended.out.splitlines()
     assert line.startswith("payment 7  RRN ")
     assert f"{mask_pan(MINE)}  sale CNY 10.06  terminal 10000001 batch 000001 trace 000006  forwarded" in line
     assert "there are more; these are the newest 1" in more
-    assert MINE not in ended.stdout + ended.stderr
+    assert MINE not in ended.out + ended.err
     assert (
-        "no payment of 629001******0000"
-        in typed("6290010000000000\n", "card", "find", "--data", folder).stdout
+        "no payment of 629001******0000" in typed("6290010000000000\n", "card", "find", "--data", folder).out
     )
 
 
 @pytest.mark.parametrize(
     "text", ["", "\n", "123\n", "629001000029358x\n", "1" * 20 + "\n", "1" * 5000 + "\n"]
 )
-def test_what_is_no_card_number(folder, text):
+def test_what_is_no_card_number(folder, typed, text):
     ended = typed(text, "card", "find", "--data", folder)
-    assert ended.returncode == 2
-    assert one_line(ended.stderr)
-    assert text.strip() not in ended.stderr or not text.strip()
+    assert ended.code == 2
+    assert one_line(ended.err)
+    assert text.strip() not in ended.err or not text.strip()
 
 
-def test_a_number_is_never_an_argument(folder):
+def test_a_number_is_never_an_argument(folder, typed):
     ended = typed("", "card", "find", MINE, "--data", folder)
-    assert ended.returncode == 2
+    assert ended.code == 2
 
 
-def shown(folder, *words):
-    return typed("", "card", "show", *words, "--data", folder)
+@pytest.fixture
+def shown(typed):
+    """`card show WORDS`."""
+    return lambda folder, *words: typed("", "card", "show", *words, "--data", folder)
 
 
-def test_a_number_in_clear_leaves_its_trace_first(folder, capsys):
+def test_a_number_in_clear_leaves_its_trace_first(folder, shown, capsys):
     before = SystemClock().wall_ns()
     ended = shown(folder, 4, "--reason", REASON, "--by", "Wang")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == f"payment 4: {MINE}  (trace 1)\n"
+    assert ended.code == 0, ended.err
+    assert ended.out == f"payment 4: {MINE}  (trace 1)\n"
     (trace,) = json.loads(posswitch(capsys, "card", "history", "--json", "--data", folder).out)
     assert (trace["payment"], trace["by"], trace["reason"]) == (4, "Wang", REASON)
     assert before < trace["at_ns"] < SystemClock().wall_ns()
@@ -173,22 +192,22 @@ def test_a_number_in_clear_leaves_its_trace_first(folder, capsys):
         (("4", "--reason", REASON, "--by", "9"), "give the name of a person"),
     ],
 )
-def test_what_is_not_shown_leaves_no_trace(folder, words, said):
+def test_what_is_not_shown_leaves_no_trace(folder, shown, words, said):
     ended = shown(folder, *words)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert said in ended.stderr
-    assert one_line(ended.stderr)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.err
+    assert one_line(ended.err)
     assert not (folder / "data" / OFFICE).exists()
 
 
-def test_without_a_table_nobody_may(tmp_path):
+def test_without_a_table_nobody_may(tmp_path, shown):
     build_city(tmp_path, 1, 2)
     assert load_config(tmp_path / CONFIG_FILE, serve=False).may_show_cards == ()
     write_journal(tmp_path, [MINE], [1])
-    assert "may not see" in shown(tmp_path, 2, "--reason", REASON, "--by", "Wang").stderr
+    assert "may not see" in shown(tmp_path, 2, "--reason", REASON, "--by", "Wang").err
 
 
-def test_a_card_number_in_a_reason_is_masked(folder, capsys):
+def test_a_card_number_in_a_reason_is_masked(folder, shown, capsys):
     shown(folder, 4, "--reason", "the customer says 4000000000000002", "--by", "李伟")
     assert "400000******0002" in posswitch(capsys, "card", "history", "--data", folder).out
 
@@ -256,7 +275,7 @@ def books(folder, kind):
     return rows
 
 
-def test_what_is_found_is_what_terminals_have_on_their_slips(tmp_path):
+def test_what_is_found_is_what_terminals_have_on_their_slips(tmp_path, found):
     words = ["demo", "--seconds", "3", "--tps", "40", "--no-console", "--data", str(tmp_path)]
     with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.DEVNULL) as demo:
         deadline = time.monotonic() + 60

@@ -57,7 +57,7 @@ async def _serves(hsm: NetworkHsm, links: int, timeout_s: float) -> bool:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CONNECT_S + timeout_s):
             while not hsm.ready:
-                if hsm.counts["hsm-refused"] >= links:
+                if hsm.counts["hsm-refused"] + hsm.counts["hsm-lost"] >= links:  # each has failed once
                     return False
                 await asyncio.sleep(_LOOK_S)
     return hsm.ready
