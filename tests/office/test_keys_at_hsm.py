@@ -87,6 +87,9 @@ def test_when_it_does_not_answer_nobody_knows(keys, box, mood, folder, capsys):
     said = posswitch(capsys, "check", "-c", folder / "posswitch.toml")
     assert said.code == 0
     assert f"hsm.links: 12 keys {NOT_VERIFIED}; look at the HSM" in said.out
+    said = posswitch(capsys, "registry", "check", "--data", folder)
+    assert said.code == 0
+    assert f"note: 12 keys {NOT_VERIFIED}" in said.out
 
 
 def test_when_nobody_listens_it_is_said_soon(box):
@@ -132,6 +135,9 @@ def test_a_key_of_another_hsm_is_refused(folder, capsys):
     assert f"error: bank {BANK}: zpk: refused by the HSM; copy it as the HSM shows it, as a ZPK" in said.out
     line = path.read_text()[: path.read_text().index(foreign.decode())].count("\n") + 1
     assert f"posswitch.toml:{line}:" in said.out
+    said = posswitch(capsys, "registry", "check", "--data", folder)
+    assert said.code == 1
+    assert f"bank {BANK}: zpk: refused by the HSM; copy it" in said.out
 
 
 def test_keys_are_not_formed_here(keys):

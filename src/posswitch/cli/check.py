@@ -8,13 +8,12 @@ from typing import Any
 import msgspec
 import typer
 
-from posswitch.base.registry import Bin, key_of
+from posswitch.base.registry import Bin
 from posswitch.cli.backup import foreseen_of_backup
 from posswitch.cli.options import AsJson, ConfigFile
 from posswitch.edge.start import foreseen
 from posswitch.office.checks import NOT_VERIFIED, REFUSED
-from posswitch.office.hsm_answers import asked_of
-from posswitch.office.places import COLUMNS_OF, keys_of, wrapped_keys
+from posswitch.office.hsm_answers import AS_SHOWN, judged_by_hsm
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, Examined, examine
 from posswitch.settings.finding import ERROR, NOTE, WARNING, Fault, Finding, counted, found
@@ -49,21 +48,12 @@ def _around(examined: Examined, config: Config) -> Iterator[Finding]:
 
 def _keys_at_hsm(examined: Examined, config: Config) -> Iterator[Finding]:
     """What the HSM says of the keys of the file; a key that it refuses can never work."""
-    if config.hsm is None:
-        return
-    asked = asked_of(config.hsm, wrapped_keys(config.registry))
-    unheard = 0
-    for table in COLUMNS_OF:
-        rows = (row for row in config.registry.rows if key_of(row)[0] == table)
-        for number, row in enumerate(rows):
-            for place, wrapped in keys_of(row):
-                answer = asked.get((place.usage, wrapped), NOT_VERIFIED)
-                unheard += answer == NOT_VERIFIED
-                if answer == REFUSED:
-                    path = (table, number, place.column)
-                    name = f"{table} {place.id}: {place.column}"
-                    remedy = f"copy it as the HSM shows it, as a {place.usage}"
-                    yield found(Fault(path, name, answer, remedy), examined.places.of(path))
+    refused, unheard = judged_by_hsm(config.hsm, config.registry)
+    rows = {"bank": list(config.registry.banks), "terminal": list(config.registry.terminals)}
+    for place in refused:
+        path = (place.table, rows[place.table].index(place.id), place.column)
+        name = f"{place.table} {place.id}: {place.column}"
+        yield found(Fault(path, name, REFUSED, AS_SHOWN.format(place.usage)), examined.places.of(path))
     if unheard:
         what = f"{counted(unheard, 'key')} {NOT_VERIFIED}"
         fault = Fault(("hsm", "links"), "hsm.links", what, "look at the HSM, then check again", WARNING)

@@ -16,11 +16,13 @@ from posswitch.base.order import TABLES
 from posswitch.base.registry import Change, Registry, key_of
 from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
 from posswitch.crypto.hsm import Usage
+from posswitch.office.checks import NOT_VERIFIED, REFUSED
 from posswitch.office.desk import Desk, Plan, activations, known_table
 from posswitch.office.difference import lines
 from posswitch.office.drift import SENTENCE, Drift, read_drift, remedy, standing
+from posswitch.office.finding import Finding
 from posswitch.office.forms import cell, shown
-from posswitch.office.hsm_answers import checks_for
+from posswitch.office.hsm_answers import AS_SHOWN, checks_for, judged_by_hsm
 from posswitch.office.intake import take_in
 from posswitch.office.onboard import (
     COMPONENTS,
@@ -230,7 +232,13 @@ def check(config: OrConfigFile = None, data: OrData = None) -> None:
     except OfficeError as error:
         print(error)
         raise typer.Exit(1) from None
+    refused, unheard = judged_by_hsm(desk.config.hsm, desk.registry)
     found = [*shut_keys(desk.registry, desk.hsm), *findings(desk.registry)]
+    for place in refused:
+        remedy = AS_SHOWN.format(place.usage)
+        found.append(Finding(True, place.row, f"{place.column}: {REFUSED}", remedy))
+    if unheard:
+        print(f"note: {counted(unheard, 'key')} {NOT_VERIFIED}")
     for finding in found:
         print(finding if finding.error else f"note: {finding}")
     if any(finding.error for finding in found):

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from posswitch.base.errors import HsmDown, PosswitchError
+from posswitch.base.registry import Registry
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import CheckKey, Usage, Work
 from posswitch.edge.hsm_link import NetworkHsm
-from posswitch.office.checks import REFUSED, Asked, Checks
+from posswitch.office.checks import NOT_VERIFIED, REFUSED, Asked, Checks
 from posswitch.office.desk import Desk
+from posswitch.office.places import Place, places_of
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import HsmPlan
 
 _AT_ONCE = 64  # keys asked about in one go: payments need the HSM more
+AS_SHOWN = "copy it as the HSM shows it, as a {}"  # what to do about a refused key
 _CONNECT_S, _LOOK_S = 3.0, 0.02
 
 WrappedKey = tuple[Usage, bytes]
@@ -34,6 +37,17 @@ def asked_of(plan: HsmPlan, keys: Iterable[WrappedKey]) -> Asked:
         return {}
     with contextlib.redirect_stdout(io.StringIO()):  # the pool's log is not for this screen
         return asyncio.run(_conversation(plan, wanted))
+
+
+def judged_by_hsm(plan: HsmPlan | None, registry: Registry) -> tuple[list[Place], int]:
+    """Where keys stand that the HSM refuses, and how many it was not heard about; nothing without an HSM."""
+    if plan is None:
+        return [], 0
+    standing = list(places_of(registry))
+    asked = asked_of(plan, ((place.usage, wrapped) for place, wrapped in standing))
+    said = [(place, asked.get((place.usage, wrapped), NOT_VERIFIED)) for place, wrapped in standing]
+    refused = [place for place, answer in said if answer == REFUSED]
+    return refused, sum(answer == NOT_VERIFIED for _, answer in said)
 
 
 async def _conversation(plan: HsmPlan, keys: list[WrappedKey]) -> Asked:
