@@ -1,19 +1,34 @@
 """keys list: every key, certificate and cipher suite, and an exit code when an end is near."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from cli_runs import posswitch
 from office_rows import activate, new_tmk, terminal
+from written_city import START_NS, write_city
 
+from one_sale import RULES
+from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.vault import Vault
+from posswitch.edge.start import journal_key
+from posswitch.engine.apply import apply
+from posswitch.engine.decide import decide
+from posswitch.engine.events import ZoneKeyOffered, ZoneKeyTaken
+from posswitch.engine.facts import NO_FACTS
+from posswitch.journal.sqlite import Journal
 from posswitch.office.acts import Act, Confirmed, Proposed, mark_of
 from posswitch.office.books import Books, Signed
+from posswitch.office.desk import Desk
 from posswitch.office.inventory import DAY_NS, DESTROYED
 from posswitch.settings.clock import SystemClock
+from posswitch.settings.config import load_config
+from posswitch.settings.secret import read_secret
 from posswitch.sim.authority import Authority
-from posswitch.sim.city import build_city
+from posswitch.sim.city import CONFIG_FILE, build_city
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
@@ -166,11 +181,41 @@ def test_as_a_person_reads_it(capsys, city, desk):
 
 
 def test_terminals_that_are_signed_on_are_counted(capsys, tmp_path):
-    from written_city import write_city  # noqa: PLC0415
-
     write_city(tmp_path)
     said = posswitch(capsys, "keys", "list", "--json", "--data", tmp_path)
     assert json.loads(said.out)["sessions"] == {"signed_on": 5, "problem": ""}
+
+
+def test_zone_keys_that_were_exchanged_are_in_force(capsys, tmp_path):
+    """As the journal has them: until the row itself has another key."""
+    write_city(tmp_path)
+    config = load_config(tmp_path / CONFIG_FILE, serve=False)
+    vault = Vault(read_secret(config.secret), os.urandom)
+    hsm = SoftHsm(read_secret(config.secret), os.urandom)
+    new, row = hsm.new_key(Usage.ZAK), config.registry.banks[PINNED]
+    journal = Journal(config.data, journal_key(vault))
+    state = journal.recover(config.node)
+    for number, event in enumerate(
+        (ZoneKeyOffered(PINNED, "ZAK", row.zak, new, "test"), ZoneKeyTaken(PINNED, "ZAK", new)), 100
+    ):
+        journal.begin()
+        decision = decide(state, event, NO_FACTS, START_NS + number, RULES)
+        seq, record = journal.append(START_NS + number, event, decision.verdict)
+        apply(state, seq, record)
+        journal.commit()
+    journal.close()
+    said = posswitch(capsys, "keys", "list", "--json", "--data", tmp_path)
+    (line,) = json.loads(said.out)["exchanged"]
+    assert (line["place"], line["since_ns"]) == (f"bank/{PINNED}/zak", START_NS + 101)
+    assert line["check"] == hsm.check_value(Usage.ZAK, new).hex().upper()
+    assert (
+        f"bank/{PINNED}/zak  ZAK TDES 128 bits  check value {line['check']}  since"
+        in posswitch(capsys, "keys", "list", "--data", tmp_path).out
+    )
+    changed = msgspec.structs.replace(row, zak=hsm.new_key(Usage.ZAK))
+    activate(Desk(config, SystemClock()), [changed])
+    said = posswitch(capsys, "keys", "list", "--json", "--data", tmp_path)
+    assert json.loads(said.out)["exchanged"] == []
 
 
 def test_acts_are_books_too(desk, config):

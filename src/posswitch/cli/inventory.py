@@ -7,21 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from posswitch.base.errors import JournalError
+from posswitch.base.errors import OfficeError
 from posswitch.base.moment import clock_text
 from posswitch.cli.options import AsJson, OrConfigFile, OrData, settings_of
-from posswitch.crypto.vault import Vault
-from posswitch.edge.start import journal_key
-from posswitch.journal.recovery import look
+from posswitch.engine.state import State
 from posswitch.office.desk import Desk
 from posswitch.office.hsm_answers import checks_for
-from posswitch.office.inventory import DESTROYED, KeyLine, inventory, within
+from posswitch.office.inventory import DESTROYED, KeyLine, exchanged, exchanged_keys, inventory, within
+from posswitch.office.journal_view import state_of
 from posswitch.office.papers import UNREADABLE, Line, Paper, TlsLine, lines_of, papers, suites
 from posswitch.office.places import wrapped_keys
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config
 from posswitch.settings.finding import counted
-from posswitch.settings.secret import read_secret
 
 _NO_END = "no end is set"
 
@@ -38,16 +36,20 @@ def list_keys(
     """Print the inventory of keys, certificates and algorithms: exit 1 when an end is near or past."""
     settings, clock = settings_of(config, data), SystemClock()
     desk = Desk(settings, clock)
-    keys = inventory(desk, checks_for(desk, wrapped_keys(desk.registry)))
+    state, problem = _in_memory(settings)
+    of_lines = ((place.usage, key) for place, key, _ in exchanged_keys(desk, state))
+    checks = checks_for(desk, (*wrapped_keys(desk.registry), *of_lines))
+    keys, agreed = inventory(desk, checks), exchanged(desk, state, checks)
+    signed_on = sum(bool(one.tak) for one in state.sessions.values()) if state is not None else 0
     shown = papers(settings, desk.registry, certificates or (), clock)
     spoken, why_not = suites(settings, clock)
     lines = lines_of(settings, desk.registry)
-    signed_on, problem = _sessions(settings, clock)
     due = [*_due_keys(keys), *_due_papers(shown), *filter(None, [why_not])]
     if as_json:
         print(json.dumps({
             "version": desk.version,
             "keys": [{**line._asdict(), "within_days": within(line.days_left)} for line in keys],
+            "exchanged": [line._asdict() for line in agreed],
             "sessions": {"signed_on": signed_on, "problem": problem},
             "certificates": [{**one._asdict(), "within_days": within(one.days_left)} for one in shown],
             "tls": [one._asdict() for one in spoken],
@@ -58,6 +60,8 @@ def list_keys(
         print(f"keys of version {desk.version} / 密钥清单")
         _print(map(_key_text, keys))
         print(f"  {problem or f'{signed_on:,} terminals are signed on, with working keys of their own'}")
+        print("zone keys in force that were exchanged on the line / 线路上交换的区域密钥")
+        _print(map(_agreed_text, agreed))
         print("certificates / 证书")
         _print(map(_paper_text, shown))
         print("TLS versions and cipher suites / TLS 版本与密码套件")
@@ -68,18 +72,12 @@ def list_keys(
     raise typer.Exit(1 if due else 0)
 
 
-def _sessions(settings: Config, clock: SystemClock) -> tuple[int, str]:
-    """How many terminals hold working keys, from the journal; or why that is not known.
-
-    Zone keys that were exchanged belong here, too, once the state has them.
-    """
-    key = journal_key(Vault(read_secret(settings.secret), clock.entropy))
+def _in_memory(settings: Config) -> tuple[State | None, str]:
+    """What the node has in memory, or why that is not known."""
     try:
-        state = look(settings.data, key, settings.node)
-    except (JournalError, OSError) as error:
-        return 0, f"sessions: {error}"
-    sessions = state.sessions.values() if state is not None else ()
-    return sum(bool(session.tak) for session in sessions), ""
+        return state_of(settings), ""
+    except OfficeError as error:
+        return None, f"working keys: {error}"
 
 
 def _due_keys(keys: list[KeyLine]) -> Iterator[str]:
@@ -109,6 +107,11 @@ def _key_text(line: KeyLine) -> str:
     end = f"until {clock_text(line.end_ns)}" if line.end_ns else _NO_END
     kind = f"{line.usage} {line.algorithm} {line.bits} bits"
     return f"{line.place}  {kind}  check value {line.check}  {where}{since}{by}  {end}  {line.state}"
+
+
+def _agreed_text(line: KeyLine) -> str:
+    kind = f"{line.usage} {line.algorithm} {line.bits} bits"
+    return f"{line.place}  {kind}  check value {line.check}  since {clock_text(line.since_ns)}"
 
 
 def _paper_text(one: Paper) -> str:

@@ -6,13 +6,10 @@ Names are what people say; who they are is not known here.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from posswitch.base.errors import CryptoError, JournalError, OfficeError
+from posswitch.base.errors import CryptoError, OfficeError
 from posswitch.base.moment import clock_text
 from posswitch.base.registry import Key, Row
 from posswitch.crypto.hostcommands import is_host_key
-from posswitch.crypto.vault import Vault
-from posswitch.edge.start import journal_key
-from posswitch.journal.recovery import look
 from posswitch.office.acts import (
     PROPOSALS_MAX,
     Confirmed,
@@ -24,6 +21,7 @@ from posswitch.office.acts import (
 )
 from posswitch.office.desk import Desk
 from posswitch.office.hsm_answers import checks_for
+from posswitch.office.journal_view import state_of
 from posswitch.office.places import (
     TDES,
     Place,
@@ -36,7 +34,6 @@ from posswitch.office.places import (
     with_key,
 )
 from posswitch.settings.rows import written_key
-from posswitch.settings.secret import read_secret
 
 BETWEEN_BANKS = " "
 
@@ -234,11 +231,9 @@ def _foresee_destroy(desk: Desk, proposal: Proposed) -> None:
 
 def _under_way(desk: Desk, place: Place) -> int:
     """How many payments of a bank or a terminal are open, in the journal as it stands."""
-    config = desk.config
-    key = journal_key(Vault(read_secret(config.secret), bytes))
     try:
-        state = look(config.data, key, config.node)
-    except (JournalError, OSError) as error:
+        state = state_of(desk.config)
+    except OfficeError as error:
         raise OfficeError(f"{place}: nobody knows what is open: {error}") from None
     flights = state.flights.values() if state is not None else ()
     return sum(place.id == getattr(flight.request, place.table) for flight in flights)

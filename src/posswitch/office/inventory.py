@@ -7,6 +7,8 @@ from posswitch.base.bounds import CERTIFICATE_DAYS
 from posswitch.base.moment import NS_PER_S
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import wrapped_key_bytes
+from posswitch.engine.state import State
+from posswitch.engine.zone import ZONE_USAGES, in_force
 from posswitch.office.acts import Ledger, mark_of
 from posswitch.office.checks import Checks
 from posswitch.office.desk import Desk
@@ -61,6 +63,31 @@ def inventory(desk: Desk, checks: Checks) -> list[KeyLine]:
             )
         )  # fmt: skip
     return [*lines, *_destroyed(ledger)]
+
+
+def exchanged(desk: Desk, state: State | None, checks: Checks) -> list[KeyLine]:
+    """The zone keys in force that a bank was given on its line, in place of those of its row."""
+    lines = []
+    for place, wrapped, since_ns in exchanged_keys(desk, state):
+        algorithm = algorithm_of(row_at(desk.registry, place), place.column)
+        check = checks.of(place.usage, wrapped, algorithm)
+        lines.append(
+            KeyLine(
+                str(place), place.usage, algorithm.upper(), 8 * _key_bytes(wrapped), check,
+                0, since_ns, "exchange", 0, None, ACTIVE,
+            )
+        )  # fmt: skip
+    return lines
+
+
+def exchanged_keys(desk: Desk, state: State | None) -> Iterator[tuple[Place, bytes, int]]:
+    """Whose zone key was exchanged, the wrapped key in force, and since when."""
+    for place, given in places_of(desk.registry):
+        if state is None or place.usage not in ZONE_USAGES:
+            continue
+        key = in_force(state, place.id, place.usage, given)
+        if key != given:
+            yield place, key, state.zone[place.id, place.usage].since_ns
 
 
 def days_left(end_ns: int, now_ns: int) -> int:
