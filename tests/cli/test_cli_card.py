@@ -67,7 +67,7 @@ def write_journal(folder, cards, ages_days):
     now_ns = SystemClock().wall_ns()
     sales = []
     for number, pan in enumerate(cards, 1):
-        box, mark = vault.seal_pan(pan)
+        box, mark = vault.seal_pan(pan, 600 + number)  # a key for each month
         sales.append(msgspec.structs.replace(sale(number), pan_box=box, pan_print=mark, last_four=pan[-4:]))
     first = now_ns - ages_days[0] * DAY_NS - 1
     events = [(first, NodeRestarted("20270115", "v", IDENTITY))]
