@@ -13,11 +13,13 @@ from archive_town import town_in
 from posswitch.archive import backup as backup_room
 from posswitch.archive import shelf as shelf_room
 from posswitch.archive.reading import chosen, read_bodies, read_links
-from posswitch.archive.shelf import Shelf
+from posswitch.archive.shelf import Shelf, office_name
 from posswitch.base.errors import ArchiveError, JournalDamaged
+from posswitch.base.order import OFFICE
 from posswitch.base.registry import Merchant
 from posswitch.journal.recovery import last_head
-from posswitch.office.books import Books
+from posswitch.office.acts import Drawn
+from posswitch.office.books import Books, Signed
 from posswitch.settings.clock import SystemClock
 
 
@@ -290,6 +292,41 @@ def test_the_offices_books_are_kept_when_they_change(town):
     assert town.backup().office == 0
     assert town.look().office == 2
     assert town.shelf.office_versions() == [2]
+
+
+def acted(town, number):
+    """Somebody has drawn parts of a key."""
+    books = Books(town.data, b"key of orders", SystemClock())
+    books.note(Signed(number - 1, Drawn("ZMK", "Chen", number, (), "")))
+
+
+def test_what_people_did_is_kept_with_the_version_it_stands_beside(town):
+    acted(town, 1)
+    town.backup()
+    assert town.shelf.office_versions() == [0]
+    ordered(town, 1)
+    assert town.backup().office == 1
+    assert town.backup().office == 0
+    acted(town, 2)
+    assert town.backup().office == 1
+    assert town.backup().office == 0
+    assert town.restore().office == 0  # what the journal has in force
+    (town.shelf.folder / office_name(0)).unlink()
+    (town.folder / "restored" / OFFICE).unlink()
+    shutil.rmtree(town.folder / "restored")
+    assert town.restore().office == 1
+    copy = Books(town.folder / "restored", b"key of orders", SystemClock())
+    assert [act.at_ns for act in copy.acts()] == [1, 2]
+
+
+def test_a_damaged_copy_of_the_books_is_made_anew(town):
+    ordered(town, 1)
+    town.backup()
+    path = town.shelf.folder / office_name(1)
+    path.write_bytes(path.read_bytes()[:-1])
+    path.write_bytes(b"x" * 40 + path.read_bytes()[40:])
+    assert town.backup().office == 1
+    assert town.look().office == 1
 
 
 def test_only_the_newest_books_are_kept(town, monkeypatch):

@@ -8,8 +8,8 @@ from typing import Any
 import apsw
 import msgspec
 
-from posswitch.archive.office import OFFICE_KEPT, office_copy, office_version
-from posswitch.archive.reading import Sealed, chosen, head_of, misplaced, way_of
+from posswitch.archive.office import OFFICE_KEPT, office_copy, office_standing
+from posswitch.archive.reading import Sealed, chosen, head_of, misplaced, office_head, way_of
 from posswitch.archive.segment import CHUNK_BYTES_MAX, JOURNAL, OFFICE, Head, pack_chunk
 from posswitch.archive.shelf import Shelf, Span, office_name
 from posswitch.base.errors import ArchiveError
@@ -189,16 +189,23 @@ class Backup:
 
     def _keep_office(self) -> int:
         """A copy of the office's books when they have changed; its version, 0 when there is nothing new."""
-        version = office_version(self._data)
+        version, acts = office_standing(self._data)
         kept = self._shelf.office_versions()
-        if not version or version in kept:
+        if not (version or acts) or (version in kept and self._acts_kept(version) >= acts):
             return 0
         packed = [pack_chunk(part) for part in office_copy(self._data)]
         now = self._wall_ns()
-        head = Head(OFFICE, self._sealed.node, 1, version, 0, b"", b"", now, now, now)
+        head = Head(OFFICE, self._sealed.node, 1, version, acts, b"", b"", now, now, now)
         self._shelf.write(office_name(version), self._sealed.sealer.sealed(head, packed))
-        self._shelf.remove(office_name(old) for old in sorted([*kept, version])[:-OFFICE_KEPT])
+        self._shelf.remove(office_name(old) for old in sorted({*kept, version})[:-OFFICE_KEPT])
         return version
+
+    def _acts_kept(self, version: int) -> int:
+        """How many acts the kept copy of a version has; one that cannot be read is made anew."""
+        try:
+            return office_head(self._shelf, self._sealed, version).previous
+        except ArchiveError:
+            return -1
 
 
 def _joined(way: list[Span]) -> Iterator[list[Span]]:

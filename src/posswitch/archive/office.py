@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -15,16 +16,26 @@ OFFICE_BYTES_MAX = 200 << 20  # a segment's file may be no longer than SEGMENT_F
 _BUSY_MS = 2000
 
 
-def office_version(data: Path) -> int:
-    """The newest version in the books, 0 when nothing was ever ordered."""
+class Standing(NamedTuple):
+    """How far the books have come: their newest version, and how many acts stand beside it."""
+
+    version: int
+    acts: int
+
+
+def office_standing(data: Path) -> Standing:
+    """How far the books have come, nowhere when nothing was ever written in them."""
     path = data / OFFICE
     if not path.exists():
-        return 0
+        return Standing(0, 0)
     with _opened(path) as db:
-        if db.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:  # its first change was cut short
-            return 0
-        (version,) = db.execute("SELECT coalesce(max(seq), 0) FROM orders").fetchone() or (0,)
-        return int(version)
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return Standing(*(_last(db, name) if name in tables else 0 for name in ("orders", "act")))
+
+
+def _last(db: apsw.Connection, table: str) -> int:
+    (number,) = db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone() or (0,)  # noqa: S608
+    return int(number)
 
 
 def office_copy(data: Path) -> Iterator[bytes]:

@@ -110,9 +110,22 @@ def read_office(shelf: Shelf, sealed: Sealed, version: int) -> bytes:
     name = office_name(version)
     with shelf.opened(name) as file:
         head, chunks = sealed.sealer.opened(file, name)
-        if (head.kind, head.node, head.last) != (OFFICE, sealed.node, version):
-            raise ArchiveError(f"{name}: is another node's, or was given another name; bring back its copy")
+        _fitting_office(head, name, sealed.node, version)
         return b"".join(chunks)
+
+
+def office_head(shelf: Shelf, sealed: Sealed, version: int) -> Head:
+    """The head of a copy of the books; its `previous` says how many acts it has."""
+    name = office_name(version)
+    with shelf.opened(name) as file:
+        head, _ = sealed.sealer.opened(file, name)
+    _fitting_office(head, name, sealed.node, version)
+    return head
+
+
+def _fitting_office(head: Head, name: str, node: str, version: int) -> None:
+    if (head.kind, head.node, head.last) != (OFFICE, node, version):
+        raise ArchiveError(f"{name}: is another node's, or was given another name; bring back its copy")
 
 
 def _way(shelf: Shelf, sealed: Sealed) -> Iterator[Span]:

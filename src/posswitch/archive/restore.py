@@ -144,11 +144,12 @@ def _fill(build: Rebuild, shelf: Shelf, sealed: Sealed, chain: Chain, until: Unt
 def _restore_office(shelf: Shelf, sealed: Sealed, folder: Path, registry: int) -> int:
     """The oldest copy of the office's books that has all that is in force, or the newest."""
     versions = shelf.office_versions()
-    version = next((one for one in versions if one >= registry), versions[-1] if versions else 0)
-    if version:
-        path = folder / OFFICE
-        path.touch(mode=0o600)
-        path.write_bytes(read_office(shelf, sealed, version))
+    if not versions:
+        return 0
+    version = next((one for one in versions if one >= registry), versions[-1])
+    path = folder / OFFICE
+    path.touch(mode=0o600)
+    path.write_bytes(read_office(shelf, sealed, version))
     return version
 
 

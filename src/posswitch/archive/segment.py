@@ -34,7 +34,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     node: str
     first: int
     last: int
-    previous: int  # the record before the first: only a restored journal leaves numbers out
+    previous: int  # the record before the first (a restored journal leaves numbers out); of the office: acts
     before: bytes  # link of the record before the first
     after: bytes  # link of the last record
     first_ns: int

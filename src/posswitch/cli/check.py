@@ -12,6 +12,8 @@ from posswitch.base.registry import Bin
 from posswitch.cli.backup import foreseen_of_backup
 from posswitch.cli.options import AsJson, ConfigFile
 from posswitch.edge.start import foreseen
+from posswitch.office.checks import NOT_VERIFIED, REFUSED
+from posswitch.office.hsm_answers import AS_SHOWN, judged_by_hsm
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, Examined, examine
 from posswitch.settings.finding import ERROR, NOTE, WARNING, Fault, Finding, counted, found
@@ -37,9 +39,24 @@ def _around(examined: Examined, config: Config) -> Iterator[Finding]:
         severity = ERROR if one.stops else WARNING
         fault = Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy, severity)
         yield found(fault, examined.places.of(fault.path))
+    yield from _keys_at_hsm(examined, config)
     if wrong := foreseen_of_backup(config):
         what, _, remedy = wrong.rpartition("; ")
         fault = Fault(("backup", "to"), "backup.to", what, remedy, WARNING)
+        yield found(fault, examined.places.of(fault.path))
+
+
+def _keys_at_hsm(examined: Examined, config: Config) -> Iterator[Finding]:
+    """What the HSM says of the keys of the file; a key that it refuses can never work."""
+    refused, unheard = judged_by_hsm(config.hsm, config.registry)
+    rows = {"bank": list(config.registry.banks), "terminal": list(config.registry.terminals)}
+    for place in refused:
+        path = (place.table, rows[place.table].index(place.id), place.column)
+        name = f"{place.table} {place.id}: {place.column}"
+        yield found(Fault(path, name, REFUSED, AS_SHOWN.format(place.usage)), examined.places.of(path))
+    if unheard:
+        what = f"{counted(unheard, 'key')} {NOT_VERIFIED}"
+        fault = Fault(("hsm", "links"), "hsm.links", what, "look at the HSM, then check again", WARNING)
         yield found(fault, examined.places.of(fault.path))
 
 

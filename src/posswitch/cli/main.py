@@ -13,6 +13,8 @@ import typer
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
 from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, switch, unknowns, words
+from posswitch.cli.card import card
+from posswitch.cli.keys import keys
 from posswitch.cli.registry import registry
 
 _UNREAD = 128 + signal.SIGPIPE  # as of a program that its closed pipe has ended
@@ -62,6 +64,8 @@ app.command("sim")(sim.sim)
 app.command("sim-bank")(peers.sim_bank)
 app.command("sim-terminal")(peers.sim_terminal)
 app.add_typer(registry)
+app.add_typer(keys)
+app.add_typer(card)
 
 
 def main() -> None:

@@ -13,13 +13,16 @@ import typer
 from posswitch.base.errors import OfficeError
 from posswitch.base.moment import clock_text
 from posswitch.base.order import TABLES
-from posswitch.base.registry import Registry, key_of
+from posswitch.base.registry import Change, Registry, key_of
 from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
 from posswitch.crypto.hsm import Usage
+from posswitch.office.checks import NOT_VERIFIED, REFUSED
 from posswitch.office.desk import Desk, Plan, activations, known_table
 from posswitch.office.difference import lines
 from posswitch.office.drift import SENTENCE, Drift, read_drift, remedy, standing
-from posswitch.office.forms import cell, key_check, shown
+from posswitch.office.finding import Finding
+from posswitch.office.forms import cell, shown
+from posswitch.office.hsm_answers import AS_SHOWN, checks_for, judged_by_hsm
 from posswitch.office.intake import take_in
 from posswitch.office.onboard import (
     COMPONENTS,
@@ -29,6 +32,7 @@ from posswitch.office.onboard import (
     onboarding,
     read_component,
 )
+from posswitch.office.places import wrapped_keys
 from posswitch.office.rules import findings, shut_keys
 from posswitch.office.sheets import write_sheets
 from posswitch.settings.clock import SystemClock
@@ -134,7 +138,7 @@ def onboard(
     components = list(_typed_components()) if tmk_components else drawn
     tmk = form_tmk(desk.hsm, components)
     _activate(desk, onboarding(desk, row, new_shop, tmk), note or f"onboard {terminal}", by)
-    print(f"terminal {terminal}: TMK check value {key_check(desk.hsm, Usage.TMK, tmk)}")
+    print(f"terminal {terminal}: TMK check value {desk.checks.of(Usage.TMK, tmk)}")
     if show_components:
         _print_components(components)
 
@@ -166,7 +170,8 @@ def list_rows(
     desk = _desk(config, data)
     wanted = table and known_table(table)
     rows = [row for row in desk.registry.rows if wanted in (None, key_of(row)[0])]
-    told = [{"table": key_of(row)[0], **shown(row, desk.hsm)} for row in rows]
+    checks = checks_for(desk, wrapped_keys(Registry(rows)))
+    told = [{"table": key_of(row)[0], **shown(row, checks)} for row in rows]
     if as_json:
         print(json.dumps({"version": desk.version, "rows": told}, ensure_ascii=False))
         return
@@ -179,7 +184,7 @@ def show(table: Table, name: Name, config: OrConfigFile = None, data: OrData = N
     """Print one row and the versions that changed it."""
     desk = _desk(config, data)
     row = desk.row(table, name)
-    for column, value in shown(row, desk.hsm).items():
+    for column, value in shown(row, checks_for(desk, wrapped_keys(Registry([row])))).items():
         print(f"{column:<10}  {cell(value)}")
     for entry in desk.entries:
         change = entry.change
@@ -207,10 +212,16 @@ def history(config: OrConfigFile = None, data: OrData = None) -> None:
         span = f"{first.first}" if first.first == first.last else f"{first.first}-{first.last}"
         put = sum(len(part.change.put) for part in parts)
         drop = sum(len(part.change.drop) for part in parts)
-        ruling = first.change.ruling
-        what = f"payment {ruling.payment} {ruling.says}" if ruling else f"{put:,} put, {drop:,} removed"
+        what = _what(first.change) or f"{put:,} put, {drop:,} removed"
         print(f"{span:<9} {clock_text(first.at_ns)}  {first.author}  {what}  {first.note}")
     print(f"version {desk.version}: {_counts(desk.registry)}")
+
+
+def _what(change: Change) -> str:
+    """What an order asks for that changes no row."""
+    if change.ruling is not None:
+        return f"payment {change.ruling.payment} {change.ruling.says}"
+    return f"new zone keys with {', '.join(change.rekey)}" if change.rekey else ""
 
 
 @registry.command("check")
@@ -221,7 +232,13 @@ def check(config: OrConfigFile = None, data: OrData = None) -> None:
     except OfficeError as error:
         print(error)
         raise typer.Exit(1) from None
+    refused, unheard = judged_by_hsm(desk.config.hsm, desk.registry)
     found = [*shut_keys(desk.registry, desk.hsm), *findings(desk.registry)]
+    for place in refused:
+        remedy = AS_SHOWN.format(place.usage)
+        found.append(Finding(True, place.row, f"{place.column}: {REFUSED}", remedy))
+    if unheard:
+        print(f"note: {counted(unheard, 'key')} {NOT_VERIFIED}")
     for finding in found:
         print(finding if finding.error else f"note: {finding}")
     if any(finding.error for finding in found):
@@ -290,7 +307,7 @@ def _activate(desk: Desk, plan: Plan, note: str, by: str, dry_run: bool = False)
     else:
         made = desk.activate(plan, by or user(), note)
         ends = f"version {made[-1].version}: {plan.difference}"
-    for line in lines(plan.difference, desk.hsm):
+    for line in lines(plan.difference, desk.checks):
         print(line)
     for found in plan.notes:
         print(f"note: {found}")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from posswitch.base.errors import CryptoError, HsmDown
 from posswitch.crypto.ciphers import BLOCK_BYTES, xor
 from posswitch.crypto.hsm import (
+    CheckKey,
     Command,
     ExportKey,
     Mac,
@@ -112,6 +113,12 @@ def _sign_on_keys(it: SignOnKeys) -> Talk:
     return b"".join(parts)
 
 
+def _check_key(it: CheckKey) -> Talk:
+    size = {b"U": b"1", b"T": b"2"}.get(it.key[:1], b"0")
+    answer = yield b"BU" + _KEY_TYPES[it.usage][1:] + size + it.key
+    return _hex(answer.fields, 4 if len(answer.fields) >= 2 * 4 else 3)
+
+
 def _export_key(it: ExportKey) -> Talk:
     if it.usage not in (Usage.ZPK, Usage.ZAK):
         raise CryptoError(f"{it.usage} key: only keys of a zone leave under its master key")
@@ -189,6 +196,7 @@ def _open_track(it: OpenTrack) -> Talk:
 _TALKS: dict[type, Callable[[Any], Talk]] = {
     NewKey: _new_key,
     SignOnKeys: _sign_on_keys,
+    CheckKey: _check_key,
     ExportKey: _export_key,
     Mac: _mac,
     MacFits: _mac_fits,

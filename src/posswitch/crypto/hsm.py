@@ -18,12 +18,16 @@ from posswitch.crypto.ciphers import (
     TDES,
     BlockCipher,
     Blocks,
+    check_value,
+    combine,
     kcv,
     odd_parity,
     tdes_decrypt,
     tdes_encrypt,
     xor,
 )
+from posswitch.crypto.exchange import block_of, key_of_block, key_of_cryptogram
+from posswitch.crypto.keyblock import Header
 from posswitch.crypto.mac import named_mac, same
 from posswitch.crypto.pinblock import PinFormat, decipher, encipher, translate
 from posswitch.crypto.signon import WorkingKeys, pack_working_keys
@@ -44,6 +48,7 @@ class Usage(StrEnum):
     ZMK = "ZMK"  # zone master key, protects the two above on their way to the bank
 
 
+_AES_ALONE = 32  # bytes that no key of DES has
 # Accepted lengths in bytes; a new key has the first.
 _KEY_BYTES = {
     Usage.TMK: (16, 24),
@@ -59,6 +64,11 @@ _KEY_BYTES = {
 def wrapped_bytes(usage: Usage) -> tuple[int, ...]:
     """The lengths that a wrapped key of this usage may have."""
     return tuple(box_bytes(length) for length in _KEY_BYTES[usage])
+
+
+def wrapped_key_bytes(wrapped: bytes) -> int:
+    """How many bytes the key in a box has."""
+    return len(wrapped) - box_bytes(0)
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -122,6 +132,13 @@ class TranslatePin(Command, frozen=True):
     block: bytes
     from_: PinFormat = PinFormat.ISO_0
     to: PinFormat = PinFormat.ISO_0
+
+
+class CheckKey(Command, frozen=True):
+    """Asks for what names a key: the first 4 bytes of its check value (3 where an HSM tells no more)."""
+
+    usage: Usage
+    key: bytes
 
 
 class OpenTrack(Command, frozen=True):
@@ -304,26 +321,51 @@ class SoftHsm:
             raise CryptoError(f"{usage} key: wrong length")
         return sealed(self._lmk, key, usage.encode(), self._entropy)
 
-    def new_component(self, usage: Usage) -> bytes:
-        """A clear part of a key for one person to carry, odd parity; alone it tells nothing."""
-        return odd_parity(self._entropy(_KEY_BYTES[usage][0]))
+    def new_component(self, usage: Usage, size_bytes: int = 0, odd: bool = True) -> bytes:
+        """A clear part of a key for one person to carry, odd parity if so; alone it tells nothing."""
+        part = self._entropy(size_bytes or _KEY_BYTES[usage][0])
+        return odd_parity(part) if odd else part
 
-    def form_key(self, usage: Usage, components: Sequence[bytes]) -> bytes:
-        """The wrapped exclusive or of two or more clear components, with odd parity.
+    def form_key(self, usage: Usage, components: Sequence[bytes], odd: bool = True) -> bytes:
+        """The wrapped exclusive or of two or more clear components, with odd parity where DES wants it.
 
-        Parity bits carry no key, so the check value is that of the exclusive or itself.
+        Parity bits carry no key of DES, so the check value is that of the exclusive or itself.
         """
         if len(components) < 2:
             raise CryptoError(f"{usage} key: needs two components or more")
-        key = odd_parity(reduce(xor, components))
+        key = reduce(xor, components)
+        if not odd:
+            return self.wrap(usage, key)
+        key = odd_parity(key)
         blocks = [key[at : at + BLOCK_BYTES] for at in range(0, len(key), BLOCK_BYTES)]
         if any(left == right for left, right in pairwise(blocks)):  # equal or complementary components, too
             raise CryptoError(f"{usage} key: these components make a weak key; draw new ones")
         return self.wrap(usage, key)
 
-    def check_value(self, usage: Usage, wrapped: bytes, length: int = 4) -> bytes:
-        """The key's check value, `length` bytes."""
-        return kcv(self._unwrap(usage, wrapped), length)
+    def export_block(self, zmk: bytes, usage: Usage, wrapped: bytes, mac: str) -> str:
+        """A wrapped key as a key block under a wrapped zone master key; `mac` is what a ZAK is for."""
+        return block_of(self._unwrap(Usage.ZMK, zmk), usage, self._unwrap(usage, wrapped), mac, self._entropy)
+
+    def import_block(self, zmk: bytes, usage: Usage, algorithm: str, block: str) -> tuple[Header, bytes]:
+        """The header and the wrapped key of a block under a wrapped zone master key."""
+        header, key = key_of_block(self._unwrap(Usage.ZMK, zmk), usage, algorithm, block)
+        return header, self.wrap(usage, key)
+
+    def import_under_parts(
+        self, parts: Sequence[bytes], usage: Usage, algorithm: str, block: str
+    ) -> tuple[Header, bytes]:
+        """The same under the exclusive or of clear components, which is not kept."""
+        header, key = key_of_block(combine(parts), usage, algorithm, block)
+        return header, self.wrap(usage, key)
+
+    def import_cryptogram(self, zmk: bytes, usage: Usage, cryptogram: bytes) -> bytes:
+        """The wrapped key that was encrypted under a zone master key; compare its check value."""
+        return self.wrap(usage, key_of_cryptogram(self._unwrap(Usage.ZMK, zmk), usage, cryptogram))
+
+    def check_value(self, usage: Usage, wrapped: bytes, length: int = 4, method: str = "") -> bytes:
+        """The key's check value, `length` bytes; `method` is a row of CHECK_VALUES, empty = by its length."""
+        key = self._unwrap(usage, wrapped)
+        return check_value(method or ("aes" if len(key) == _AES_ALONE else "tdes"), key, length)
 
     def _unwrap(self, usage: Usage, wrapped: bytes) -> bytes:
         refusal = f"{usage} key: damaged, wrapped for another usage, or by another HSM"
@@ -333,6 +375,7 @@ class SoftHsm:
 _DO: dict[type, Callable[[SoftHsm, Any], Any]] = {
     NewKey: lambda hsm, it: hsm.new_key(it.usage, it.size_bytes, it.odd),
     SignOnKeys: lambda hsm, it: hsm.sign_on_keys(it.layout, it.tmk, it.tpk, it.tak, it.tdk),
+    CheckKey: lambda hsm, it: hsm.check_value(it.usage, it.key),
     ExportKey: lambda hsm, it: hsm.export_key(it.zmk, it.usage, it.key),
     Mac: lambda hsm, it: hsm.mac(it.usage, it.key, it.how, it.data),
     MacFits: lambda hsm, it: hsm.mac_fits(it.usage, it.key, it.how, it.data, it.mac),

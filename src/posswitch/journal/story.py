@@ -16,7 +16,7 @@ from posswitch.journal.layout import DATABASE
 from posswitch.journal.recovery import decode_record
 from posswitch.scheme.numbers import make_rrn, payment_of_rrn
 
-_ROW = """SELECT payment, kind, amount_minor, state, code, cause, body FROM payment
+PAYMENTS = """SELECT payment, kind, amount_minor, state, code, cause, body FROM payment
 JOIN journal ON seq = payment"""
 
 
@@ -53,9 +53,9 @@ class Step(NamedTuple):
 
 def needing_owner(folder: Path, node: str, disk: Disk = MACHINE) -> list[Case]:
     """Every payment that waits for a person, the oldest first; JournalError without a journal."""
-    with _view(folder, disk) as db:
-        rows = db.execute(f"{_ROW} WHERE state = 'needs-owner' ORDER BY payment").fetchall()
-        return [_case(node, row) for row in rows]
+    with view(folder, disk) as db:
+        rows = db.execute(f"{PAYMENTS} WHERE state = 'needs-owner' ORDER BY payment").fetchall()
+        return [case_of(node, row) for row in rows]
 
 
 def told(folder: Path, node: str, reference: str, disk: Disk = MACHINE) -> tuple[Case, list[Step]]:
@@ -63,16 +63,22 @@ def told(folder: Path, node: str, reference: str, disk: Disk = MACHINE) -> tuple
 
     Reads every record since its first one.
     """
-    with _view(folder, disk) as db:
-        (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone() or (0,)
-        number = payment_of_rrn(reference, node, last)
-        if not number and reference.isascii() and reference.isdigit():
-            number = int(reference[:18])
-        row = db.execute(f"{_ROW} WHERE payment = ?", (number,)).fetchone()
-        if row is None:
-            raise JournalError(f"no payment {reference}; give its number, or field 37 as the receipt has it")
-        records = db.execute("SELECT seq, body FROM journal WHERE seq >= ? ORDER BY seq", (number,))
-        return _case(node, row), list(_steps(number, records))
+    with view(folder, disk) as db:
+        row = row_of(db, node, reference)
+        records = db.execute("SELECT seq, body FROM journal WHERE seq >= ? ORDER BY seq", (row[0],))
+        return case_of(node, row), list(_steps(row[0], records))
+
+
+def row_of(db: apsw.Connection, node: str, reference: str) -> tuple[Any, ...]:
+    """The row of PAYMENTS with this number or RRN; JournalError when there is none."""
+    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone() or (0,)
+    number = payment_of_rrn(reference, node, last)
+    if not number and reference.isascii() and reference.isdigit():
+        number = int(reference[:18])
+    row = db.execute(f"{PAYMENTS} WHERE payment = ?", (number,)).fetchone()
+    if row is None:
+        raise JournalError(f"no payment {reference}; give its number, or field 37 as the receipt has it")
+    return tuple(row)
 
 
 def _steps(payment: int, rows: Iterator[tuple[int, bytes]]) -> Iterator[Step]:
@@ -86,11 +92,18 @@ def _parts(record: Record) -> tuple[int, object, Verdict]:
     return record.at_ns, record.event, record.verdict
 
 
-def _case(node: str, row: tuple[Any, ...]) -> Case:
-    payment, kind, amount_minor, state, code, cause, body = row
-    at_ns, event, verdict = _parts(decode_record(payment, body))
+def request_of(row: tuple[Any, ...]) -> tuple[int, RequestArrived | ReversalArrived]:
+    """When the payment of a row of PAYMENTS was asked for, and how, with what its original adds."""
+    at_ns, event, verdict = _parts(decode_record(row[0], row[-1]))
     request = verdict.completed or event
     assert isinstance(request, RequestArrived | ReversalArrived)
+    return at_ns, request
+
+
+def case_of(node: str, row: tuple[Any, ...]) -> Case:
+    """A row of PAYMENTS as a person needs to see it."""
+    payment, kind, amount_minor, state, code, cause, _ = row
+    at_ns, request = request_of(row)
     known = request if isinstance(request, RequestArrived) else None
     return Case(
         payment, make_rrn(stamp(at_ns), node, payment), kind, amount_minor,
@@ -102,7 +115,7 @@ def _case(node: str, row: tuple[Any, ...]) -> Case:
 
 
 @contextlib.contextmanager
-def _view(folder: Path, disk: Disk) -> Iterator[apsw.Connection]:
+def view(folder: Path, disk: Disk) -> Iterator[apsw.Connection]:
     """One read transaction over a journal; what SQLite refuses becomes one line."""
     path = folder / DATABASE
     if not disk.exists(path):

@@ -1,6 +1,7 @@
-"""office.db: every activated change of the registry, in order, as the signed order that the node reads."""
+"""office.db: every change of the registry as the signed order that the node reads, and what people did."""
 
 import contextlib
+import hmac
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,9 +20,11 @@ from posswitch.base.order import (
     split_change,
 )
 from posswitch.base.registry import Change, Key, Registry, Row, Ruling, key_of
+from posswitch.office.acts import Act, pack_act, read_act, sign_act
 from posswitch.settings.clock import Clock
 
-APPLICATION_ID, LAYOUT_VERSION = 0x504F534F, 1  # "POSO"
+APPLICATION_ID, LAYOUT_VERSION = 0x504F534F, 2  # "POSO"
+_BEFORE_ACTS = 1  # the layout that had none
 _BUSY_MS = 5000
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "trusted_schema=OFF", "recursive_triggers=ON")
 
@@ -41,15 +44,28 @@ CREATE TABLE change(
     note TEXT NOT NULL
 ) STRICT;
 """
+_ACTS = """
+CREATE TABLE act(
+    seq INTEGER PRIMARY KEY,   -- 1, 2, 3 … without a gap
+    id BLOB NOT NULL UNIQUE,   -- 16 random bytes
+    body BLOB NOT NULL,        -- MessagePack of the act: who, when, what
+    mac BLOB NOT NULL          -- HMAC over seq, id and body
+) STRICT;
+"""
 _APPEND_ONLY = """
 CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
 BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
 """
-LAYOUT = _TABLES + "".join(
-    _APPEND_ONLY.format(table=table, verb=verb)
-    for table in ("orders", "change")
-    for verb in ("update", "delete")
-)
+
+
+def _guarded(tables: str, *names: str) -> str:
+    """Tables that can only be added to."""
+    triggers = (_APPEND_ONLY.format(table=name, verb=verb) for name in names for verb in ("update", "delete"))
+    return tables + "".join(triggers)
+
+
+_ACT_LAYOUT = _guarded(_ACTS, "act")
+LAYOUT = _guarded(_TABLES, "orders", "change") + _ACT_LAYOUT
 _ENTRIES = """SELECT seq, id, body, mac, at_ns, first, last, author, note
 FROM orders LEFT JOIN change ON version = seq ORDER BY seq"""
 
@@ -73,6 +89,13 @@ class Entry(NamedTuple):
     last: int
     author: str
     note: str
+
+
+class Signed(NamedTuple):
+    """An act to be written, and how many there were when it was decided."""
+
+    before: int
+    act: Act
 
 
 class Books:
@@ -112,11 +135,57 @@ class Books:
             raise OfficeError(f"{place} is of another release; upgrade this program")
         return Entry(change, *columns)
 
+    def acts(self) -> list[Act]:
+        """What people did, oldest first; OfficeError on the first signature that does not fit."""
+        if not self._path.exists():
+            return []
+        with self._opened(apsw.SQLITE_OPEN_READONLY) as db:
+            if _blank(db) or self._check_layout(db) == _BEFORE_ACTS:
+                return []
+            rows = db.execute("SELECT seq, id, body, mac FROM act ORDER BY seq").fetchall()
+        return [self._act(number, row) for number, row in enumerate(rows, 1)]
+
+    def _act(self, expected: int, row: tuple[Any, ...]) -> Act:
+        seq, act, body, mac = row
+        place = f"{self._path}: act {expected}"
+        if seq != expected:
+            raise OfficeError(f"{place} is missing; bring back the newest good copy")
+        if not hmac.compare_digest(sign_act(self._key, seq, act, body), mac):
+            raise OfficeError(
+                f"{place}: its signature does not fit: it was changed, or the secret is another one; "
+                "bring back the newest good copy"
+            )
+        found = read_act(body)
+        if found is None:
+            raise OfficeError(f"{place} is of another release; upgrade this program")
+        return found
+
     def activate(
-        self, before: int, put: Iterable[Row], drop: Iterable[Key], author: str, note: str
+        self,
+        before: int,
+        put: Iterable[Row],
+        drop: Iterable[Key],
+        author: str,
+        note: str,
+        act: Signed | None = None,
     ) -> list[Change]:
-        """Makes a change durable as one version or several; OfficeError when `before` is not the newest."""
-        return self._keep(before, split_change(before + 1, put, drop), author, note)
+        """Makes a change durable as one version or several, with the act that it comes of, if any.
+
+        OfficeError when `before` is not the newest version, or others have acted meanwhile.
+        """
+        return self._keep(before, split_change(before + 1, put, drop), author, note, act)
+
+    def exchange(
+        self, before: int, banks: tuple[str, ...], author: str, reason: str, act: Signed | None = None
+    ) -> Change:
+        """Orders the node to exchange new zone keys with these banks; OfficeError as `activate`."""
+        change = Change(before + 1, rekey=banks)
+        self._keep(before, [change], author, reason, act)
+        return change
+
+    def note(self, act: Signed) -> None:
+        """Makes an act durable that changes no row; OfficeError when others have acted meanwhile."""
+        self._keep(None, [], "", "", act)
 
     def rule(self, before: int, ruling: Ruling) -> Change:
         """Makes an owner's word durable as a version of its own; OfficeError as `activate`."""
@@ -124,14 +193,20 @@ class Books:
         self._keep(before, [change], ruling.author, ruling.reason)
         return change
 
-    def _keep(self, before: int, changes: list[Change], author: str, note: str) -> list[Change]:
+    def _keep(
+        self, before: int | None, changes: list[Change], author: str, note: str, act: Signed | None = None
+    ) -> list[Change]:
         self._create()
         with self._opened(apsw.SQLITE_OPEN_READWRITE) as db:
             for pragma in _PRAGMAS:
                 db.execute(f"PRAGMA {pragma}")
             db.execute("BEGIN IMMEDIATE")
             try:
-                self._write(db, before, changes, author, note)
+                self._lay_out(db)
+                if before is not None:
+                    self._write(db, before, changes, author, note)
+                if act is not None:
+                    self._sign(db, act)
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
@@ -149,12 +224,25 @@ class Books:
             os.fchown(fd, owner.st_uid, owner.st_gid)
         os.close(fd)
 
-    def _write(self, db: apsw.Connection, before: int, changes: list[Change], author: str, note: str) -> None:
+    def _lay_out(self, db: apsw.Connection) -> None:
+        """A new file gets its tables, one of the layout before gets what it lacks."""
         if _blank(db):
             db.execute(LAYOUT)
             db.pragma("application_id", APPLICATION_ID)
-            db.pragma("user_version", LAYOUT_VERSION)
-        self._check_layout(db)
+        elif self._check_layout(db) == _BEFORE_ACTS:
+            db.execute(_ACT_LAYOUT)
+        db.pragma("user_version", LAYOUT_VERSION)
+
+    def _sign(self, db: apsw.Connection, act: Signed) -> None:
+        (newest,) = db.execute("SELECT coalesce(max(seq), 0) FROM act").fetchone() or (0,)
+        if newest != act.before:
+            raise OfficeError("somebody else acted meanwhile; nothing was changed: look again, then repeat")
+        seq, name, body = newest + 1, self._clock.entropy(ORDER_ID_BYTES), pack_act(act.act)
+        db.execute(
+            "INSERT INTO act VALUES(?, ?, ?, ?)", (seq, name, body, sign_act(self._key, seq, name, body))
+        )
+
+    def _write(self, db: apsw.Connection, before: int, changes: list[Change], author: str, note: str) -> None:
         (newest,) = db.execute("SELECT coalesce(max(seq), 0) FROM orders").fetchone() or (0,)
         if newest != before:
             raise OfficeError(
@@ -183,10 +271,11 @@ class Books:
                 f"{self._path}: cannot be used as the office's books ({name}): {what}"
             ) from None
 
-    def _check_layout(self, db: apsw.Connection) -> None:
+    def _check_layout(self, db: apsw.Connection) -> int:
         found = db.pragma("user_version")
-        if found != LAYOUT_VERSION:
+        if found not in (_BEFORE_ACTS, LAYOUT_VERSION):
             raise OfficeError(f"{self._path}: layout {found}, this program reads {LAYOUT_VERSION}")
+        return int(found)
 
 
 def _blank(db: apsw.Connection) -> bool:

@@ -10,9 +10,12 @@ from posswitch.base.registry import Change, Key, Registry, Row, Ruling, Word, ke
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.orders import ORDERS_LABEL
-from posswitch.office.books import Books, Entry, rebuilt
+from posswitch.office.acts import Act, Ledger, mark_of
+from posswitch.office.books import Books, Entry, Signed, rebuilt
+from posswitch.office.checks import Checks
 from posswitch.office.difference import Difference, between
 from posswitch.office.finding import Finding, named
+from posswitch.office.places import keys_of
 from posswitch.office.rules import Unread, findings
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
@@ -36,8 +39,12 @@ class Desk:
     def __init__(self, config: Config, clock: Clock) -> None:
         root = read_secret(config.secret)
         self.hsm = SoftHsm(root, clock.entropy)
+        self.checks = Checks(self.hsm)
         self._books = Books(config.data, Vault(root, clock.entropy).derive(ORDERS_LABEL), clock)
+        self.config = config
         self._base = config.registry.rows
+        self._clock = clock
+        self.ledger = Ledger(self._books.acts())
         self.entries = self._books.entries()
         self.registry = rebuilt(self._base, self.entries)
 
@@ -48,6 +55,10 @@ class Desk:
     def version(self) -> int:
         """The newest version; 0 is the configuration alone."""
         return len(self.entries)
+
+    def now_ns(self) -> int:
+        """The time, nanoseconds since the epoch."""
+        return self._clock.wall_ns()
 
     def at(self, version: int) -> Registry:
         """The registry as it stood after a version."""
@@ -83,11 +94,25 @@ class Desk:
         if new:
             before = frozenset(findings(self.registry, touched))
             new = [found for found in new if found not in before]
+        new += self._destroyed(difference)
         errors, notes = [row for row in new if row.error], [row for row in new if not row.error]
         return Plan(self.version, difference, errors, notes)
 
-    def activate(self, plan: Plan, author: str, note: str) -> list[Change]:
-        """Makes a plan the newest version or versions; raises OfficeError when it breaks something."""
+    def _destroyed(self, difference: Difference) -> list[Finding]:
+        """Keys of a change that may never come back."""
+        destroyed = self.ledger.destroyed()
+        return [
+            Finding(True, place.row, f"{place.column}: this key was destroyed", "form a new one")
+            for row in difference.put
+            for place, wrapped in keys_of(row)
+            if mark_of(wrapped) in destroyed
+        ]
+
+    def activate(self, plan: Plan, author: str, note: str, act: Act | None = None) -> list[Change]:
+        """Makes a plan the newest version or versions; raises OfficeError when it breaks something.
+
+        `act` is what it comes of, durable with it or not at all.
+        """
         if plan.errors:
             raise OfficeError(str(plan.errors[0]))
         return self._books.activate(
@@ -96,7 +121,20 @@ class Desk:
             plan.difference.drop,
             _line("author", author, _AUTHOR_MAX),
             scrub(_line("note", note, _NOTE_MAX)),
+            None if act is None else self._signed(act),
         )
+
+    def exchange(self, banks: tuple[str, ...], author: str, reason: str, act: Act) -> Change:
+        """Orders the node to exchange new zone keys with these banks now."""
+        return self._books.exchange(self.version, banks, author, reason, self._signed(act))
+
+    def note(self, act: Act) -> int:
+        """Makes an act durable that changes no row; its number. OfficeError when others acted meanwhile."""
+        self._books.note(self._signed(act))
+        return len(self.ledger.acts) + 1
+
+    def _signed(self, act: Act) -> Signed:
+        return Signed(len(self.ledger.acts), act)
 
     def rule(self, payment: int, says: Word, author: str, reason: str) -> int:
         """Hands an owner's word to the node; the number of the order. OfficeError without a reason."""

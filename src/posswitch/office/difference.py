@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from posswitch.base.registry import Key, Registry, Row, key_of
-from posswitch.crypto.hsm import SoftHsm
+from posswitch.office.checks import Checks
 from posswitch.office.forms import cell, shown
 
 _LINES_MAX = 20  # shown of each kind
@@ -46,11 +46,13 @@ def between(before: Registry, after: Registry) -> Difference:
     )
 
 
-def lines(difference: Difference, hsm: SoftHsm) -> Iterator[str]:
+def lines(difference: Difference, checks: Checks) -> Iterator[str]:
     """A difference for human eyes: `+` added, `~` changed, `-` removed, keys as check values."""
-    yield from _cut([f"+ {_whole(row, hsm)}" for row in difference.added[: _LINES_MAX + 1]], difference.added)
     yield from _cut(
-        [f"~ {_turned(old, new, hsm)}" for old, new in difference.changed[: _LINES_MAX + 1]],
+        [f"+ {_whole(row, checks)}" for row in difference.added[: _LINES_MAX + 1]], difference.added
+    )
+    yield from _cut(
+        [f"~ {_turned(old, new, checks)}" for old, new in difference.changed[: _LINES_MAX + 1]],
         difference.changed,
     )
     yield from _cut(
@@ -64,15 +66,15 @@ def _cut(told: list[str], rows: list[Row] | list[tuple[Row, Row]]) -> Iterator[s
         yield f"  … and {len(rows) - _LINES_MAX:,} more"
 
 
-def _whole(row: Row, hsm: SoftHsm) -> str:
+def _whole(row: Row, checks: Checks) -> str:
     said = [
-        f"{name} {cell(value)}" for name, value in shown(row, hsm).items() if cell(value) and name != "id"
+        f"{name} {cell(value)}" for name, value in shown(row, checks).items() if cell(value) and name != "id"
     ]
     return f"{' '.join(key_of(row))}: {', '.join(said)}"
 
 
-def _turned(old: Row, new: Row, hsm: SoftHsm) -> str:
-    before, after = shown(old, hsm), shown(new, hsm)
+def _turned(old: Row, new: Row, checks: Checks) -> str:
+    before, after = shown(old, checks), shown(new, checks)
     said = [
         f"{name} {cell(before[name])!r} → {cell(after[name])!r}"
         for name in after

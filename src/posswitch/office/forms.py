@@ -11,7 +11,9 @@ from posswitch.base.order import TABLES
 from posswitch.base.registry import Bank, Key, Row, key_of
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.office.checks import Checks
 from posswitch.office.finding import Finding, found
+from posswitch.office.places import KEYS, algorithm_of
 from posswitch.settings.address import read_address
 from posswitch.settings.draft import Draft
 from posswitch.settings.rows import read_fingerprint, registry_row, wrapped_key, written_key
@@ -21,7 +23,6 @@ from posswitch.settings.shape import Row as Written
 COLUMNS = {table: SHAPES[table].keys for table in TABLES}
 _TYPES = {table: {name: plain_type(key.type) for name, key in COLUMNS[table].items()} for table in TABLES}
 NAMING = dict.fromkeys(TABLES, ("id",)) | {"bin": ("prefix", "pan_digits")}
-KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "zmk": Usage.ZMK, "tmk": Usage.TMK}
 _SPREADSHEET = "a spreadsheet has rounded it: format the column as text and enter it again"
 _BETWEEN = str.maketrans(",;|", "   ")  # words of a list
 
@@ -112,12 +113,13 @@ def written(row: Row | Written) -> Written:
     return Written(key[0], key, values, values)
 
 
-def shown(row: Row, hsm: SoftHsm) -> dict[str, Any]:
+def shown(row: Row, checks: Checks) -> dict[str, Any]:
     """A row for human eyes: a key as its check value, lists and flags as words."""
     values = values_of(row)
     for name, usage in KEYS.items():
         if values.get(name):
-            values[name] = f"check value {key_check(hsm, usage, wrapped_key(values[name]))}"
+            check = checks.of(usage, wrapped_key(values[name]), algorithm_of(row, name))
+            values[name] = f"check value {check}"
     return values
 
 
@@ -130,13 +132,6 @@ def opens(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> bool:
     except CryptoError:
         return False
     return True
-
-
-def key_check(hsm: SoftHsm, usage: Usage, wrapped: bytes) -> str:
-    """A wrapped key's check value in hex, or that it does not open."""
-    if is_host_key(wrapped):
-        return "known to the HSM"
-    return hsm.check_value(usage, wrapped).hex().upper() if opens(hsm, usage, wrapped) else "none"
 
 
 def cell(value: object) -> str:

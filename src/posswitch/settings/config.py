@@ -70,6 +70,7 @@ class Config(msgspec.Struct, frozen=True):
     hsm: HsmPlan | None = None  # without it keys are kept in software
     tls: TlsPlan | None = None
     keys: KeysTable = KeysTable()
+    may_show_cards: tuple[str, ...] = ()  # who may see a card number in clear
 
 
 class Examined(NamedTuple):
@@ -164,4 +165,5 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         hsm=HsmPlan(tuple(map(address_of, file.hsm.links)), file.hsm.timeout) if file.hsm.links else None,
         tls=_tls_plan(draft, file.tls) if file.tls.certificate else None,
         keys=file.keys,
+        may_show_cards=tuple(file.office.may_show_cards),
     )

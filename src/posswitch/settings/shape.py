@@ -175,6 +175,15 @@ class KeysTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     misfits: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 5  # in a row, and new keys are exchanged
 
 
+class OfficeTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[office]`; without `may_show_cards` nobody may."""
+
+    may_show_cards: Annotated[
+        list[Annotated[str, _text(_PLAIN + "{2,30}", "write a person's name, 2 to 30 characters")]],
+        msgspec.Meta(max_length=50, description="list the names of at most 50 people"),
+    ] = []
+
+
 class Tables(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -190,6 +199,7 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     tls: TlsTable = TlsTable()
     keys: KeysTable = KeysTable()
     source: list[SourceTable] = []
+    office: OfficeTable = OfficeTable()
 
 
 class Row(NamedTuple):

@@ -1,0 +1,193 @@
+"""What people did with keys and cards: who, when, what; signed rows of office.db that are only added to."""
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Iterable
+
+import msgspec
+
+from posswitch.base.errors import OfficeError
+from posswitch.base.order import sign_order
+
+PROPOSAL_HOURS = 24  # then it counts for nothing
+PROPOSALS_MAX = 20  # open at once
+NAME_MIN, NAME_MAX = 2, 30
+_HOUR_NS = 3600 * 10**9
+_MARK_BYTES = 16
+_LABEL = b"acts"
+
+
+class Proposed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A person wants something done with a key; nothing has happened yet.
+
+    `place` is where the key stands or will stand (`bank/90010000/zpk`), a usage where it is only formed, or
+    the banks of a rotation. `mark` names the wrapped key that stands there now, `wrapped` is the new one.
+    """
+
+    what: str  # a row of ceremony's table
+    by: str
+    at_ns: int
+    place: str
+    usage: str = ""
+    check: str = ""  # of the new key, or of the one it is about
+    mark: bytes = b""
+    wrapped: bytes = b""
+    parts: tuple[tuple[str, str], ...] = ()  # who brought a component, its check value
+    end_ns: int = 0
+    exportability: str = ""  # as the block that it came in says
+    under: str = ""  # the check value of the key that it travels under
+
+
+class Confirmed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Another person confirms a proposal, and it takes effect; `version` is of the registry, 0 = none."""
+
+    proposal: int
+    by: str
+    at_ns: int
+    version: int
+
+
+class Withdrawn(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A proposal is taken back, by whomever."""
+
+    proposal: int
+    by: str
+    at_ns: int
+
+
+class Drawn(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Somebody had new components drawn; their check values and that of the whole."""
+
+    usage: str
+    by: str
+    at_ns: int
+    checks: tuple[str, ...]
+    whole: str
+
+
+class CardShown(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A card number was shown in clear; which one, only its payment says."""
+
+    payment: int
+    by: str
+    at_ns: int
+    reason: str
+
+
+Act = Proposed | Confirmed | Withdrawn | Drawn | CardShown
+_encode = msgspec.msgpack.Encoder().encode
+_decoder: msgspec.msgpack.Decoder[Act] = msgspec.msgpack.Decoder(Act)
+
+
+def pack_act(act: Act) -> bytes:
+    """The body of a row."""
+    return _encode(act)
+
+
+def read_act(body: bytes) -> Act | None:
+    """The act in a row's body, or None when it is none that this program knows."""
+    try:
+        return _decoder.decode(body)
+    except msgspec.DecodeError:
+        return None
+
+
+def sign_act(key: bytes, seq: int, act: bytes, body: bytes) -> bytes:
+    """The signature of a row, under a key of its own below that of the orders."""
+    return sign_order(hmac.digest(key, _LABEL, "sha256"), seq, act, body)
+
+
+def mark_of(wrapped: bytes) -> bytes:
+    """What names a wrapped key in an act and tells nothing of it; empty for no key."""
+    return hashlib.sha256(wrapped).digest()[:_MARK_BYTES] if wrapped else b""
+
+
+def known_name(name: str) -> str:
+    """A name that a person gives; OfficeError when it is none."""
+    name = name.strip()
+    if not NAME_MIN <= len(name) <= NAME_MAX or not name.isprintable() or not any(map(str.isalpha, name)):
+        raise OfficeError(
+            f"--by: give the name of a person, {NAME_MIN} to {NAME_MAX} characters in one line; "
+            "it is kept in the history"
+        )
+    return name
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one person's: capitals, blanks, marks between and full-width letters are nothing.
+
+    Only that: whether people are who they say is not known here.
+    """
+    return _bare(one) == _bare(other)
+
+
+def _bare(name: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(one for one in folded if one.isalnum())
+
+
+class Ledger:
+    """Every act, in order; its number is its place, from 1 on."""
+
+    def __init__(self, acts: Iterable[Act]) -> None:
+        self.acts = list(acts)
+        self._ended = {
+            act.proposal: act for act in self.acts if isinstance(act, Confirmed | Withdrawn)
+        }  # proposal → what became of it
+
+    def __repr__(self) -> str:
+        return f"<ledger of {len(self.acts)} acts>"
+
+    def ending(self, number: int) -> Confirmed | Withdrawn | None:
+        """What became of a proposal."""
+        return self._ended.get(number)
+
+    def open(self, now_ns: int) -> dict[int, Proposed]:
+        """The proposals that may still be confirmed."""
+        return {
+            number: act
+            for number, act in enumerate(self.acts, 1)
+            if isinstance(act, Proposed) and number not in self._ended and _fresh(act, now_ns)
+        }
+
+    def proposal(self, number: int, now_ns: int) -> Proposed:
+        """An open proposal; OfficeError with what became of it otherwise."""
+        act = self.acts[number - 1] if 0 < number <= len(self.acts) else None
+        if not isinstance(act, Proposed):
+            raise OfficeError(f"no proposal {number}; see posswitch keys history")
+        ended = self._ended.get(number)
+        if ended is not None:
+            said = "confirmed" if isinstance(ended, Confirmed) else "withdrawn"
+            raise OfficeError(f"proposal {number} was {said} by {ended.by} already")
+        if not _fresh(act, now_ns):
+            raise OfficeError(f"proposal {number} has expired after {PROPOSAL_HOURS} hours; propose it again")
+        return act
+
+    def done(self, what: str) -> list[tuple[Proposed, Confirmed]]:
+        """What of a kind was proposed and confirmed, in the order of its confirmation."""
+        return [
+            (proposed, act)
+            for act in self.acts
+            if isinstance(act, Confirmed)
+            and isinstance(proposed := self.acts[act.proposal - 1], Proposed)
+            and proposed.what == what
+        ]
+
+    def destroyed(self) -> frozenset[bytes]:
+        """The marks of keys that may never come back."""
+        return frozenset(proposed.mark for proposed, _ in self.done("destroy"))
+
+    def ends(self) -> dict[bytes, int]:
+        """When the crypto-period of a key ends, by its mark."""
+        return {proposed.mark: proposed.end_ns for proposed, _ in self.done("expire")}
+
+    def bound(self) -> frozenset[bytes]:
+        """The marks of keys that came in a block which says that they may not leave again."""
+        return frozenset(
+            mark_of(proposed.wrapped) for proposed, _ in self.done("import") if proposed.exportability == "N"
+        )
+
+
+def _fresh(act: Proposed, now_ns: int) -> bool:
+    return 0 <= now_ns - act.at_ns <= PROPOSAL_HOURS * _HOUR_NS

@@ -1,0 +1,38 @@
+"""Check values of wrapped keys: opened here, or as the HSM says that holds them."""
+
+from collections.abc import Mapping
+
+from posswitch.base.errors import CryptoError
+from posswitch.crypto.hostcommands import is_host_key
+from posswitch.crypto.hsm import SoftHsm, Usage
+
+NOT_VERIFIED = "not verified: no HSM answers"
+REFUSED = "refused by the HSM"
+SHUT = "none"  # it does not open: damaged, for another usage, or of another secret
+Asked = Mapping[tuple[Usage, bytes], str]  # what an HSM has said of its keys
+_NOTHING: Asked = {}
+
+
+class Checks:
+    """What names each key in lists; `asked` are the answers of a network HSM."""
+
+    def __init__(self, hsm: SoftHsm, asked: Asked = _NOTHING) -> None:
+        self._hsm = hsm
+        self._asked = asked
+
+    def __repr__(self) -> str:
+        return f"<checks, {len(self._asked)} of an HSM>"
+
+    def of(self, usage: Usage, wrapped: bytes, algorithm: str = "") -> str:
+        """A key's check value in hex, or why there is none; `algorithm` is a row of CHECK_VALUES."""
+        if is_host_key(wrapped):
+            return self._asked.get((usage, wrapped), NOT_VERIFIED)
+        try:
+            return self._hsm.check_value(usage, wrapped, method=algorithm).hex().upper()
+        except CryptoError:
+            return SHUT
+
+
+def is_check(text: str) -> bool:
+    """Whether it is a check value, and not why there is none."""
+    return text not in (NOT_VERIFIED, REFUSED, SHUT)
