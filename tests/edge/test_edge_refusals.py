@@ -75,7 +75,8 @@ async def test_the_key_before_the_last_sign_on_gets_a0_once_the_new_one_was_used
     till = await switch.till()
     old = till.mak
     await till.sign_on()
-    await switch.approved(till, switch.bought())
+    stranger = msgspec.structs.replace(switch.bought(), pan=pan_at(UNKNOWN_RANGE, 1))
+    assert (await till.answered(till.sale(stranger))).fields[39] == "15"
     assert await refused(till, till.sale(switch.bought(), mak=old)) == "A0"
 
 
