@@ -33,7 +33,9 @@ def changed(city, *pairs):
 def test_a_good_configuration_is_one_line(capsys, city):
     ended = posswitch(capsys, "check", "-c", city.config)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == (
+    note, fine = ended.out.splitlines(keepends=True)
+    assert ": note: node.secret: is a plain file" in note
+    assert fine == (
         f"{city.config}: fine: 4 banks, 7 BINs, 12 merchants, 24 terminals, 2 dialects, "
         "timers 1 / 2 / 4 s (bank / centre / terminal)\n"
     )
@@ -45,6 +47,8 @@ def test_mistakes_are_lines_and_exit_1(capsys, city):
     assert ended.code == 1
     said = ended.out.splitlines()
     at = [lines.index(words) + 1 for words in ("bank = 1.0", "[limitz]", 'mcc = "5412"')]
+    assert ": note: " in said[0]
+    del said[0]
     assert [line.split(": ")[0] for line in said] == [f"{city.config}:{line}:1" for line in at]
     assert [line.split(": ")[1] for line in said] == ["error", "error", "warning"]
     assert ended.err == f"posswitch: {city.config}: 2 errors, 1 warning\n"
@@ -58,7 +62,7 @@ def test_mistakes_are_lines_and_exit_1(capsys, city):
 
 def test_a_mistyped_key_has_no_other_mistake_in_its_train(capsys, city):
     changed(city, ("bank = 1.0", "bnak = 1.0"))  # its default would be longer than the centre's
-    (line,) = posswitch(capsys, "check", "-c", city.config).out.splitlines()
+    _note, line = posswitch(capsys, "check", "-c", city.config).out.splitlines()
     assert line.endswith("timers.bnak: no such key; did you mean bank?")
 
 
@@ -66,14 +70,14 @@ def test_warnings_alone_are_printed_and_exit_0(capsys, city):
     changed(city, ('"5411"', '"5412"'))
     ended = posswitch(capsys, "check", "-c", city.config)
     assert (ended.code, ended.err) == (0, "")
-    warning, summary = ended.out.splitlines()
+    _note, warning, summary = ended.out.splitlines()
     assert ": warning: " in warning
     assert ": fine: " in summary
 
 
 def test_json(capsys, city):
     good = json.loads(posswitch(capsys, "check", "-c", city.config, "--json").out)
-    assert (good["ok"], good["errors"], good["warnings"], good["findings"]) == (True, 0, 0, [])
+    assert (good["ok"], good["errors"], good["warnings"], good["notes"]) == (True, 0, 0, 1)
     assert good["summary"]["terminals"] == 24
     assert good["summary"]["timers_s"]["centre"] == 2.0
     changed(city, ("[limits]", "[limitz]"))
@@ -81,7 +85,7 @@ def test_json(capsys, city):
     bad = json.loads(ended.out)
     assert (ended.code, ended.err) == (1, "")
     assert (bad["ok"], bad["errors"], bad["summary"]) == (False, 1, None)
-    (finding,) = bad["findings"]
+    _note, finding = bad["findings"]
     assert finding.keys() == {"line", "column", "severity", "name", "what", "remedy"}
 
 

@@ -1,13 +1,17 @@
 """A configuration in which everything is right, and the secret that opens its keys."""
 
+import os
 from itertools import count
 from pathlib import Path
 
 from posswitch.crypto.hsm import SoftHsm, Usage
-from posswitch.settings.secret import write_secret
+from posswitch.crypto.keyfile import COST_MIN, sealed_by_passphrase
+from posswitch.settings.secret import KEPT, write_new
 from posswitch.sim.authority import Authority
 
 SECRET = bytes(range(32))
+PASSPHRASE = "seven words that nobody else has ever thought"
+SEALED = sealed_by_passphrase(SECRET, PASSPHRASE, os.urandom, COST_MIN)
 _numbers = count(1)
 HSM = SoftHsm(SECRET, lambda size: next(_numbers).to_bytes(size, "big"))
 _keys = count(1)
@@ -104,10 +108,16 @@ terminals = ["100000"]
 """
 
 
+def write_sealed(path: Path) -> None:
+    """Writes the secret, sealed, and opens it for this process."""
+    write_new(path, SEALED)
+    KEPT.keep(path, SECRET)
+
+
 def write_config(folder: Path, text: str = GOOD, name: str = "switch.toml") -> Path:
     """Writes a configuration and the files that it names beside it."""
     if not (folder / "secret.key").exists():
-        write_secret(folder / "secret.key", SECRET)
+        write_sealed(folder / "secret.key")
         tls = folder / "tls"
         tls.mkdir()
         NODE_PAPER.written(tls, "node")

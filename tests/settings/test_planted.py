@@ -19,12 +19,14 @@ from good_config import (
     NODE_PAPER,
     OTHER_TMK,
     OTHER_ZPK,
+    SEALED,
     SECRET,
     SHOP_PAPER,
     TMK,
     ZAK,
     ZPK,
     write_config,
+    write_sealed,
 )
 
 import posswitch
@@ -32,6 +34,7 @@ from posswitch.base.errors import ConfigError
 from posswitch.crypto.hsm import SoftHsm, Usage
 from posswitch.settings.config import examine, load_config
 from posswitch.settings.finding import ERROR, NOTE, WARNING
+from posswitch.settings.shape import SOFTWARE_KEYS
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "weak_certificates.pem"
 STRANGER = SoftHsm(bytes(32), os.urandom)
@@ -43,6 +46,7 @@ PRINT = SHOP_PAPER.fingerprint
 TLS = GOOD[GOOD.index("[tls]") : GOOD.index("[limits]")]
 SOURCE = GOOD[GOOD.index("[[source]]") :]
 BANK_B = 'id = "01030000"\nname_zh'
+NODE = GOOD[: GOOD.index("\n[timers]")]
 SHOP = GOOD[GOOD.index("[[merchant]]") : GOOD.index("[[terminal]]")]
 SHOP_2 = '[[merchant]]\nid = "802440354110002"\nname = "Shop"\ncity = "SHENZHEN"\nmcc = "5411"\n\n'
 BIN_B = 'prefix = "622300"\npan_digits = 19\nbank = "01030000"'
@@ -118,6 +122,10 @@ PLANTED = {
     "secret in the file": wrong('"secret.key"', f'"{"5a" * 32}"', "name the file", 'secret = "'),
     "secret a number": wrong('"secret.key"', "12345", "name of a file", "secret ="),
     "secret of others": wrong('"secret.key"', '"stranger.key"', "opens none of the 6 keys"),
+    "secret plain": noted('"secret.key"', '"plain.key"', "seal it: posswitch secret seal"),
+    "sealed secret cut": wrong('"secret.key"', '"cut.key"', "is damaged; bring back its copy"),
+    "sealed secret too costly": wrong('"secret.key"', '"greedy.key"', "a cost beyond scrypt with N = 2^14"),
+    "sealed secret of tomorrow": wrong('"secret.key"', '"newer.key"', "another release; upgrade"),
     "secret with the data": odd('"secret.key"', '"data/secret.key"', "keep it elsewhere"),
     "data in the program": wrong('data = "data"', f'data = "{PROGRAM}/d"', "elsewhere"),
     "data a file": wrong('data = "data"', 'data = "secret.key"', "name a folder"),
@@ -142,6 +150,17 @@ PLANTED = {
     ),
     "a PIN block too long": wrong(LINKS_B, LINKS_B + '\npin_block = "iso-4"', "a dialect file", "pin_block"),
     "master key in clear": wrong(LINKS_B, LINKS_B + f'\nzmk = "{"5a" * 16}"', "wrap it", "zmk"),
+    # production
+    "production in words": wrong("\n[timers]", 'production = "yes"\n[timers]', "true or false", "production"),
+    "production without an HSM": wrong("\n[timers]", "production = true\n[timers]", "name one in [hsm] links",
+                                       "production"),
+    "production with half a promise": wrong(
+        NODE, NODE + 'production = true\n[hsm]\nsoftware = "keys in memory are accepted"\n',
+        f'write exactly "{SOFTWARE_KEYS}"', "software ="),
+    "production with a plain secret": wrong(
+        NODE,
+        NODE.replace("secret.key", "plain.key") + f'production = true\n[hsm]\nsoftware = "{SOFTWARE_KEYS}"\n',
+        "seal it: posswitch secret seal", "plain.key"),
     # timers and limits
     "bank waits longer": wrong("bank = 25", "bank = 30", "raise centre or lower bank"),
     "centre waits longer": wrong("centre = 30", "centre = 60", "raise terminal or lower centre"),
@@ -323,15 +342,22 @@ def _write_papers(folder: Path) -> None:
 def folder(tmp_path):
     """A folder with secrets and dialects of every sort."""
     write_config(tmp_path)
-    files = {"short.key": "00" * 31, "open.key": SECRET.hex(), "stranger.key": "00" * 32}
+    files = {
+        "short.key": "00" * 31,
+        "open.key": SECRET.hex(),
+        "stranger.key": "00" * 32,
+        "plain.key": SECRET.hex(),
+        "cut.key": SEALED[:-9],
+        "greedy.key": SEALED.replace("scrypt 14 8 1", "scrypt 30 8 1"),
+        "newer.key": SEALED.replace("secret 1", "secret 2"),
+    }
     for name, text in files.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o644 if name == "open.key" else 0o600)
     (tmp_path / "keys").mkdir()
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "secret.key").write_text(SECRET.hex())
-    (tmp_path / "data" / "secret.key").chmod(0o600)
+    write_sealed(tmp_path / "data" / "secret.key")
     _write_papers(tmp_path / "tls")
     (tmp_path / "broken.toml").write_text('base = "cups"\nnumeric = "roman"\n')
     return tmp_path

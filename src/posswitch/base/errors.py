@@ -6,6 +6,8 @@ PosswitchError            says what, where and what to do, in one line
 ├── CryptoError           a key, MAC or PIN block that cannot be used (never says its value)
 │   └── HsmDown           the HSM does not answer, or not in time
 ├── ConfigError           a mistake in a configuration file: file, place, remedy
+│   └── SecretShut        the root secret is sealed, and nobody is there to open it
+├── SecretRefused         a passphrase or share that does not open the secret, or must not be taken
 ├── ArchiveError          a backup that cannot be written, read or trusted: which file, which record
 ├── OfficeError           the office's books cannot be used, or a change of the registry is refused
 └── JournalError          the journal cannot be written or trusted
@@ -50,6 +52,14 @@ class HsmDown(CryptoError):
 
 class ConfigError(PosswitchError):
     """A mistake in a configuration file; the text names file, place and remedy."""
+
+
+class SecretShut(ConfigError):
+    """The root secret is sealed, and nobody is there to open it."""
+
+
+class SecretRefused(PosswitchError):
+    """A passphrase or share that does not open the root secret, or must not be taken; never carries it."""
 
 
 class ArchiveError(PosswitchError):

@@ -30,6 +30,7 @@ from posswitch.journal.chain import Chain
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, load_config
 from posswitch.settings.finding import counted
+from posswitch.settings.handing import handed
 from posswitch.settings.secret import read_secret
 
 ARCHIVE_LABEL = "archive"  # the key of the segments is `Vault.derive` of it
@@ -133,6 +134,7 @@ class _Rehearsals:
     def __init__(self, keeper: _Keeper, config: Path) -> None:
         folder, plan = keeper.shelf.folder, keeper.config.backup
         self._folder = folder
+        self._secret = keeper.config.secret
         self._pause_s = plan.rehearse_hours * 3600 if plan else None
         self._words = (*PROGRAM, "backup", "-c", str(config), "--to", str(folder), "--rehearse")
         self._running: subprocess.Popen[bytes] | None = None
@@ -146,7 +148,8 @@ class _Rehearsals:
         last_s = max(last_rehearsal_s(self._folder), self._tried_s - self._pause_s + _RETRY_S)
         if not last_s <= now_s < last_s + self._pause_s:
             self._tried_s = now_s
-            self._running = subprocess.Popen(self._words, stdout=sys.stderr)  # noqa: S603 - this program
+            with handed(self._secret) as given:
+                self._running = subprocess.Popen(self._words, stdout=sys.stderr, **given)  # noqa: S603 - ours
 
     def end(self) -> None:
         """Ends one that is running; what it built is swept by the next."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import typer
 
+from posswitch.base.errors import SecretShut
 from posswitch.base.registry import Bin
 from posswitch.cli.backup import foreseen_of_backup
 from posswitch.cli.options import AsJson, ConfigFile
@@ -17,15 +18,17 @@ from posswitch.office.hsm_answers import AS_SHOWN, judged_by_hsm
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, Examined, examine
 from posswitch.settings.finding import ERROR, NOTE, WARNING, Fault, Finding, counted, found
+from posswitch.settings.secret import KEPT, read_secret
 
 
 def check(config: ConfigFile, as_json: AsJson = False) -> None:
     """Find every mistake in a configuration, with line and remedy: exit 1 when the switch would not start."""
-    examined = examine(config)
-    if examined.config is not None:
-        around = list(_around(examined, examined.config))
-        fine = examined.config if not any(one.severity == ERROR for one in around) else None
-        examined = examined._replace(findings=sorted([*examined.findings, *around]), config=fine)
+    with KEPT.asker.sparing_input():
+        examined = examine(config)
+        if examined.config is not None:
+            around = list(_around(examined, examined.config))
+            fine = examined.config if not any(one.severity == ERROR for one in around) else None
+            examined = examined._replace(findings=sorted([*examined.findings, *around]), config=fine)
     if as_json:
         print(json.dumps(_document(examined), ensure_ascii=False))
     else:
@@ -34,7 +37,11 @@ def check(config: ConfigFile, as_json: AsJson = False) -> None:
 
 
 def _around(examined: Examined, config: Config) -> Iterator[Finding]:
-    """What a start with this configuration would meet in the data folder."""
+    """What a start with this configuration would meet in the data folder; nothing with a shut secret."""
+    try:
+        read_secret(config.secret)
+    except SecretShut:
+        return
     for one in foreseen(config, SystemClock()):
         severity = ERROR if one.stops else WARNING
         fault = Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy, severity)

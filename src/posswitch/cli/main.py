@@ -16,6 +16,8 @@ from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, s
 from posswitch.cli.card import card
 from posswitch.cli.keys import keys
 from posswitch.cli.registry import registry
+from posswitch.cli.secret import secret
+from posswitch.settings.handing import take_handed
 
 _UNREAD = 128 + signal.SIGPIPE  # as of a program that its closed pipe has ended
 
@@ -66,6 +68,7 @@ app.command("sim-terminal")(peers.sim_terminal)
 app.add_typer(registry)
 app.add_typer(keys)
 app.add_typer(card)
+app.add_typer(secret)
 
 
 def main() -> None:
@@ -74,6 +77,7 @@ def main() -> None:
     out = sys.stdout
     try:
         try:
+            take_handed()
             app()
         finally:
             out.flush()  # what nobody reads any more is found here, whatever ended the command

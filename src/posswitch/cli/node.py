@@ -6,6 +6,7 @@ from pathlib import Path
 from posswitch.base.errors import PosswitchError
 from posswitch.edge.process import run_node
 from posswitch.settings.config import load_config
+from posswitch.settings.handing import take_handed
 
 
 def main(argv: list[str]) -> int:
@@ -14,6 +15,7 @@ def main(argv: list[str]) -> int:
         print("usage: python -m posswitch.cli.node -c FILE", file=sys.stderr)
         return 2
     try:
+        take_handed()
         run_node(load_config(Path(argv[1])))
     except (PosswitchError, OSError) as error:
         print(f"posswitch: {error}", file=sys.stderr)

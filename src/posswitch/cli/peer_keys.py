@@ -98,6 +98,8 @@ def demonstration(folder: Path, terminal: str, merchant: str) -> Fitted:
         raise PosswitchError(
             f"--terminal {terminal[:8]!r}: not in {folder / CONFIG_FILE}; use {next(iter(rows))}"
         )
+    if config.production:
+        raise PosswitchError(f"{folder / CONFIG_FILE}: is for real cards; take the folder of a test switch")
     hsm = SoftHsm(read_secret(config.secret), SystemClock().entropy)
     tmk = hsm._unwrap(Usage.TMK, row.tmk)  # the HSM offers no way out for a key: this is for tests only
     ranges = [Range(card.prefix, card.pan_digits) for card in config.registry.rows if isinstance(card, Bin)]

@@ -18,16 +18,21 @@ from posswitch.edge.process import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
+from posswitch.settings.memory import keep_private, lock_memory
 from posswitch.sim.demo import DemoOptions, run_demo
 
 
 def run(config: ConfigFile) -> None:
     """Run a switch: a supervisor with the node as its child; Ctrl-C or SIGTERM drains and stops it."""
+    keep_private()
+    lock_memory()
     settings = load_config(config)
 
     async def serve() -> None:
         supervisor = Supervisor(config)
-        keeping = Companion("the backup", (*PROGRAM, "backup", "-c", str(config), "--follow"))
+        keeping = Companion(
+            "the backup", (*PROGRAM, "backup", "-c", str(config), "--follow"), settings.secret
+        )
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

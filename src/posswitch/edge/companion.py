@@ -5,8 +5,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from posswitch.edge.process import SUPERVISOR
+from posswitch.settings.handing import handed
 
 _PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 _EARLY_S = 60.0  # a life shorter than this makes the next pause longer
@@ -14,10 +16,14 @@ _STOP_SECONDS_MAX = 10.0
 
 
 class Companion:
-    """Runs `command` until stopped; what it prints goes where this process prints."""
+    """Runs `command` until stopped; what it prints goes where this process prints.
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    It is handed the root of the file `secret`.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], secret: Path) -> None:
         self._name = name
+        self._secret = secret
         self._argv = tuple(command)
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
@@ -54,13 +60,14 @@ class Companion:
         while True:
             started = loop.time()
             try:
-                self._child = await asyncio.create_subprocess_exec(
-                    *self._argv,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    start_new_session=True,
-                    env={**os.environ, SUPERVISOR: str(os.getpid())},
-                )
+                with handed(self._secret, **{SUPERVISOR: str(os.getpid())}) as given:
+                    self._child = await asyncio.create_subprocess_exec(
+                        *self._argv,
+                        stdin=asyncio.subprocess.DEVNULL,
+                        stdout=asyncio.subprocess.DEVNULL,
+                        start_new_session=True,
+                        **given,
+                    )
                 how = f"exit code {await self._child.wait()}"
             except OSError as error:  # no process, no memory: the next try may have them
                 how = str(error.strerror)

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import resource
 import signal
 import sys
 import traceback
@@ -26,6 +25,7 @@ from posswitch.journal.disk import MACHINE
 from posswitch.journal.verify import verify
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config
+from posswitch.settings.memory import dumpable, keep_private, lock_memory
 from posswitch.settings.secret import read_secret
 
 READY = "ready"
@@ -70,13 +70,15 @@ def node_here(config: Config) -> Node:
 def run_node(config: Config) -> None:
     """Serves one node on this thread until it is told to stop."""
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no secret is ever written to a core file
+    keep_private()
+    locked = lock_memory()
     try:
         config.data.mkdir(parents=True, exist_ok=True)
         config.data.chmod(0o700)
     except OSError as error:
         raise ConfigError(f"node.data: {config.data} cannot be used ({error.strerror})") from None
     log_to(config.data / "node.log")
+    log.info("memory", dumpable=dumpable(), locked=locked)
     node = node_here(config)
     gc.collect()
     gc.freeze()

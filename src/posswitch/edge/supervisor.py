@@ -14,6 +14,8 @@ from posswitch.edge.process import SUPERVISOR
 from posswitch.edge.start import forget_pid
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config
+from posswitch.settings.handing import handed
+from posswitch.settings.secret import keep_secret
 
 _READY_SECONDS_MAX = 60.0
 _STOP_MARGIN_S = 10.0  # beyond the node's own drain timer; then it is killed
@@ -29,6 +31,7 @@ class Supervisor:
     def __init__(self, config_path: Path, command: Sequence[str] | None = None) -> None:
         self._argv = [*(command or (sys.executable, "-m", "posswitch.cli.node")), "-c", str(config_path)]
         self._config = load_config(config_path)
+        keep_secret(self._config.secret)  # a node that dies at night is started without a person
         self._stop_seconds_max = self._config.timers.drain + _STOP_MARGIN_S
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
@@ -91,13 +94,14 @@ class Supervisor:
         early = 0
         while not self._stopping:
             started = loop.time()
-            self._child = await asyncio.create_subprocess_exec(
-                *self._argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                env={**os.environ, SUPERVISOR: str(os.getpid())},
-            )
+            with handed(self._config.secret, **{SUPERVISOR: str(os.getpid())}) as given:
+                self._child = await asyncio.create_subprocess_exec(
+                    *self._argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    start_new_session=True,
+                    **given,
+                )
             if self._stopping:  # told so while the child was being born: nobody else would tell it
                 self._child.terminate()
             await self._listen_for_ready(self._child)

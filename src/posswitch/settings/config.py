@@ -71,6 +71,7 @@ class Config(msgspec.Struct, frozen=True):
     tls: TlsPlan | None = None
     keys: KeysTable = KeysTable()
     may_show_cards: tuple[str, ...] = ()  # who may see a card number in clear
+    production: bool = False  # real cards
 
 
 class Examined(NamedTuple):
@@ -94,7 +95,8 @@ class Examined(NamedTuple):
 def load_config(path: Path, *, serve: bool = True) -> Config:
     """Reads a configuration file; raises ConfigError with file, line, remedy, and how to see all mistakes.
 
-    Without `serve` it may be another machine's: its address and data folder are not tried.
+    Without `serve` it may be another machine's: its address and data folder are not tried, and nobody is
+    asked to open a sealed secret, which leaves its keys unopened.
     """
     examined = examine(path, serve=serve)
     if examined.config is not None:
@@ -111,7 +113,7 @@ def examine(path: Path, *, serve: bool = True) -> Examined:
     if not read.readable:
         return Examined(path, sorted(read.findings), 0, None, Places(""))
     places = Places(read.text)
-    draft = Draft(path.resolve().parent, holes=bool(read.findings))
+    draft = Draft(path.resolve().parent, holes=bool(read.findings), asks=serve)
     kept: dict[str, list[Finding]] = {severity: [] for severity in SEVERITIES}
     kept[ERROR] += read.findings
     unkept = 0
@@ -166,4 +168,5 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         tls=_tls_plan(draft, file.tls) if file.tls.certificate else None,
         keys=file.keys,
         may_show_cards=tuple(file.office.may_show_cards),
+        production=node.production,
     )

@@ -13,8 +13,9 @@ from posswitch.settings.shape import Row
 class Draft:
     """What the checks look at; only values of the right kind are in a row's `good`."""
 
-    def __init__(self, base: File, holes: bool) -> None:
+    def __init__(self, base: File, holes: bool, *, asks: bool = True) -> None:
         self.base = base
+        self.asks = asks  # for what opens a sealed secret
         self.holes = holes  # lines that could not be read: what is missing may stand there
         self.rows: dict[str, list[Row]] = {}
 
@@ -27,6 +28,16 @@ class Draft:
         for row in self.rows.get(table, ()):
             if row.good.keys() >= wanted:
                 yield row
+
+    @property
+    def production(self) -> bool:
+        """Whether real cards are paid with."""
+        return any(row.good["production"] is True for row in self.having("node", "production"))
+
+    @property
+    def network_hsm(self) -> bool:
+        """Whether keys lie in HSMs behind the network."""
+        return any(row.good["links"] for row in self.having("hsm", "links"))
 
     def written(self, table: str, key: str) -> dict[Any, Row]:
         """The first row for each text that stands at a key, right or wrong."""

@@ -50,6 +50,7 @@ _WrappedOrNone = Annotated[
 _Words = Annotated[str, _text(_PLAIN + "{0,32}", "write at most 32 characters")]
 _Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
 _Digits = msgspec.Meta(ge=13, le=19)
+SOFTWARE_KEYS = "keys in this machine's memory are accepted"
 CERTIFICATES_MAX, PREFIXES_MAX = 8, 100
 _Certificates = msgspec.Meta(
     max_length=CERTIFICATES_MAX, description=f"list at most {CERTIFICATES_MAX} certificates by their SHA-256"
@@ -68,6 +69,7 @@ class NodeTable(msgspec.Struct, forbid_unknown_fields=True):
     secret: _File = "secret.key"  # noqa: S105 - the name of a file
     acquirer: _Institution = "00000000"
     centre: _Institution = "00010000"
+    production: bool = False
     cutover: Annotated[str, _text("([01][0-9]|2[0-3]):[0-5][0-9]", "write HH:MM, 00:00 to 23:59")] = "23:00"
 
 
@@ -165,6 +167,7 @@ class HsmTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ),
     ] = []
     timeout: Annotated[float, msgspec.Meta(ge=0.05, le=10.0)] = 1.0  # seconds
+    software: Annotated[str, _text(f"({SOFTWARE_KEYS})?", f'write exactly "{SOFTWARE_KEYS}"')] = ""
 
 
 class KeysTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -18,14 +18,14 @@ _NO_FINGERPRINT = "take what openssl x509 -noout -fingerprint -sha256 prints"
 def links_clear(draft: Draft) -> Iterator[Fault]:
     """Every link in clear text is said."""
     for row, item, address in draft.links():
-        yield from _clear(row, "links", address, item)
+        yield from _clear(draft, row, "links", address, item)
 
 
 def listen_clear(draft: Draft) -> Iterator[Fault]:
     """So is a listen address in clear text."""
     listen = draft.listen()
     if listen is not None:
-        yield from _clear(listen[0], "listen", listen[1])
+        yield from _clear(draft, listen[0], "listen", listen[1])
 
 
 def hsm_clear(draft: Draft) -> Iterator[Fault]:
@@ -41,12 +41,12 @@ def hsm_clear(draft: Draft) -> Iterator[Fault]:
                     "write clear://, on a line of its own",
                 )
                 yield row.fault("links", what, remedy, item)
-            yield from _clear(row, "links", address, item)
+            yield from _clear(draft, row, "links", address, item)
 
 
-def _clear(row: Row, key: str, address: Address, item: int | None = None) -> Iterator[Fault]:
-    """A named loopback address is fine; a bare one is noted, all else is worth a look."""
-    here = is_loopback(address)
+def _clear(draft: Draft, row: Row, key: str, address: Address, item: int | None = None) -> Iterator[Fault]:
+    """A named loopback address is fine for trials; a bare one is noted, all else is worth a look."""
+    here = is_loopback(address) and not draft.production
     if address.tls or (address.scheme and here):
         return
     if address.scheme:

@@ -8,18 +8,20 @@ from pathlib import Path as File
 from typing import NamedTuple
 
 import posswitch
-from posswitch.base.errors import CodecError, ConfigError, CryptoError
+from posswitch.base.errors import CodecError, ConfigError, CryptoError, SecretShut
 from posswitch.codec import BUILT_IN, Dialect, Message, load_dialect
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.crypto.hsm import SoftHsm, Usage, wrapped_bytes
 from posswitch.settings.address import unbindable
+from posswitch.settings.asking import FILE_VARIABLE
 from posswitch.settings.certificates import authorities_good, certificate_good, ciphers_strong
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.draft import Draft
-from posswitch.settings.finding import WARNING, Fault, shown
+from posswitch.settings.finding import NOTE, WARNING, Fault, shown
+from posswitch.settings.production import keys_in_hardware, memory_unswapped, secret_sealed
 from posswitch.settings.rows import wrapped_key
 from posswitch.settings.rules import Check
-from posswitch.settings.secret import read_secret
+from posswitch.settings.secret import KEPT
 from posswitch.settings.shape import Row, did_you_mean
 
 _KEYS = {"bank": {"zpk": Usage.ZPK, "zak": Usage.ZAK, "zmk": Usage.ZMK}, "terminal": {"tmk": Usage.TMK}}
@@ -56,7 +58,12 @@ def secret_readable(draft: Draft) -> Iterator[Fault]:
             yield row.fault("secret", what, "put a new one into a file of mode 0600 and name the file here")
             continue
         try:
-            read_secret(draft.file(name))
+            _root(draft, row)
+        except SecretShut:
+            what = "is sealed, and nobody opened it: neither keys nor journal were looked at"
+            yield row.fault("secret", what, f"run this at a terminal, or set {FILE_VARIABLE}")._replace(
+                severity=NOTE
+            )
         except ConfigError as error:
             what, _, remedy = str(error).partition("; ")
             yield row.fault("secret", what, remedy)
@@ -67,9 +74,15 @@ def secret_readable(draft: Draft) -> Iterator[Fault]:
             yield fault._replace(severity=WARNING)
 
 
+def _root(draft: Draft, row: Row) -> bytes | None:
+    """The root secret; None when a person would be asked for a file that is only looked at."""
+    path = draft.file(row.good["secret"])
+    return None if not draft.asks and KEPT.needs_asking(path) else KEPT.root(path)
+
+
 def keys_whole(draft: Draft) -> Iterator[Fault]:
     """A wrapped key has the form of one, of the HSM that there is."""
-    network = _has_network_hsm(draft)
+    network = draft.network_hsm
     for row, name, usage, wrapped in _written_keys(draft):
         at_hsm = is_host_key(wrapped)
         if network and not at_hsm:
@@ -236,19 +249,16 @@ def _opening(key: _Key, hsm: SoftHsm) -> Usage | None:
     return next((usage for usage in Usage if key.opened(hsm, usage) is not None), None)
 
 
-def _has_network_hsm(draft: Draft) -> bool:
-    return any(row.good["links"] for row in draft.having("hsm", "links"))
-
-
 def _hsm(draft: Draft) -> SoftHsm | None:
     """What opens the keys here: nothing does where they lie in a network HSM."""
-    if _has_network_hsm(draft):
+    if draft.network_hsm:
         return None
     for row in draft.having("node", "secret"):
         try:
-            return SoftHsm(read_secret(draft.file(row.good["secret"])), SystemClock().entropy)
+            root = _root(draft, row)
         except ConfigError:
             return None
+        return None if root is None else SoftHsm(root, SystemClock().entropy)
     return None
 
 
@@ -308,4 +318,7 @@ NEEDS_TO_SERVE: tuple[Check, ...] = (
     certificate_good,
     authorities_good,
     ciphers_strong,
+    secret_sealed,
+    keys_in_hardware,
+    memory_unswapped,
 )

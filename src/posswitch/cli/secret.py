@@ -1,0 +1,126 @@
+"""secret: the file of the root secret, made, sealed, opened for a check."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posswitch.base.errors import ConfigError, CryptoError, SecretRefused
+from posswitch.crypto.keyfile import PASSPHRASE_CHARS_MIN, Seal, Share, sealed_by_passphrase, sealed_by_shares
+from posswitch.crypto.vault import Vault
+from posswitch.settings.clock import SystemClock
+from posswitch.settings.secret import (
+    KEPT,
+    SECRET_BYTES,
+    read_secret,
+    replace_secret,
+    sealed_in,
+    write_new,
+    write_secret,
+)
+
+secret = typer.Typer(
+    name="secret",
+    help="The file of the root secret: new, sealed with a passphrase or two shares, checked.",
+    no_args_is_help=True,
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The secret file, as [node] secret names it.")]
+ByPassphrase = Annotated[bool, typer.Option("--passphrase", help="Sealed with a passphrase (the default).")]
+ByShares = Annotated[bool, typer.Option("--shares", help="Sealed with two shares, each for one person.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Not sealed: for trials.")]
+_CHECK_BYTES = 3
+_CLEARED = "\x1b[H\x1b[2J\x1b[3J"  # of a terminal, with what has scrolled away
+
+
+@secret.command("new")
+def new(file: File, passphrase: ByPassphrase = False, shares: ByShares = False, plain: Plain = False) -> None:
+    """Make a new root secret for a new switch; a file that is there is never overwritten."""
+    _one_of(passphrase, shares, plain)
+    if os.path.lexists(file):
+        raise ConfigError(
+            f"{file}: is there already, and another secret opens nothing of it; name a new file"
+        )
+    root = SystemClock().entropy(SECRET_BYTES)
+    if plain:
+        write_secret(file, root)
+    else:
+        _sealed(root, shares, lambda text: write_new(file, text))
+    _say(file, root)
+
+
+@secret.command("seal")
+def seal(file: File, passphrase: ByPassphrase = False, shares: ByShares = False) -> None:
+    """Seal a plain secret, or a sealed one anew: the root stays, so everything goes on."""
+    _one_of(passphrase, shares)
+    was_plain = sealed_in(file) is None
+    root = read_secret(file)
+    _sealed(root, shares, lambda text: replace_secret(file, text))
+    _say(file, root)
+    if was_plain:
+        print("next: destroy every copy of the plain file; free blocks of the disk may hold it, too")
+
+
+@secret.command("passphrase")
+def passphrase_(file: File) -> None:
+    """Change the passphrase of a sealed secret."""
+    if sealed_in(file) is None:
+        raise ConfigError(f"{file}: is a plain file; seal it: posswitch secret seal {file}")
+    root = read_secret(file)
+    _sealed(root, False, lambda text: replace_secret(file, text))
+    _say(file, root)
+
+
+@secret.command("check")
+def check(file: File) -> None:
+    """Open a secret file: how it is sealed, and the check value of its root."""
+    _say(file, read_secret(file))
+
+
+def _one_of(*chosen: bool) -> None:
+    if sum(chosen) > 1:
+        raise ConfigError("give only one of --passphrase, --shares and --plain")
+
+
+def _sealed(root: bytes, by_shares: bool, put: Callable[[str], None]) -> None:
+    """Seals a root and puts the text where it belongs; shares are shown before, each by itself."""
+    entropy = SystemClock().entropy
+    if by_shares:
+        text, *both = sealed_by_shares(root, entropy)
+        for share in both:
+            _show(share)
+        put(text)
+        return
+    words = KEPT.asker.new(f"new passphrase, at least {PASSPHRASE_CHARS_MIN} characters")
+    try:
+        text = sealed_by_passphrase(root, words, entropy)
+    except CryptoError as error:
+        raise SecretRefused(f"the new passphrase {error}") from None
+    put(text)
+
+
+def _show(share: Share) -> None:
+    """A share for one person; at a terminal it is gone before the next is shown."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        print(share)
+        return
+    print(f"{_CLEARED}share {share.number} of 2, for one person alone; write it down:\n\n{share}\n")
+    input("Enter when it is written down and compared; the screen is cleared then. ")
+    print(_CLEARED, end="", flush=True)
+
+
+def _say(file: Path, root: bytes) -> None:
+    seal = sealed_in(file)
+    value = Vault(root, SystemClock().entropy).derive("check value")[:_CHECK_BYTES].hex().upper()
+    print(f"{file}: {_how(seal)}, check value {value}")
+
+
+def _how(seal: Seal | None) -> str:
+    if seal is None:
+        return "plain: whoever reads the file has everything"
+    if seal.cost is None:
+        return "sealed with two shares"
+    return f"sealed with a passphrase ({seal.cost})"
