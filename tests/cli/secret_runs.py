@@ -1,0 +1,71 @@
+"""Runs the program with something on standard input, or at a terminal of its own; seals a city's secret."""
+
+import fcntl
+import os
+import pty
+import subprocess
+import sys
+import termios
+import time
+
+from posswitch.crypto.keyfile import COST_MIN, sealed_by_passphrase
+from posswitch.settings.asking import FD_VARIABLE, FILE_VARIABLE
+from posswitch.settings.secret import read_secret, replace_secret
+
+PATIENCE_S = 30.0
+PROGRAM = (sys.executable, "-m", "posswitch")
+WORDS = "geese over a grey harbour"
+
+
+def environment(**more):
+    clean = {name: value for name, value in os.environ.items() if name not in (FILE_VARIABLE, FD_VARIABLE)}
+    return clean | more
+
+
+def program(*words, typed="", fds=(), **more):
+    """`posswitch WORDS` with lines on standard input, without a terminal."""
+    return subprocess.run(
+        [*PROGRAM, *map(str, words)], input=typed, capture_output=True, text=True, timeout=PATIENCE_S,
+        check=False, env=environment(**more), pass_fds=fds,
+    )  # fmt: skip
+
+
+def at_a_terminal(*words, typed):
+    """Exit code and everything that the terminal showed; each line is typed when its prompt has come."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, *map(str, words)], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(),
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    for prompt, line in typed:
+        shown += _until(ours, prompt.encode())
+        os.write(ours, line.encode() + b"\n")
+    shown += _until(ours, None)
+    os.close(ours)
+    return process.wait(PATIENCE_S), shown.decode().replace("\r\n", "\n")
+
+
+def _until(terminal, words):
+    """What is shown until some words have come, or (None) the program has gone."""
+    shown, end = b"", time.monotonic() + PATIENCE_S
+    while words is None or words not in shown:
+        assert time.monotonic() < end, shown
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # nobody has it open any more
+            piece = b""
+        if not piece:
+            assert words is None, shown
+            break
+        shown += piece
+    return shown
+
+
+def seal(folder):
+    """A city's secret sealed with WORDS, cheaply, and its root."""
+    path = folder / "secret.key"
+    root = read_secret(path)
+    replace_secret(path, sealed_by_passphrase(root, WORDS, os.urandom, COST_MIN))
+    return root
