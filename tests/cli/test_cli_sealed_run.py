@@ -1,4 +1,4 @@
-"""posswitch run with a sealed secret: opened once, handed to every node and companion, and seen nowhere else."""
+"""posswitch run with a sealed secret: opened once, handed to nodes and companions, seen nowhere."""
 
 import contextlib
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from cli_runs import one_line
-from leak_search import leaks_in
 from secret_runs import PATIENCE_S, PROGRAM, WORDS, environment, program, seal
 
+from leak_search import leaks_in
 from posswitch.settings.asking import FILE_VARIABLE
 from posswitch.sim.city import build_city
 
@@ -114,3 +114,22 @@ def test_a_secret_that_stays_shut_is_exit_2_and_no_node_is_started(city, typed, 
     assert one_line(ended.stderr)
     assert said in ended.stderr
     assert not city.data.exists()
+
+
+def test_for_real_cards_a_plain_secret_and_keys_in_software_stop_the_start(city):
+    text = city.config.read_text().replace('secret = "', 'production = true\nsecret = "')
+    city.config.write_text(text)
+    ended = program("run", "-c", city.config)
+    assert (ended.returncode, one_line(ended.stderr), city.data.exists()) == (2, True, False)
+    checked = program("check", "-c", city.config)
+    assert checked.returncode == 1
+    errors = [line.split(": error: ")[1] for line in checked.stdout.splitlines() if ": error: " in line]
+    assert [line.split(": ")[0] for line in errors] == ["node.production", "node.secret"]
+    assert errors[0] in ended.stderr
+    seal(city.folder)
+    city.config.write_text(text + '\n[hsm]\nsoftware = "keys in this machine\'s memory are accepted"\n')
+    with started(city, f"{WORDS}\n"):
+        assert (city.data / "node.pid").exists()
+    spied = program("sim-terminal", "--data", city.folder, "echo", typed=f"{WORDS}\n")
+    assert spied.returncode == 2
+    assert "is for real cards; take the folder of a test switch" in spied.stderr

@@ -1,4 +1,4 @@
-"""posswitch secret: new, sealed, changed, checked; nothing that opens it is an argument or stays on a screen."""
+"""posswitch secret: new, sealed, changed, checked; what opens it is no argument and on no screen."""
 
 import re
 

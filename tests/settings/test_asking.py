@@ -1,4 +1,4 @@
-"""What opens a sealed secret comes from a file, a descriptor or standard input, once, and never from a stranger."""
+"""What opens a secret comes from a file, a descriptor or standard input, once, never from a stranger."""
 
 import os
 import subprocess

@@ -1,9 +1,10 @@
-"""The root goes from parent to child through a pipe: not in words, not in the environment, not to grandchildren."""
+"""The root goes from parent to child through a pipe: not in words, not to grandchildren."""
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from good_config import SECRET
@@ -21,9 +22,10 @@ from posswitch.settings.secret import KEPT, read_secret
 before = Path("/proc/self/environ").read_bytes() + Path("/proc/self/cmdline").read_bytes()
 take_handed()
 grandchild = subprocess.run(["ls", "/proc/self/fd"], capture_output=True, text=True, close_fds=False).stdout
+root = read_secret(Path(sys.argv[1]))
 print(json.dumps({
-    "root": read_secret(Path(sys.argv[1])).hex(),
-    "shown": any(one in before for one in (read_secret(Path(sys.argv[1])), b"%s" % read_secret(Path(sys.argv[1])).hex().encode())),
+    "root": root.hex(),
+    "shown": root in before or root.hex().encode() in before,
     "environment": sorted(name for name in os.environ if name.startswith("POSSWITCH")),
     "grandchild": grandchild.split(),
 }))
@@ -50,10 +52,10 @@ def test_a_child_has_the_root_without_the_file(tmp_path, monkeypatch):
 
 def test_a_pipe_is_for_one_child_and_leaves_nothing_open(tmp_path):
     write_secret(tmp_path / "secret.key", SECRET)
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = sorted(one.name for one in Path("/proc/self/fd").iterdir())
     for _ in range(5):
         assert child(tmp_path / "secret.key")["root"] == SECRET.hex()
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert sorted(one.name for one in Path("/proc/self/fd").iterdir()) == before
 
 
 def test_a_name_that_no_pipe_holds_is_refused(tmp_path, monkeypatch):
