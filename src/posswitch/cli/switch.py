@@ -24,7 +24,7 @@ from posswitch.sim.demo import DemoOptions, run_demo
 
 def run(config: ConfigFile) -> None:
     """Run a switch: a supervisor with the node as its child; Ctrl-C or SIGTERM drains and stops it."""
-    keep_private()
+    keep_private(children=True)
     lock_memory()
     settings = load_config(config)
 

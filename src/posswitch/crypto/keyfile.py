@@ -1,7 +1,8 @@
 """The sealed form of the root secret: a short text that a passphrase, or two shares together, open.
 
-Four lines: version, how it opens, salt, box. The key comes from the passphrase by scrypt (RFC 7914), or from
-the exclusive or of two random shares by HKDF (RFC 5869). The box is AES-256-GCM, bound to the lines before it.
+Four lines: version, how it opens, salt, box. The key comes from the passphrase by scrypt (RFC 7914), or
+from the exclusive or of two random shares by HKDF (RFC 5869); the box is AES-256-GCM over it, bound to the
+lines before.
 """
 
 import hashlib

@@ -70,7 +70,7 @@ def node_here(config: Config) -> Node:
 def run_node(config: Config) -> None:
     """Serves one node on this thread until it is told to stop."""
     os.umask(0o077)
-    keep_private()
+    keep_private(children=True)
     locked = lock_memory()
     try:
         config.data.mkdir(parents=True, exist_ok=True)

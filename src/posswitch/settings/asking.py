@@ -1,7 +1,7 @@
 """Passphrases and shares, asked of whoever is there: a terminal without echo, else lines of standard input.
 
-Unattended they come from the file that POSSWITCH_PASSPHRASE_FILE names (a service manager's credential), or from
-the descriptor in POSSWITCH_PASSPHRASE_FD. They are never an argument.
+Unattended they come from the file that POSSWITCH_PASSPHRASE_FILE names (a service manager's credential), or
+from the descriptor in POSSWITCH_PASSPHRASE_FD. They are never an argument.
 """
 
 import getpass
@@ -110,7 +110,7 @@ def _source() -> str:
 
 
 def _only_ours(path: Path, seen: os.stat_result) -> None:
-    """A file of ours or of root that nobody else may read; a credential's access list shows as a group's right."""
+    """A file of ours or of root that nobody else may read; a credential shows its rights as a group's."""
     credential = os.environ.get(_CREDENTIALS)
     forbidden = 0o037 if credential and path.is_relative_to(credential) else 0o077
     if not stat.S_ISREG(seen.st_mode):

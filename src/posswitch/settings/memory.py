@@ -12,12 +12,14 @@ SWAPS = Path("/proc/swaps")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def keep_private() -> None:
+def keep_private(*, children: bool = False) -> None:
     """No core is written of this process; /proc/PID/mem, environ and the like are root's, and ptrace is.
 
-    A pipe in core_pattern gets none either: whether a process may be dumped is asked before where to.
+    A pipe in core_pattern gets none either: whether a process may be dumped is asked before where to. With
+    `children` none of what it starts can have a core file again.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = 0 if children else resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "this process cannot be kept out of core files")
 
