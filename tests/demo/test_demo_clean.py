@@ -53,12 +53,3 @@ def test_a_folder_in_use_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="not empty"):
         asyncio.run(run_demo(DemoOptions(data=tmp_path, seconds=1)))
-
-
-def test_nothing_is_lost_where_everybody_speaks_tls(tmp_path):
-    report = counted(tmp_path, seconds=4, kills=1, tls=True)
-    assert {name: report[name] for name in ("lost", "duplicated", "unknown", "verify")} == {
-        "lost": 0, "duplicated": 0, "unknown": 0, "verify": "ok",
-    }  # fmt: skip
-    assert report["approved"] > 0
-    assert report["drained"]

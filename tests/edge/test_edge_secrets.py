@@ -2,13 +2,17 @@
 
 import base64
 import os
+import zlib
 
+import apsw
 import msgspec
 import pytest
 from edge_till import POS
 from edge_town import until
-from leak_search import leaks, leaks_in, spellings
+from hypothesis import given
+from hypothesis import strategies as st
 
+from leak_search import Search, leaks, leaks_in, spellings
 from posswitch.crypto.ciphers import tdes_decrypt
 
 
@@ -116,3 +120,40 @@ def test_clean_files_are_clean(tmp_path):
     (tmp_path / "clean").write_bytes(os.urandom(20_000) + b"6290011111110211")
     assert leaks(tmp_path, {"PAN": PAN, "key": KEY}) == []
     assert all(len(spelt) >= 8 for spelt in spellings(PAN).values())
+
+
+TRACK = f"{PAN}D49122010021100000"
+MANY = Search(
+    {f"PAN {number}": f"62900{number:011d}" for number in range(500)} | {"key": KEY, "track": TRACK}
+)
+
+
+@given(
+    before=st.binary(max_size=40),
+    after=st.binary(max_size=40),
+    spelt=st.sampled_from([*spellings(KEY).items(), *spellings(TRACK).items()]),
+)
+def test_every_spelling_is_found_anywhere_among_many(before, after, spelt):
+    how, planted = spelt
+    assert any(line.endswith(f" as {how}") for line in MANY.of(before + planted + after))
+
+
+@given(number=st.integers(0, 499), half=st.sampled_from(["", "7"]), before=st.binary(max_size=20))
+def test_packed_digits_are_found_from_either_half_of_a_byte(number, half, before):
+    digits = f"{half}62900{number:011d}{half}"
+    found = MANY.of(before + bytes.fromhex(digits) + b"more than eight bytes")
+    assert f"PAN {number} as BCD" in found
+
+
+def test_what_is_packed_or_in_a_database_is_looked_into(tmp_path):
+    (tmp_path / "packed").write_bytes(
+        os.urandom(99) + zlib.compress(b"track " * 9 + TRACK.encode()) + b"more"
+    )
+    db = apsw.Connection(str(tmp_path / "some.db"))
+    db.execute("CREATE TABLE t (a, b)")
+    db.execute(
+        "INSERT INTO t VALUES (1, ?)", (b"x" * 4075 + PAN.encode() + b"y" * 4000,)
+    )  # over a page's end
+    db.close()
+    found = leaks(tmp_path, {"PAN": PAN, "track": TRACK})
+    assert {"packed, unpacked: track as raw", "some.db, a value: PAN as raw"} <= set(found)
