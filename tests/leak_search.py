@@ -23,7 +23,7 @@ def spellings(secret: str | bytes) -> dict[str, bytes]:
     raw = secret.encode() if isinstance(secret, str) else secret
     found = {"raw": raw, "hex": raw.hex().encode(), "HEX": raw.hex().upper().encode(), "reversed": raw[::-1]}
     found |= _base64(raw)
-    if isinstance(secret, str) and re.fullmatch("[0-9]+([D=][0-9]+)?", secret):
+    if isinstance(secret, str) and re.fullmatch("[0-9A-F]+(=[0-9]+)?", secret):
         digits = secret.replace("=", "D")
         packed = bytes.fromhex(digits[: len(digits) // 2 * 2])
         found["BCD"] = packed

@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from demo_short import PLANTED, TIMERS
 
 from leak_search import Search
 from posswitch.archive.segment import MAGIC, Sealer
 from posswitch.cli.backup import ARCHIVE_LABEL, PROGRAM
-from posswitch.crypto.pinblock import encode_iso0
+from posswitch.crypto.ciphers import tdes_decrypt
 from posswitch.crypto.vault import Vault
 from posswitch.edge.companion import Companion
 from posswitch.edge.supervisor import Supervisor
@@ -183,17 +184,20 @@ def _wired(canary: Canary) -> type[Terminal]:
         def _take_keys(self, answer):
             taken = super()._take_keys(answer)
             if taken:
-                canary.note("TPK", self._pik)
-                canary.note("TAK", self._desk.mak)
+                for name, key in msgspec.structs.asdict(self._keys).items():
+                    if key:
+                        canary.note(f"{name} key", key)
             return taken
 
         def request(self, deal):
             message, bought = super().request(deal), deal.order.purchase
             canary.note("PAN", bought.pan)
             canary.note("track 2", bought.track2)
+            if message.fields.get(35, bought.track2) != bought.track2:
+                canary.note("track 2 as it was sent", message.fields[35])
             if 52 in message.fields:
                 canary.note("terminal's PIN block", message.fields[52])
-                canary.note("clear PIN block", encode_iso0(bought.pin, bought.pan))
+                canary.note("clear PIN block", tdes_decrypt(self._keys.pin, message.fields[52]))
                 canary.note("PIN", bytes.fromhex(f"{len(bought.pin):02d}{bought.pin}".ljust(16, "F")))
             return message
 

@@ -11,7 +11,8 @@ import pytest
 from canary import NEW_TERMINAL, Canary
 
 KINDS = {
-    "root", "ZPK", "ZAK", "TMK", "onboarded TMK", "TPK", "TAK", "PAN", "track 2", "PIN", "clear PIN block",
+    "root", "ZPK", "ZAK", "TMK", "onboarded TMK", "pin key", "mac key", "track key", "PAN", "track 2",
+    "track 2 as it was sent", "PIN", "clear PIN block",
     "terminal's PIN block", "bank's PIN block",
 }  # fmt: skip
 
@@ -73,11 +74,11 @@ def test_planted_leaks_are_found(tmp_path):
     found = canary.found()
     for wanted in (
         r"trace\.bin: PAN \d+ as BCD",
-        r"node\.log: TAK \w+ as base64 at \d",
+        r"node\.log: mac key \w+ as base64 at \d",
         r"journal\.db, a value: track 2 \w+ as raw",
         r"[0-9-]+\.seg, opened: track 2 \w+ as raw",
     ):
         assert any(re.fullmatch(wanted, line) for line in found), wanted
     assert {line.partition(": ")[2].rpartition(" as ")[0].rpartition(" ")[0] for line in found} <= {
-        "PAN", "TAK", "track 2",
+        "PAN", "mac key", "track 2",
     }  # fmt: skip
