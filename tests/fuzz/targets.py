@@ -32,7 +32,7 @@ from posswitch.scheme.settlement import (
 )
 from posswitch.settings.config import load_config
 
-from . import archived, key_blocks, recorded, seeds, switchboard
+from . import archived, key_blocks, recorded, secret_files, seeds, switchboard
 from .behind import heard, let_in
 from .checks import masked, planted, sane, unpacked
 from .dialect_files import DIALECTS, place
@@ -228,6 +228,8 @@ TARGETS: dict[str, Target] = {
     "segment": Target(archived.opened, archived.segments),
     "key-block": Target(key_blocks.unwrapped, key_blocks.blocks),
     "working-keys": Target(key_blocks.signed_on, key_blocks.fields),
+    "secret-file": Target(secret_files.sealed, secret_files.texts),
+    "share": Target(secret_files.share, secret_files.shares),
     "admission": Target(let_in, _terminal_seeds),
     "hearing": Target(heard, seeds.from_banks),
     "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS, cost=10),

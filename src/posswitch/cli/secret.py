@@ -108,8 +108,12 @@ def _show(share: Share) -> None:
         print(share)
         return
     print(f"{_CLEARED}share {share.number} of 2, for one person alone; write it down:\n\n{share}\n")
-    input("Enter when it is written down and compared; the screen is cleared then. ")
-    print(_CLEARED, end="", flush=True)
+    try:
+        input("Enter when it is written down and compared; the screen is cleared then. ")
+    except EOFError:
+        raise SecretRefused("nobody has confirmed the share; nothing was written") from None
+    finally:
+        print(_CLEARED, end="", flush=True)
 
 
 def _say(file: Path, root: bytes) -> None:

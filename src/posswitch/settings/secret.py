@@ -135,10 +135,8 @@ def write_secret(path: Path, secret: bytes) -> None:
 
 def write_new(path: Path, text: str) -> None:
     """Writes a new secret file, to the disk; never overwrites one."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    _filled(path, fd, text)
     _sync(path.parent)
 
 
@@ -147,18 +145,22 @@ def replace_secret(path: Path, text: str) -> None:
     path = path.resolve()
     owner = path.stat()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    new = Path(name)
+    os.fchown(fd, owner.st_uid, owner.st_gid)
+    _filled(Path(name), fd, text)
+    Path(name).replace(path)
+    _sync(path.parent)
+
+
+def _filled(path: Path, fd: int, text: str) -> None:
+    """Writes to the disk what a new file holds; none is left when that fails."""
     try:
         with os.fdopen(fd, "w", encoding="ascii") as file:
-            os.fchown(fd, owner.st_uid, owner.st_gid)
             file.write(text)
             file.flush()
             os.fsync(fd)
-        new.replace(path)
     except BaseException:
-        new.unlink(missing_ok=True)
+        path.unlink()
         raise
-    _sync(path.parent)
 
 
 def _sync(folder: Path) -> None:
