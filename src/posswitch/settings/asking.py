@@ -39,7 +39,7 @@ class Asker:
             try:
                 return _bounded(getpass.getpass(f"{prompt}: "))
             except EOFError:
-                raise SecretShut("the secret is sealed, and nobody opened it") from None
+                raise SecretShut("no passphrase or share was given; start again") from None
         return _bounded(self._line_of_input())
 
     def new(self, prompt: str) -> str:
@@ -63,7 +63,7 @@ class Asker:
             self._lines = _source().splitlines()
         if not self._lines:
             name = FILE_VARIABLE if FILE_VARIABLE in os.environ else FD_VARIABLE
-            raise SecretShut(f"the secret is sealed, and {name} gives no further line; write one a question")
+            raise SecretShut(f"no passphrase or share: {name} gives no further line; write one a question")
         return _bounded(self._lines.pop(0))
 
     @staticmethod
@@ -74,8 +74,7 @@ class Asker:
             raise SecretRefused("standard input: is no text") from None
         if not text:
             raise SecretShut(
-                "the secret is sealed, and standard input gives no line; start at a terminal or set "
-                + FILE_VARIABLE
+                f"no passphrase or share: standard input gives no line; start at a terminal or set {FILE_VARIABLE}"
             )
         return text.rstrip("\r\n")
 

@@ -11,7 +11,7 @@ from posswitch.settings.memory import keep_private
 from posswitch.settings.secret import KEPT, SECRET_BYTES, read_secret
 
 VARIABLE = "POSSWITCH_SECRET_FD"  # the number of the descriptor, no secret itself
-_BYTES_MAX = 8192  # less than any pipe holds: writing never waits
+_BYTES_MAX = 4096  # one page, which every pipe holds: writing never waits
 
 
 @contextmanager

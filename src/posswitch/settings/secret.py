@@ -145,16 +145,21 @@ def replace_secret(path: Path, text: str) -> None:
     path = path.resolve()
     owner = path.stat()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.fchown(fd, owner.st_uid, owner.st_gid)
-    _filled(Path(name), fd, text)
-    Path(name).replace(path)
+    new = Path(name)
+    _filled(new, fd, text, (owner.st_uid, owner.st_gid))
+    try:
+        new.replace(path)
+    except OSError:
+        new.unlink()
+        raise
     _sync(path.parent)
 
 
-def _filled(path: Path, fd: int, text: str) -> None:
+def _filled(path: Path, fd: int, text: str, owner: tuple[int, int] = (-1, -1)) -> None:
     """Writes to the disk what a new file holds; none is left when that fails."""
     try:
         with os.fdopen(fd, "w", encoding="ascii") as file:
+            os.fchown(fd, *owner)
             file.write(text)
             file.flush()
             os.fsync(fd)
