@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import os
 import re
 import shutil
@@ -72,9 +71,7 @@ class Canary:
             _errors_into(self.said / "errors"),
         ):
             patch.setattr(demo, "build_city", self._built)
-            patch.setattr(
-                demo, "Streets", functools.partial(Streets, terminal=_wired(self), watch=self._watch)
-            )
+            patch.setattr(demo, "Streets", self._streets)
             patch.setattr(demo, "DRAIN_SECONDS_MAX", 20.0)
             patch.setenv("TMPDIR", str(self.said / "temporary"))
             report = asyncio.run(self._demonstrated(lambda text: print(text, file=lines, flush=True)))
@@ -107,9 +104,6 @@ class Canary:
         city = build_city(*words, **more, timers=TIMERS)
         city.config.write_text(city.config.read_text() + _BACKUP)
         self.note("root", read_secret(city.folder / SECRET_FILE))
-        for bank in city.banks:
-            self.note("ZPK", bank.zpk)
-            self.note("ZAK", bank.zak)
         for fitting in city.fittings:
             self.note("TMK", fitting.tmk)
         return city
@@ -117,7 +111,16 @@ class Canary:
     def _centre(self, city: City) -> "_Centre":
         return _Centre(city, self._command)
 
-    def _watch(self, _bank: str, seen: Any) -> None:
+    def _streets(self, city: City) -> Streets:
+        self._open = Streets(city, terminal=_wired(self), watch=self._watch)
+        return self._open
+
+    def _watch(self, number: str, seen: Any) -> None:
+        """The keys that the bank has now, exchanged ones too, and the PIN block that it was sent."""
+        for charter in (bank.charter for bank in self._open.banks if bank.charter.id == number):
+            for name in ("zpk", "zak", "zmk"):
+                if key := getattr(charter, name):
+                    self.note(name.upper(), key)
         if seen.way == IN and seen.message is not None and 52 in seen.message.fields:
             self.note("bank's PIN block", seen.message.fields[52])
 

@@ -11,7 +11,7 @@ import pytest
 from canary import NEW_TERMINAL, Canary
 
 KINDS = {
-    "root", "ZPK", "ZAK", "TMK", "onboarded TMK", "pin key", "mac key", "track key", "PAN", "track 2",
+    "root", "ZPK", "ZAK", "ZMK", "TMK", "onboarded TMK", "pin key", "mac key", "track key", "PAN", "track 2",
     "track 2 as it was sent", "PIN", "clear PIN block",
     "terminal's PIN block", "bank's PIN block",
 }  # fmt: skip
@@ -42,6 +42,7 @@ def test_there_was_something_to_find_and_everywhere_to_look(canary):
     assert canary.report["kills"] == 2
     assert kinds(canary) == KINDS
     assert sum(name.startswith("PAN") for name in canary.secrets) > 100
+    assert sum(name.startswith("ZPK") for name in canary.secrets) > 4, "zone keys are exchanged on the way"
     living = {path.name for path in (canary.said / "living data").iterdir()}
     assert living >= {"journal.db", "journal.db-wal", "journal.head", "office.db", "vitals.db", "node.log"}
     left = {path.name for path in canary.folder.rglob("*")}

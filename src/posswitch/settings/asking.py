@@ -74,7 +74,7 @@ class Asker:
             raise SecretRefused("standard input: is no text") from None
         if not text:
             raise SecretShut(
-                f"no passphrase or share: standard input gives no line; start at a terminal or set {FILE_VARIABLE}"
+                f"no passphrase or share: standard input gives no line; use a terminal or set {FILE_VARIABLE}"
             )
         return text.rstrip("\r\n")
 
