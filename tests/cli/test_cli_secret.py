@@ -164,10 +164,10 @@ def test_at_a_terminal_nothing_that_is_typed_is_shown(file):
 
 
 def test_at_a_terminal_shares_are_shown_one_after_the_other_and_cleared(file):
-    prompt = "the screen is cleared then. "
+    prompt = "Enter when it is written down and compared: "
     code, shown = at_a_terminal("secret", "new", file, "--shares", typed=[(prompt, ""), (prompt, "")])
     assert code == 0, shown
-    cleared = "\x1b[H\x1b[2J\x1b[3J"
+    cleared = "\x1b[2J\x1b[3J\x1b[H"
     screens = shown.split(cleared)
     assert ["\n1: " in screen for screen in screens] == [False, True, False, False, False]
     assert ["\n2: " in screen for screen in screens] == [False, False, False, True, False]

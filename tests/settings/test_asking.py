@@ -16,6 +16,7 @@ import sys
 from posswitch.settings.asking import Asker
 asker = Asker()
 print([asker.line("?") for _ in range(int(sys.argv[1]))])
+print(sys.stdin.read(), end="")
 """
 
 
@@ -119,9 +120,9 @@ def asked(count, given):
     )  # fmt: skip
 
 
-def test_standard_input_answers_line_by_line():
-    ended = asked(2, "one word\r\ntwo words\nthree\n")
-    assert ended.stdout == "['one word', 'two words']\n"
+def test_standard_input_answers_line_by_line_and_keeps_what_follows():
+    ended = asked(2, "one word\r\nzwei W\u00f6rter\nthree\n")
+    assert ended.stdout == "['one word', 'zwei W\u00f6rter']\nthree\n"
     assert "SecretShut" in asked(3, "one\ntwo\n").stderr
 
 

@@ -37,7 +37,8 @@ def check(config: ConfigFile, as_json: AsJson = False) -> None:
 
 
 def _around(examined: Examined, config: Config) -> Iterator[Finding]:
-    """What a start with this configuration would meet in the data folder; nothing with a shut secret."""
+    """What a start with this configuration would meet: at its HSM and, with an open secret, in its data."""
+    yield from _keys_at_hsm(examined, config)
     try:
         read_secret(config.secret)
     except SecretShut:
@@ -46,7 +47,6 @@ def _around(examined: Examined, config: Config) -> Iterator[Finding]:
         severity = ERROR if one.stops else WARNING
         fault = Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy, severity)
         yield found(fault, examined.places.of(fault.path))
-    yield from _keys_at_hsm(examined, config)
     if wrong := foreseen_of_backup(config):
         what, _, remedy = wrong.rpartition("; ")
         fault = Fault(("backup", "to"), "backup.to", what, remedy, WARNING)

@@ -1,7 +1,6 @@
 """secret: the file of the root secret, made, sealed, opened for a check."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 
 from posswitch.base.errors import ConfigError, CryptoError, SecretRefused
+from posswitch.cli.typed import at_terminal, show_alone
 from posswitch.crypto.keyfile import PASSPHRASE_CHARS_MIN, Seal, Share, sealed_by_passphrase, sealed_by_shares
 from posswitch.crypto.vault import Vault
 from posswitch.settings.clock import SystemClock
@@ -33,7 +33,6 @@ ByPassphrase = Annotated[bool, typer.Option("--passphrase", help="Sealed with a 
 ByShares = Annotated[bool, typer.Option("--shares", help="Sealed with two shares, each for one person.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Not sealed: for trials.")]
 _CHECK_BYTES = 3
-_CLEARED = "\x1b[H\x1b[2J\x1b[3J"  # of a terminal, with what has scrolled away
 
 
 @secret.command("new")
@@ -104,16 +103,11 @@ def _sealed(root: bytes, by_shares: bool, put: Callable[[str], None]) -> None:
 
 def _show(share: Share) -> None:
     """A share for one person; at a terminal it is gone before the next is shown."""
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+    if at_terminal():
+        words = f"share {share.number} of 2, for one person alone; write it down:\n\n{share}\n\n"
+        show_alone(bytearray(words, "ascii"), "Enter when it is written down and compared: ")
+    else:
         print(share)
-        return
-    print(f"{_CLEARED}share {share.number} of 2, for one person alone; write it down:\n\n{share}\n")
-    try:
-        input("Enter when it is written down and compared; the screen is cleared then. ")
-    except EOFError:
-        raise SecretRefused("nobody has confirmed the share; nothing was written") from None
-    finally:
-        print(_CLEARED, end="", flush=True)
 
 
 def _say(file: Path, root: bytes) -> None:

@@ -7,7 +7,6 @@ from the descriptor in POSSWITCH_PASSPHRASE_FD. They are never an argument.
 import getpass
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from posswitch.base.errors import ConfigError, SecretRefused, SecretShut
 FILE_VARIABLE, FD_VARIABLE = "POSSWITCH_PASSPHRASE_FILE", "POSSWITCH_PASSPHRASE_FD"
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"  # of systemd: its access lists show as a right of the group
 _LINE_CHARS_MAX, _BYTES_MAX = 1024, 8192
+_STDIN = 0
 
 
 class Asker:
@@ -68,20 +68,23 @@ class Asker:
 
     @staticmethod
     def _line_of_input() -> str:
-        try:
-            text = sys.stdin.readline(_LINE_CHARS_MAX + 2)
-        except UnicodeDecodeError:
-            raise SecretRefused("standard input: is no text") from None
-        if not text:
+        """Byte by byte: what follows is another question's."""
+        line = bytearray()
+        while (one := os.read(_STDIN, 1)) not in (b"", b"\n") and len(line) < _BYTES_MAX:
+            line += one
+        if not line and not one:
             raise SecretShut(
                 f"no passphrase or share: standard input gives no line; use a terminal or set {FILE_VARIABLE}"
             )
-        return text.rstrip("\r\n")
+        try:
+            return line.decode().rstrip("\r")
+        except UnicodeDecodeError:
+            raise SecretRefused("standard input: is no text in UTF-8; type it again") from None
 
 
 def at_a_terminal() -> bool:
     """Whether a person may be asked."""
-    return sys.stdin.isatty()
+    return os.isatty(_STDIN)
 
 
 def _unattended() -> bool:
