@@ -6,7 +6,8 @@ import pytest
 
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import kcv, odd_parity, xor
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import kcv, odd_parity, tdes_encrypt
+from posswitch.crypto.commands import Usage
 from posswitch.crypto.exchange import block_of, key_of_block, key_of_cryptogram
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.keyblock import Header, wrap
 
 pytestmark = pytest.mark.filterwarnings(

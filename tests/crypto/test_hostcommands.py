@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 
 from posswitch.base.errors import CryptoError, HsmDown
 from posswitch.crypto.ciphers import AES, TDES, kcv, odd_parity, tdes_decrypt, tdes_encrypt
-from posswitch.crypto.hostcommands import PIN_FORMATS, talk, told
-from posswitch.crypto.hsm import (
+from posswitch.crypto.commands import (
     ExportKey,
     Mac,
     MacFits,
     NewKey,
     OpenTrack,
     SignOnKeys,
-    SoftHsm,
     TranslatePin,
     Usage,
 )
+from posswitch.crypto.hostcommands import PIN_FORMATS, talk, told
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.pinblock import (
     PinFormat,
     decipher,

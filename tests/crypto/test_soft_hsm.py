@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from posswitch.base.errors import CryptoError
 from posswitch.crypto import hsm as hsm_room
 from posswitch.crypto.ciphers import kcv, odd_parity, tdes_decrypt, tdes_encrypt
-from posswitch.crypto.hsm import Hsm, SoftHsm, Usage
+from posswitch.crypto.commands import Hsm, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.mac import cup_mac, x919
 from posswitch.crypto.pinblock import encode_iso0
 from posswitch.crypto.signon import open_f62

@@ -6,7 +6,8 @@ import pytest
 
 from posswitch.base.registry import Bank, Registry
 from posswitch.codec import load_dialect
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Dropped
 from posswitch.edge.hear import Hearing

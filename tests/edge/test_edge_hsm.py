@@ -11,7 +11,8 @@ from edge_town import TIMERS, Town, until
 
 from posswitch.base.errors import CryptoError, HsmDown
 from posswitch.base.registry import Address
-from posswitch.crypto.hsm import Mac, SoftHsm, Usage
+from posswitch.crypto.commands import Mac, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge import hsm_link
 from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.sim.city import HOST, build_city, free_ports

@@ -7,7 +7,7 @@ from edge_till import Till
 from edge_town import Town, until
 
 from posswitch.codec import Message, load_dialect
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.office.desk import Desk
 from posswitch.office.drift import read_drift
 from posswitch.office.onboard import onboarding

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.base.registry import Limits
 from posswitch.codec import Message
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.signon import WorkingKeys
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import POS, Admission, Dropped

@@ -1,7 +1,7 @@
 """Rows for tests, and how they get into the books."""
 
 from posswitch.base.registry import Bin, Merchant, Registry, Terminal, key_of
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 
 SHOP = "802440354110001"  # of the city
 

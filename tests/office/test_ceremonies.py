@@ -25,7 +25,7 @@ from written_city import write_city
 from posswitch.base.errors import OfficeError
 from posswitch.base.order import OFFICE
 from posswitch.crypto.ciphers import check_value, kcv, odd_parity, tdes_encrypt, xor
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.crypto.keyblock import Header, wrap
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.office.acts import PROPOSALS_MAX, Ledger, Proposed, known_name, same_name

@@ -9,7 +9,7 @@ from office_rows import SHOP, activate, merchant, new_tmk, rows_of, terminal
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.registry import Bin, Merchant, Source
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.office.intake import take_in
 from posswitch.office.sheets import write_sheets
 

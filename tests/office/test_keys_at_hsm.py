@@ -12,7 +12,8 @@ from cli_runs import one_line, posswitch
 
 from posswitch.base.registry import Address
 from posswitch.crypto.ciphers import kcv
-from posswitch.crypto.hsm import CheckKey, SoftHsm, Usage
+from posswitch.crypto.commands import CheckKey, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.office.checks import NOT_VERIFIED, REFUSED
 from posswitch.office.hsm_answers import asked_of
 from posswitch.settings.config import HsmPlan, load_config

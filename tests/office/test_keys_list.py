@@ -12,7 +12,8 @@ from office_rows import activate, new_tmk, terminal
 from written_city import START_NS, write_city
 
 from one_sale import RULES
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.engine.apply import apply

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from posswitch.base.errors import OfficeError
 from posswitch.crypto.ciphers import kcv, xor
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.office.parts import (
     Part,
     draw_parts,

@@ -13,7 +13,7 @@ from office_rows import SHOP, activate, merchant, new_tmk, rows_of, terminal
 
 from posswitch.base.card import luhn_digit, luhn_ok
 from posswitch.crypto.ciphers import kcv, xor
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 
 NEW_SHOP = "802440354999999"
 

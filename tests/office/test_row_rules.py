@@ -4,7 +4,7 @@ import pytest
 from office_rows import SHOP, activate, merchant, new_tmk, terminal
 
 from posswitch.base.registry import Address, Bank, Registry
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.office.forms import COLUMNS, cell, values_of
 from posswitch.office.intake import take_in
 from posswitch.office.rules import findings

@@ -4,7 +4,8 @@ import os
 from itertools import count
 from pathlib import Path
 
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.keyfile import COST_MIN, sealed_by_passphrase
 from posswitch.settings.secret import KEPT, write_new
 from posswitch.sim.authority import Authority

@@ -31,7 +31,8 @@ from good_config import (
 
 import posswitch
 from posswitch.base.errors import ConfigError
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.settings.config import examine, load_config
 from posswitch.settings.finding import ERROR, NOTE, WARNING
 from posswitch.settings.shape import SOFTWARE_KEYS

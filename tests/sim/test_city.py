@@ -9,7 +9,8 @@ import pytest
 from posswitch.base.card import luhn_ok
 from posswitch.base.errors import ConfigError
 from posswitch.crypto.ciphers import kcv
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.settings.config import examine, load_config
 from posswitch.sim.authority import Authority
 from posswitch.sim.city import SECRET_FILE, SHORT_TIMERS, build_city

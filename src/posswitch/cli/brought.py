@@ -6,7 +6,7 @@ from pathlib import Path
 
 from posswitch.base.errors import OfficeError
 from posswitch.cli.typed import show_alone, typed, typed_words
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.office.acts import known_name, same_name
 from posswitch.office.parts import Part, hexed, known_count, load_part, read_part, wipe
 

@@ -10,8 +10,8 @@ from posswitch.base.moment import clock_text, of_iso
 from posswitch.cli.brought import brought, holders, show_parts, wipe_parts
 from posswitch.cli.options import OrConfigFile, OrData, settings_of
 from posswitch.cli.typed import at_terminal
+from posswitch.crypto.commands import Usage
 from posswitch.crypto.hostcommands import is_host_key
-from posswitch.crypto.hsm import Usage
 from posswitch.crypto.keyblock import BLOCK_CHARS_MAX
 from posswitch.office.acts import PROPOSAL_HOURS, Drawn, Proposed, known_name
 from posswitch.office.ceremony import BETWEEN_BANKS, block_out, check_at, mark_at, propose

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from posswitch.base.errors import PosswitchError
 from posswitch.base.registry import Address, Bin
 from posswitch.crypto.ciphers import kcv, odd_parity
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.pinblock import PinFormat
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import load_config

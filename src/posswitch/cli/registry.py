@@ -15,7 +15,7 @@ from posswitch.base.moment import clock_text
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Change, Registry, key_of
 from posswitch.cli.options import AsJson, Lang, OrConfigFile, OrData, OrLang, settings_of, user
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.office.checks import NOT_VERIFIED, REFUSED
 from posswitch.office.desk import Desk, Plan, activations, known_table
 from posswitch.office.difference import lines

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from posswitch.base.errors import CryptoError, HsmDown
 from posswitch.crypto.ciphers import BLOCK_BYTES, xor
-from posswitch.crypto.hsm import (
+from posswitch.crypto.commands import (
     CheckKey,
     Command,
     ExportKey,

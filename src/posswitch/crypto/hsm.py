@@ -1,13 +1,11 @@
-"""What the centre asks of an HSM, and one in software: the only room that sees clear keys."""
+"""An HSM in software: the only room that sees clear keys."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from posswitch.base.bounds import KEY_CONTEXTS_MAX
@@ -26,159 +24,30 @@ from posswitch.crypto.ciphers import (
     tdes_encrypt,
     xor,
 )
+from posswitch.crypto.commands import (
+    KEY_BYTES,
+    CheckKey,
+    Command,
+    ExportKey,
+    Mac,
+    MacFits,
+    NewKey,
+    OpenTrack,
+    Result,
+    SignOnKeys,
+    TranslatePin,
+    Usage,
+    Uses,
+    Work,
+)
 from posswitch.crypto.exchange import block_of, key_of_block, key_of_cryptogram
 from posswitch.crypto.keyblock import Header
 from posswitch.crypto.mac import named_mac, same
 from posswitch.crypto.pinblock import PinFormat, decipher, encipher, translate
 from posswitch.crypto.signon import WorkingKeys, pack_working_keys
-from posswitch.crypto.vault import box_bytes, expand, opened, sealed
-
-Result = TypeVar("Result")
-
-
-class Usage(StrEnum):
-    """What a key is for; a key has one purpose."""
-
-    TMK = "TMK"  # terminal master key, protects the three below at sign-on
-    TPK = "TPK"  # terminal PIN key
-    TAK = "TAK"  # terminal MAC key
-    TDK = "TDK"  # terminal track key
-    ZPK = "ZPK"  # zone PIN key, shared with a bank
-    ZAK = "ZAK"  # zone MAC key, shared with a bank
-    ZMK = "ZMK"  # zone master key, protects the two above on their way to the bank
-
+from posswitch.crypto.vault import expand, opened, sealed
 
 _AES_ALONE = 32  # bytes that no key of DES has
-# Accepted lengths in bytes; a new key has the first.
-_KEY_BYTES = {
-    Usage.TMK: (16, 24),
-    Usage.TPK: (16, 8, 24),
-    Usage.TAK: (8, 16, 24),
-    Usage.TDK: (16,),
-    Usage.ZPK: (16, 24, 32),
-    Usage.ZAK: (16, 8, 24, 32),
-    Usage.ZMK: (16, 24),
-}
-
-
-def wrapped_bytes(usage: Usage) -> tuple[int, ...]:
-    """The lengths that a wrapped key of this usage may have."""
-    return tuple(box_bytes(length) for length in _KEY_BYTES[usage])
-
-
-def wrapped_key_bytes(wrapped: bytes) -> int:
-    """How many bytes the key in a box has."""
-    return len(wrapped) - box_bytes(0)
-
-
-class Command(msgspec.Struct, frozen=True):
-    """One thing asked of an HSM; its keys are wrapped."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-
-class NewKey(Command, frozen=True):
-    """Asks for a fresh wrapped key of `size_bytes` (0 = usual), with odd parity where DES wants it."""
-
-    usage: Usage
-    size_bytes: int = 0
-    odd: bool = True
-
-
-class SignOnKeys(Command, frozen=True):
-    """Asks for field 62 of a sign-on answer in the layout of field 60.3; `tdk` where that has one."""
-
-    layout: str
-    tmk: bytes
-    tpk: bytes
-    tak: bytes
-    tdk: bytes = b""
-
-
-class ExportKey(Command, frozen=True):
-    """Asks for a zone key as its bank gets it: under the zone master key, and 3 bytes of check value."""
-
-    zmk: bytes
-    usage: Usage
-    key: bytes
-
-
-class Mac(Command, frozen=True):
-    """Asks for field 64 (a TAK's) or 128 (a ZAK's) over `data`, 8 bytes; `how` as `mac_in_words` reads it."""
-
-    usage: Usage
-    key: bytes
-    how: str
-    data: bytes
-
-
-class MacFits(Command, frozen=True):
-    """Asks whether `mac` is what `Mac` makes."""
-
-    usage: Usage
-    key: bytes
-    how: str
-    data: bytes
-    mac: bytes
-
-
-class TranslatePin(Command, frozen=True):
-    """Asks for a terminal's PIN block as its bank gets it: the formats TRANSLATIONS allow, the same PAN."""
-
-    tpk: bytes
-    zpk: bytes
-    pan: str
-    block: bytes
-    from_: PinFormat = PinFormat.ISO_0
-    to: PinFormat = PinFormat.ISO_0
-
-
-class CheckKey(Command, frozen=True):
-    """Asks for what names a key: the first 4 bytes of its check value (3 where an HSM tells no more)."""
-
-    usage: Usage
-    key: bytes
-
-
-class OpenTrack(Command, frozen=True):
-    """Asks for what a terminal has encrypted of a track: one block of 8 bytes in clear."""
-
-    tdk: bytes
-    block: bytes
-
-
-Work = Generator[Command, Any, Result]  # yields what it asks, is sent the answers, returns what came of it
-
-
-class Hsm(Protocol):
-    """Whoever carries out commands, at once or while others go on."""
-
-    def run(
-        self, work: Work[Result], then: Callable[[Result], object], failed: Callable[[PosswitchError], None]
-    ) -> None:
-        """Carries out what `work` asks; then calls `then` with its result, or `failed` with what it raised.
-
-        A refusal is a CryptoError without content, HsmDown when the HSM itself is the reason.
-        """
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can be asked now."""
-
-    @property
-    def under_way(self) -> int:
-        """How much work has not ended yet."""
-
-    @property
-    def counts(self) -> Counter[str]:
-        """What went wrong with it, how often."""
-
-    def start(self) -> None:
-        """Begins to serve."""
-
-    def stop(self) -> None:
-        """Ends it: what is under way fails."""
 
 
 class _Opened:
@@ -213,10 +82,11 @@ class SoftHsm:
     contexts are stateful. A wrapped key is a box (see `vault`) bound to its usage.
     """
 
-    __slots__ = ("_entropy", "_lmk", "_macs", "_tpk", "_zpk")
+    __slots__ = ("_entropy", "_lmk", "_macs", "_tpk", "_uses", "_zpk")
 
     def __init__(self, root: bytes, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
+        self._uses = Uses()
         self._lmk = AESGCM(expand(root, "inside/lmk"))
         self._macs = {usage: _Opened(usage, self._unwrap, named_mac) for usage in (Usage.TAK, Usage.ZAK)}
         self._tpk = _Opened(Usage.TPK, self._unwrap, lambda how, key: _pin_cipher(how).decryptor(key))
@@ -229,10 +99,13 @@ class SoftHsm:
         self, work: Work[Result], then: Callable[[Result], object], failed: Callable[[PosswitchError], None]
     ) -> None:
         """See Hsm; all of it happens at once."""
+        note = self._uses.note
         try:
             answer = None
             while True:
-                answer = self.do(work.send(answer))
+                command = work.send(answer)
+                answer = self.do(command)
+                note(command)
         except StopIteration as end:
             result: Result = end.value
         except PosswitchError as error:
@@ -255,6 +128,11 @@ class SoftHsm:
         """See Hsm; nothing goes wrong by itself."""
         return Counter()
 
+    @property
+    def uses(self) -> Uses:
+        """See Hsm."""
+        return self._uses
+
     def start(self) -> None:
         """See Hsm."""
 
@@ -269,7 +147,7 @@ class SoftHsm:
 
     def new_key(self, usage: Usage, size_bytes: int = 0, odd: bool = True) -> bytes:
         """See NewKey."""
-        key = self._entropy(size_bytes or _KEY_BYTES[usage][0])
+        key = self._entropy(size_bytes or KEY_BYTES[usage][0])
         return self.wrap(usage, odd_parity(key) if odd else key)
 
     def sign_on_keys(self, layout: str, tmk: bytes, tpk: bytes, tak: bytes, tdk: bytes = b"") -> bytes:
@@ -317,13 +195,13 @@ class SoftHsm:
 
     def wrap(self, usage: Usage, key: bytes) -> bytes:
         """A clear key, bound to its usage; parity is taken as it comes, banks bring keys without."""
-        if len(key) not in _KEY_BYTES[usage]:
+        if len(key) not in KEY_BYTES[usage]:
             raise CryptoError(f"{usage} key: wrong length")
         return sealed(self._lmk, key, usage.encode(), self._entropy)
 
     def new_component(self, usage: Usage, size_bytes: int = 0, odd: bool = True) -> bytes:
         """A clear part of a key for one person to carry, odd parity if so; alone it tells nothing."""
-        part = self._entropy(size_bytes or _KEY_BYTES[usage][0])
+        part = self._entropy(size_bytes or KEY_BYTES[usage][0])
         return odd_parity(part) if odd else part
 
     def form_key(self, usage: Usage, components: Sequence[bytes], odd: bool = True) -> bytes:

@@ -9,7 +9,7 @@ from posswitch.base.errors import CodecError, CryptoError
 from posswitch.base.moment import month_number
 from posswitch.base.registry import Registry, Terminal
 from posswitch.codec import BUILT_IN, Message, load_dialect
-from posswitch.crypto.hsm import OpenTrack, Work
+from posswitch.crypto.commands import OpenTrack, Work
 from posswitch.crypto.pinblock import PinFormat
 from posswitch.crypto.trackblock import split_track
 from posswitch.crypto.vault import Vault

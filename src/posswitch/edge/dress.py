@@ -8,7 +8,7 @@ from posswitch.base.registry import Registry
 from posswitch.codec import Message, swap_tpdu
 from posswitch.codec.message import Value
 from posswitch.crypto.ciphers import BLOCK_BYTES
-from posswitch.crypto.hsm import Mac, SignOnKeys, TranslatePin, Usage, Work
+from posswitch.crypto.commands import Mac, SignOnKeys, TranslatePin, Usage, Work
 from posswitch.crypto.mab import interbank_text
 from posswitch.crypto.pinblock import PinFormat
 from posswitch.crypto.vault import Vault

@@ -16,7 +16,7 @@ from posswitch.base.errors import PosswitchError
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.base.registry import Bank, Registry
 from posswitch.codec import Message
-from posswitch.crypto.hsm import ExportKey, Hsm, NewKey, Usage, Work
+from posswitch.crypto.commands import ExportKey, Hsm, NewKey, Usage, Work
 from posswitch.crypto.mac import MACS, mac_in_words
 from posswitch.crypto.pinblock import PinFormat
 from posswitch.edge.connector import Links

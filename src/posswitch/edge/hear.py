@@ -6,7 +6,7 @@ from posswitch.base.card import is_pan
 from posswitch.base.errors import CodecError
 from posswitch.base.registry import Registry
 from posswitch.codec import Message
-from posswitch.crypto.hsm import MacFits, Usage, Work
+from posswitch.crypto.commands import MacFits, Usage, Work
 from posswitch.crypto.mab import interbank_text
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Dropped

@@ -11,8 +11,8 @@ from posswitch.base.bounds import HSM_UNDER_WAY_MAX, UNSENT_BYTES_MAX_BANK
 from posswitch.base.errors import CryptoError, HsmDown, PosswitchError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address
+from posswitch.crypto.commands import Result, Uses, Work
 from posswitch.crypto.hostcommands import DIAGNOSTICS, LMK_CHECK_DIGITS, Talk, Told, talk, told
-from posswitch.crypto.hsm import Result, Work
 from posswitch.edge.wire import Wire
 
 _HEADER_DIGITS = 4  # before each request and its answer: which one it is
@@ -91,6 +91,7 @@ class NetworkHsm:
         self._tasks: list[asyncio.Task[None]] = []
         self._flushing = self._stopped = False
         self._counts: Counter[str] = Counter()
+        self._uses = Uses()
 
     def __repr__(self) -> str:
         return f"<HSM {self.serving}/{len(self._addresses)} under way {self._jobs}>"
@@ -109,6 +110,11 @@ class NetworkHsm:
     def counts(self) -> Counter[str]:
         """See Hsm."""
         return self._counts
+
+    @property
+    def uses(self) -> Uses:
+        """See Hsm."""
+        return self._uses
 
     @property
     def under_way(self) -> int:
@@ -146,7 +152,9 @@ class NetworkHsm:
         try:
             while True:
                 if job.talk is None:
-                    job.talk, answer = talk(job.work.send(answer)), None
+                    command = job.work.send(answer)
+                    self._uses.note(command)
+                    job.talk, answer = talk(command), None
                 try:
                     job.request = job.talk.send(answer)  # type: ignore[arg-type]  # None begins it
                     break

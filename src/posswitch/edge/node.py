@@ -11,7 +11,7 @@ from posswitch.base.errors import ConfigError, PosswitchError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Address, Bank, Change
 from posswitch.codec import Message
-from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.commands import Hsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Admission, Direct, Dropped
 from posswitch.edge.connector import Link, Links

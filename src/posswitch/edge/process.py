@@ -13,7 +13,8 @@ import structlog
 from posswitch.base.card import scrub
 from posswitch.base.errors import ConfigError
 from posswitch.base.registry import Address
-from posswitch.crypto.hsm import Hsm, SoftHsm
+from posswitch.crypto.commands import Hsm
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.edge.log import log_to

@@ -12,7 +12,7 @@ from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_E
 from posswitch.base.errors import CryptoError, HsmDown, PosswitchError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Change
-from posswitch.crypto.hsm import Hsm
+from posswitch.crypto.commands import Hsm
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.headroom import Headroom

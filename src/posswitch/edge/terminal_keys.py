@@ -5,7 +5,7 @@ from collections.abc import Callable
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry, Terminal
 from posswitch.codec.message import Value
-from posswitch.crypto.hsm import MacFits, NewKey, Usage, Work
+from posswitch.crypto.commands import MacFits, NewKey, Usage, Work
 from posswitch.crypto.pinblock import PinFormat
 from posswitch.crypto.signon import DOUBLE_AND_TRACK, sign_on_sizes
 from posswitch.edge.mistrust import Mistrust

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Registry
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.engine.state import State
 from posswitch.engine.zone import accepted, in_force
 

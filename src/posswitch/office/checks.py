@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from posswitch.base.errors import CryptoError
+from posswitch.crypto.commands import Usage
 from posswitch.crypto.hostcommands import is_host_key
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.hsm import SoftHsm
 
 NOT_VERIFIED = "not verified: no HSM answers"
 REFUSED = "refused by the HSM"

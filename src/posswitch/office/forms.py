@@ -9,8 +9,9 @@ import msgspec
 from posswitch.base.errors import CryptoError
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Bank, Key, Row, key_of
+from posswitch.crypto.commands import Usage
 from posswitch.crypto.hostcommands import is_host_key
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.office.checks import Checks
 from posswitch.office.finding import Finding, found
 from posswitch.office.places import KEYS, algorithm_of

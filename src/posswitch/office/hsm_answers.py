@@ -8,8 +8,8 @@ from functools import partial
 
 from posswitch.base.errors import HsmDown, PosswitchError
 from posswitch.base.registry import Registry
+from posswitch.crypto.commands import CheckKey, Usage, Work
 from posswitch.crypto.hostcommands import is_host_key
-from posswitch.crypto.hsm import CheckKey, Usage, Work
 from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.office.checks import NOT_VERIFIED, REFUSED, Asked, Checks
 from posswitch.office.desk import Desk

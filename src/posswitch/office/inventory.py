@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from posswitch.base.bounds import CERTIFICATE_DAYS
 from posswitch.base.moment import NS_PER_S
+from posswitch.crypto.commands import wrapped_key_bytes
 from posswitch.crypto.hostcommands import is_host_key
-from posswitch.crypto.hsm import wrapped_key_bytes
 from posswitch.engine.state import State
 from posswitch.engine.zone import ZONE_USAGES, in_force
 from posswitch.office.acts import Ledger, mark_of

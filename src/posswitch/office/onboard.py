@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from posswitch.base.errors import CryptoError, OfficeError
 from posswitch.base.registry import Row
 from posswitch.crypto.ciphers import kcv
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.office.desk import Desk, Plan
 from posswitch.office.finding import Finding, named
 from posswitch.office.forms import read_row

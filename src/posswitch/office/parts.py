@@ -10,7 +10,8 @@ from pathlib import Path
 
 from posswitch.base.errors import CryptoError, OfficeError
 from posswitch.crypto.ciphers import check_value
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.office.places import TDES
 
 PARTS_MIN, PARTS_MAX = 2, 9

@@ -7,7 +7,7 @@ import msgspec
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.registry import Bank, Key, Registry, Row, key_of
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.crypto.pinblock import PinFormat
 
 KEYS = {"zpk": Usage.ZPK, "zak": Usage.ZAK, "zmk": Usage.ZMK, "tmk": Usage.TMK}

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import posswitch
 from posswitch.base.errors import CodecError, ConfigError, CryptoError, SecretShut
 from posswitch.codec import BUILT_IN, Dialect, Message, load_dialect
+from posswitch.crypto.commands import Usage, wrapped_bytes
 from posswitch.crypto.hostcommands import is_host_key
-from posswitch.crypto.hsm import SoftHsm, Usage, wrapped_bytes
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.settings.address import unbindable
 from posswitch.settings.asking import FILE_VARIABLE
 from posswitch.settings.certificates import authorities_good, certificate_good, ciphers_strong

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from posswitch.base.bounds import Timers
 from posswitch.base.registry import CLEAR, TLS, Address
 from posswitch.crypto.ciphers import odd_parity
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.pinblock import PinFormat
 from posswitch.crypto.signon import DOUBLE_AND_TRACK, SINGLE
 from posswitch.settings.clock import SystemClock

@@ -9,6 +9,7 @@ import structlog
 
 from posswitch.cli.node import main
 from posswitch.crypto import hsm
+from posswitch.crypto.commands import Usage
 from posswitch.edge import admit
 from posswitch.engine.events import RequestArrived
 
@@ -27,7 +28,7 @@ def ticket(self, pan=None, track2=None, pin=b""):
 def unwrap(self, usage, wrapped):
     """A key in the log, as base64 of some text with it."""
     key = _unwrap(self, usage, wrapped)
-    if usage is hsm.Usage.TAK:
+    if usage is Usage.TAK:
         structlog.get_logger().info("key", note=base64.b64encode(b"k:" + key).decode())
     return key
 

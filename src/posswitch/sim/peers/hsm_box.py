@@ -15,7 +15,7 @@ from posswitch.base.errors import CryptoError, FrameError
 from posswitch.base.registry import Address
 from posswitch.codec import Framer, framed
 from posswitch.crypto.ciphers import kcv, odd_parity, tdes_decrypt, tdes_encrypt
-from posswitch.crypto.hsm import Usage
+from posswitch.crypto.commands import Usage
 from posswitch.crypto.mac import field_mac, same
 from posswitch.crypto.pinblock import PinFormat, decode, encode, may_translate
 from posswitch.crypto.vault import expand

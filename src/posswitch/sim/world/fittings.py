@@ -8,7 +8,8 @@ from typing import Any
 
 from posswitch.base.bounds import RESTORED_DOUBT_NS
 from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Row, Terminal
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.edge.vitals import Vitals

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from posswitch.base.errors import HsmDown
 from posswitch.base.registry import Address
-from posswitch.crypto.hsm import Command, Hsm, Mac, MacFits, SoftHsm, TranslatePin, Usage
+from posswitch.crypto.commands import Command, Hsm, Mac, MacFits, TranslatePin, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.sim.city import HOST
 from posswitch.sim.peers.hsm_box import HsmBox, Mood
