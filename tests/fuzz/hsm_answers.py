@@ -16,14 +16,14 @@ from posswitch.codec import Framer, framed
 from posswitch.crypto.hostcommands import DIAGNOSTICS, LMK_CHECK_DIGITS
 from posswitch.crypto.hsm import (
     Command,
+    ExportKey,
+    Mac,
+    MacFits,
     NewKey,
-    PosMac,
-    PosMacFits,
+    OpenTrack,
     SignOnKeys,
     TranslatePin,
     Usage,
-    ZoneMac,
-    ZoneMacFits,
 )
 from posswitch.edge import hsm_link
 from posswitch.edge.hsm_link import NetworkHsm
@@ -38,21 +38,22 @@ _ENDED_S, _MENDED_S = 5.0, 30.0  # by then work has ended; a pool that was lied 
 _WORKS_MAX = 24
 _TAG_BYTES, _LATER_S = 4, 0.01
 _BOX = HsmBox(bytes(32), random.Random(1))
-_TMK, _TPK, _TAK, _ZPK, _ZAK = (
-    _BOX.wrap(usage, bytes(range(at, at + (8 if usage is Usage.TAK else 16))))
-    for at, usage in enumerate((Usage.TMK, Usage.TPK, Usage.TAK, Usage.ZPK, Usage.ZAK))
-)
+_KEYS = {usage: _BOX.wrap(usage, bytes(range(at, at + 16))) for at, usage in enumerate(Usage)}
+_TMK, _TPK, _TAK, _TDK, _ZPK, _ZAK, _ZMK = _KEYS.values()
 _LMK = _BOX.answer(DIAGNOSTICS)[4:][:LMK_CHECK_DIGITS].decode()
 HEX = frozenset("0123456789ABCDEF")
 _COMMANDS: tuple[Command, ...] = (
     NewKey(Usage.TPK),
-    SignOnKeys(_TMK, _TPK, _TAK),
-    PosMac(_TAK, b"data"),
-    ZoneMacFits(_ZAK, b"TEXT", b"00000000"),
+    SignOnKeys("004", _TMK, _TPK, _TAK, _TDK),
+    Mac(Usage.TAK, _TAK, "cup-ecb", b"data"),
+    ExportKey(_ZMK, Usage.ZPK, _ZPK),
+    MacFits(Usage.ZAK, _ZAK, "x9.19", b"TEXT", b"00000000"),
     TranslatePin(_TPK, _ZPK, "6222021234567894", bytes(8)),
     NewKey(Usage.TAK),
-    PosMacFits(_TAK, b"data", b"00000000"),
-    ZoneMac(_ZAK, b"TEXT"),
+    MacFits(Usage.TAK, _TAK, "cup-ecb", b"data", b"00000000"),
+    OpenTrack(_TDK, bytes(8)),
+    Mac(Usage.ZAK, _ZAK, "x9.19 binary", b"TEXT"),
+    SignOnKeys("003", _TMK, _TPK, _TAK),
 )
 
 

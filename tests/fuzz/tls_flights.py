@@ -52,7 +52,7 @@ class Script:
         for kind, high, low, value in changes[:_CHANGES_MAX]:
             at = (high << 8 | low) % (len(found) + 1)
             if kind % 6 == 0:
-                found[at : at + 1] = bytes((value ^ byte for byte in found[at : at + 1]))
+                found[at : at + 1] = bytes(value ^ byte for byte in found[at : at + 1])
             elif kind % 6 == 1:
                 found[at : at + 1] = bytes((value,))
             elif kind % 6 == 2:
@@ -169,7 +169,7 @@ async def until(holds: Callable[[], bool], what: str) -> None:
 
 
 class Door(Ground):
-    """The node's TLS listener; it echoes frames to an honest shop, which stays, and to one that comes anew."""
+    """The node's TLS listener; it echoes frames to an honest shop that stays and to one that comes anew."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -309,8 +309,9 @@ def link(data: bytes) -> bool:
 def flights() -> list[Seed]:
     """Every stage in both versions, without a change, with one, and with bytes to be put in."""
     found = []
+    one_bit, alert = b"\x00\x00\x05\x01", b"\x03\x00\x00\x09\x15\x03\x03\x00\x02\x01\x00"
     for version in (0, 0x80, 0x40, 0x20):
         for stage in range(_BEHIND + 3):
-            for rest in (b"", b"\x00\x00\x05\x01", b"\x03\x00\x00\x09\x15\x03\x03\x00\x02\x01\x00", _FRAME * 3):
+            for rest in (b"", one_bit, alert, _FRAME * 3):
                 found.append(Seed(bytes((version | stage, stage % 4)) + rest, (0, 1, 2)))
     return found
