@@ -6,7 +6,7 @@ For each request that arrives the next byte of the input chooses what happens; s
 import asyncio
 import random
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 from unittest.mock import patch
 
 from posswitch.base.bounds import FRAME_BYTES_MAX
@@ -55,6 +55,15 @@ _COMMANDS: tuple[Command, ...] = (
     Mac(Usage.ZAK, _ZAK, "x9.19 binary", b"TEXT"),
     SignOnKeys("003", _TMK, _TPK, _TAK),
 )
+_SHAPES: dict[type[Command], Callable[[Any], bool]] = {  # whatever an HSM says, this is what comes of it
+    NewKey: lambda key: len(key) in (16, 33, 49) and key.isalnum(),
+    SignOnKeys: lambda field: len(field) in (40, 60),
+    Mac: lambda mac: len(mac) == 8,
+    MacFits: lambda fits: isinstance(fits, bool),
+    ExportKey: lambda moved: len(moved[0]) in (8, 16, 24) and len(moved[1]) == 3,
+    TranslatePin: lambda block: len(block) == 8,
+    OpenTrack: lambda block: len(block) == 8,
+}
 
 
 class _Script:
@@ -164,6 +173,7 @@ class _Ends:
         def work():
             for command in commands:
                 answer = yield command
+                assert _SHAPES[type(command)](answer), "an answer that the node cannot use"
             return answer
 
         def ended(kept: dict, how: object) -> None:
