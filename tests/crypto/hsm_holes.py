@@ -133,6 +133,13 @@ class ExportsAll(Soft):
         return tdes_encrypt(self._unwrap(Usage.ZMK, zmk), clear), kcv(clear, 3)
 
 
+class ImportsAll(Soft):
+    """A zone key that was exported comes back as whatever it is called, a key for tracks too."""
+
+    def import_cryptogram(self, zmk, usage, cryptogram):
+        return self.wrap(usage, tdes_decrypt(self._unwrap(Usage.ZMK, zmk), cryptogram))
+
+
 class OpensAll(Soft):
     """Opens a block with any key, as if it were of a track."""
 
@@ -214,10 +221,14 @@ def box(make):
     return partial(BoxRoom, make=make)
 
 
+_OTHER_USE = "for something else|of another usage|is none|no zone master key"
 HOLES = {
-    "usage is forgotten": (soft(ForgetsUsage), "for something else|of another usage|is none"),
+    "usage is forgotten": (
+        soft(ForgetsUsage),
+        "for something else|of another usage|is none|no zone master key",
+    ),
     "open keys are shared": (soft(SharesOpenKeys), "goes to a key that is for something else"),
-    "blocks are not read": (soft(NeverReads), "issuer cannot read|verifies for another PAN"),
+    "blocks are not read": (soft(NeverReads), "issuer cannot read|verifies for another PAN|holds no PAN"),
     "any format": (soft(AnyFormat), "holds no PAN|does not let it"),
     "any card": (soft(AnyCard), "verifies for another PAN"),
     "an oracle": (soft(Talks), "tells what is wrong inside"),
@@ -225,10 +236,11 @@ HOLES = {
     "halves are kept": (soft(KeepsHalves), "good PIN is refused|another PIN arrives|cannot read"),
     "a MAC key in clear": (soft(ClearMacKey), "a TAK is said"),
     "every key is exported": (soft(ExportsAll), "none of a zone|does not leave"),
+    "every key is imported": (soft(ImportsAll), "is said"),
     "every key opens tracks": (soft(OpensAll), "a track is opened with a key|is said"),
     "check values show keys": (soft(LongCheckValue), "is said"),
     "nothing works": (soft(RefusesAll), "a good PIN is refused"),
-    "box: one master key": (box(OneMaster), "for something else|of another usage|is none"),
+    "box: one master key": (box(OneMaster), _OTHER_USE),
     "box: blocks are not read": (box(NeverReadsBox), "issuer cannot read|verifies for another PAN"),
     "box: an oracle": (box(TellsWhy), "tells what is wrong inside"),
     "box: keys in clear": (box(SaysTheKey), "is said"),

@@ -141,6 +141,14 @@ class SoftRoom:
         """A few bytes that name a key."""
         return self._heard(lambda: self.hsm.check_value(usage, key, length))
 
+    def offers(self, name):
+        """Whether there is such a call of the office."""
+        return hasattr(self.hsm, name)
+
+    def office(self, name, *words):
+        """Any other call of the office."""
+        return self._heard(lambda: getattr(self.hsm, name)(*words))
+
     def _heard(self, call):
         try:
             said = call()
@@ -193,6 +201,10 @@ class BoxRoom:
     def knows(self, format_):
         """See SoftRoom."""
         return format_ in PIN_FORMATS
+
+    def offers(self, name):
+        """See SoftRoom; its office is elsewhere."""
+        return False
 
     def wrap(self, usage, clear):
         """A key as an officer would have put it in, with odd parity."""

@@ -4,6 +4,7 @@ A state machine asks everything, in any order, with keys of every usage, and pla
 what was translated and sees whose PIN it is. Copies of the HSM with a wall removed show that it would notice.
 """
 
+from itertools import product
 from typing import NamedTuple
 
 import pytest
@@ -102,6 +103,7 @@ class Sequences(RuleBasedStateMachine):
         self.search = Search()
         self.hsm = type(self).room(self.search)
         self.keys, self.typed, self.outputs = [], [], [b"", bytes(8), bytes(16)]
+        self.exported = []
         self.brought = 0
         self.refusals = {}
 
@@ -122,10 +124,6 @@ class Sequences(RuleBasedStateMachine):
         output = data.draw(st.sampled_from(self.outputs))
         at = data.draw(st.sampled_from((None, 0, 8, 16, 20)))
         return output if at is None else output[at : at + 8]
-
-    def keep(self, output):
-        if len(self.outputs) < 40:
-            self.outputs.append(output)
 
     @initialize()
     def a_key_of_each_usage(self):
@@ -173,7 +171,7 @@ class Sequences(RuleBasedStateMachine):
             return
         assert own or key.usage is usage, "a key is named as one of another usage"
         assert shown == kcv(key.clear, length)
-        self.keep(shown)
+        self.outputs.append(shown)
 
     @rule(data=st.data(), usage=st.sampled_from(Usage), own=st.booleans(), how=st.sampled_from(HOW))
     def mac(self, data, usage, own, how):
@@ -188,7 +186,7 @@ class Sequences(RuleBasedStateMachine):
         assert len(made) == 8
         assert self.hsm.ask(MacFits(asked, key.wrapped, how, text, made))
         assert not self.hsm.ask(MacFits(asked, key.wrapped, how, text, bytes(8)))
-        self.keep(made)
+        self.outputs.append(made)
 
     @rule(data=st.data(), layout=st.sampled_from((*LAYOUTS, "002")), right=st.booleans())
     def sign_on(self, data, layout, right):
@@ -204,9 +202,9 @@ class Sequences(RuleBasedStateMachine):
         got = open_working_keys(keys[0].clear, field)
         for slot, key in zip(named, keys[1:], strict=False):
             assert getattr(got, slot.name) == key.clear, "a terminal gets another key"
-        self.keep(field)
+        self.outputs.append(field)
 
-    @rule(data=st.data(), usage=st.sampled_from(Usage), right=st.booleans())
+    @rule(data=st.data(), usage=st.sampled_from((*(Usage.ZPK, Usage.ZAK) * 3, *Usage)), right=st.booleans())
     def export(self, data, usage, right):
         zmk = self.any_key(data, *((Usage.ZMK,) if right else ()))
         key = self.any_key(data, *((usage,) if right else ()))
@@ -221,16 +219,56 @@ class Sequences(RuleBasedStateMachine):
         assert usage in (Usage.ZPK, Usage.ZAK), "a key leaves that is none of a zone"
         assert tdes_decrypt(zmk.clear, moved) == key.clear
         assert check == kcv(key.clear, 3)
-        self.keep(moved)
+        self.outputs.append(moved)
+        self.exported.append((zmk, moved))
+
+    @precondition(lambda self: self.exported and self.hsm.offers("import_cryptogram"))
+    @rule()
+    def import_what_was_exported(self):
+        """A cryptogram does not say what it is for, so it comes back as everything that is allowed."""
+        zmk, moved = self.exported.pop()
+        for usage in Usage:
+            try:
+                wrapped = self.hsm.office("import_cryptogram", zmk.wrapped, usage, moved)
+            except CryptoError:
+                continue
+            self.take(usage, (wrapped, tdes_decrypt(zmk.clear, moved)))
+
+    @precondition(lambda self: self.hsm.offers("export_block"))
+    @rule(data=st.data(), usage=st.sampled_from(Usage), right=st.booleans(), other=st.sampled_from(Usage))
+    def send_a_key_block(self, data, usage, right, other):
+        """It says what its key is for, and opens as nothing else."""
+        zmk = self.any_key(data, *((Usage.ZMK,) if right else ()))
+        key = self.any_key(data, *((usage,) if right else ()))
+        try:
+            block = self.hsm.office("export_block", zmk.wrapped, usage, key.wrapped, "x9.19")
+        except CryptoError:
+            return
+        assert zmk.usage is Usage.ZMK, "a key leaves under one that is no zone master key"
+        assert key.usage is usage, "a key leaves as one of another usage"
+        try:
+            _, wrapped = self.hsm.office("import_block", zmk.wrapped, other, "tdes", block)
+        except CryptoError:
+            assert other is not usage
+            return
+        assert other is usage, "a key comes back as one of another usage"
+        self.take(usage, (wrapped, key.clear))
 
     @rule(data=st.data(), right=st.booleans())
-    def open_track(self, data, right):
-        key = self.any_key(data, *((Usage.TDK,) if right else ()))
+    def open_tracks(self, data, right):
+        """With everything that was ever said, since it costs an attacker nothing."""
+        keys = [key for key in self.keys if key.usage is Usage.TDK] if right else [self.any_key(data)]
+        for key, output in product(keys, self.outputs):
+            for at in range(0, max(len(output), 1), 8):
+                self.open_track(key, output[at : at + 8])
+
+    def open_track(self, key, block):
         try:
-            self.hsm.ask(OpenTrack(key.wrapped, self.any_output(data)))
+            opened = self.hsm.ask(OpenTrack(key.wrapped, block))
         except CryptoError:
             return
         assert key.usage is Usage.TDK, "a track is opened with a key that is for something else"
+        assert len(opened) == len(block) == 8, "a track is opened that is none"
 
     @rule(
         data=st.data(),
@@ -322,7 +360,7 @@ class Sequences(RuleBasedStateMachine):
             assert pin == typed.pin, "another PIN arrives"
         elif typed.format in WITH_PAN and typed.block == asked.block:
             assert pin != typed.pin or typed.fits(asked.pan), "a PIN verifies for another PAN"
-        self.keep(moved)
+        self.outputs.append(moved)
 
     @rule(data=st.data(), pan=st.sampled_from(PANS), way=st.sampled_from(sorted(MOVES)))
     def something_is_wrong_inside(self, data, pan, way):

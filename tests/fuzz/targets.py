@@ -233,8 +233,8 @@ TARGETS: dict[str, Target] = {
     "admission": Target(let_in, _terminal_seeds),
     "hearing": Target(heard, seeds.from_banks),
     "hsm-link": Target(hsm_answers.lied_to, hsm_answers.lies, cost=200),
-    "tls-door": Target(tls_flights.door, tls_flights.flights, cost=25),
-    "tls-link": Target(tls_flights.link, tls_flights.flights, cost=15),
+    "tls-door": Target(tls_flights.door, tls_flights.flights, cost=20),
+    "tls-link": Target(tls_flights.link, tls_flights.flights, cost=10),
     "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS, cost=10),
     "config-file": Target(_config_file, lambda: [Seed(switchboard.CONFIG_TEXT.encode())], WORDS, cost=40),
 }
