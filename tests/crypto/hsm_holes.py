@@ -237,7 +237,7 @@ HOLES = {
     "a MAC key in clear": (soft(ClearMacKey), "a TAK is said"),
     "every key is exported": (soft(ExportsAll), "none of a zone|does not leave"),
     "every key is imported": (soft(ImportsAll), "is said"),
-    "every key opens tracks": (soft(OpensAll), "a track is opened with a key|is said"),
+    "every key opens tracks": (soft(OpensAll), "a track is opened|is said"),
     "check values show keys": (soft(LongCheckValue), "is said"),
     "nothing works": (soft(RefusesAll), "a good PIN is refused"),
     "box: one master key": (box(OneMaster), _OTHER_USE),

@@ -170,7 +170,8 @@ class Sequences(RuleBasedStateMachine):
         except CryptoError:
             return
         assert own or key.usage is usage, "a key is named as one of another usage"
-        assert shown == kcv(key.clear, length)
+        whole = kcv(key.clear, 8) if len(key.clear) in TDES.key_bytes else AES.cmac(key.clear, bytes(16))
+        assert shown == whole[:length]
         self.outputs.append(shown)
 
     @rule(data=st.data(), usage=st.sampled_from(Usage), own=st.booleans(), how=st.sampled_from(HOW))
