@@ -228,7 +228,7 @@ HOLES = {
         "for something else|of another usage|is none|no zone master key",
     ),
     "open keys are shared": (soft(SharesOpenKeys), "goes to a key that is for something else"),
-    "blocks are not read": (soft(NeverReads), "issuer cannot read|verifies for another PAN|holds no PAN"),
+    "blocks are not read": (soft(NeverReads), "cannot read|verifies for another|holds no PAN|is said"),
     "any format": (soft(AnyFormat), "holds no PAN|does not let it"),
     "any card": (soft(AnyCard), "verifies for another PAN"),
     "an oracle": (soft(Talks), "tells what is wrong inside"),
