@@ -53,7 +53,7 @@ class Tokens:
         return self._run(f"""
 from pathlib import Path
 from posswitch.base.errors import ConfigError
-from posswitch.settings.token import Token
+from posswitch.settings.token import Token, held_text, read_held
 token = Token(Path({str(LIBRARY)!r}), {label!r}, Path({str(self.pin_file)!r}))
 try:
     said = {call}

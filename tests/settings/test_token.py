@@ -7,7 +7,7 @@ import pytest
 from soft_token import LIBRARY, PIN, Tokens, needs_softhsm
 
 from posswitch.base.errors import ConfigError
-from posswitch.settings.token import BOX_BYTES, KEY_LABEL, Token
+from posswitch.settings.token import BOX_BYTES, KEY_LABEL, Token, held_text, is_held, read_held
 
 ROOT = bytes(range(50, 82))
 SEALS = f"token.seal(bytes.fromhex({ROOT.hex()!r}))"
@@ -61,6 +61,30 @@ def test_a_changed_box_does_not_open(tokens, box):
     changed = [box[:at] + f"{int(box[at], 16) ^ 1:x}" + box[at + 1 :] for at in range(0, len(box), 9)]
     for one in ("", box[:-2], box + "00", *changed):
         assert "does not open the box" in tokens.ask("one", opens(one))
+
+
+def test_a_secret_file_says_which_token_opens_it(tokens):
+    text = tokens.ask("one", f"held_text(token, bytes.fromhex({ROOT.hex()!r}))") + "\n"
+    assert is_held(text)
+    held = read_held(text)
+    assert repr(held) == "<secret held by <token one>>"
+    assert str(held.token).splitlines() == [
+        f"library {LIBRARY}", "token one", f"pin-file {tokens.pin_file}"
+    ]  # fmt: skip
+    assert tokens.ask("two", f"read_held({text!r}).opened()") == ROOT.hex()
+    assert PIN not in text
+    for damaged in (text.replace("box ", "box 0"), text.replace(" 1\n", " 2\n", 1), text[:-3], text + "more"):
+        with pytest.raises(ConfigError, match="damaged or of another release"):
+            read_held(damaged)
+
+
+@pytest.mark.parametrize(
+    ("library", "label"), [("lib.so", "one"), (LIBRARY, "令牌"), (LIBRARY, "a\nb"), (LIBRARY, "x" * 201)]
+)
+def test_what_does_not_fit_into_a_secret_file_is_refused(monkeypatch, library, label):
+    monkeypatch.setattr(Token, "seal", lambda token, root: bytes(BOX_BYTES))
+    with pytest.raises(ConfigError, match="must be absolute"):
+        held_text(Token(Path(library), label, Path("/pin")), ROOT)
 
 
 def test_a_token_without_a_key_says_what_to_do(tokens):

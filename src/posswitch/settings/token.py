@@ -4,13 +4,14 @@ PKCS#11 knows no PIN translation and no POS MAC, so a token cannot do the work o
 is to keep one AES-256 key that never leaves it, under which the root lies on the disk.
 """
 
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posswitch.base.errors import ConfigError
 from posswitch.crypto.vault import ROOT_BYTES
@@ -24,6 +25,15 @@ _BOUND = b"posswitch/root/1"
 _NONCE_BYTES, _TAG_BYTES = 12, 16
 BOX_BYTES = len(_VERSION) + _NONCE_BYTES + ROOT_BYTES + _TAG_BYTES
 _PIN_BYTES_MAX = 255
+_NAME = "posswitch token"
+_WORDS_MAX = 200  # of a path or a label
+_LINES = re.compile(
+    rf"{_NAME} 1\n"
+    rf"library (/[ -~]{{1,{_WORDS_MAX}}})\n"
+    rf"token ([ -~]{{1,{_WORDS_MAX}}})\n"
+    rf"pin-file (/[ -~]{{1,{_WORDS_MAX}}})\n"
+    rf"box ([0-9a-f]{{{2 * BOX_BYTES}}})"
+)
 
 # What the library raises, by name: what is wrong, and what to do.
 _REFUSALS = {
@@ -48,6 +58,10 @@ class Token:
 
     def __repr__(self) -> str:
         return f"<token {self._label}>"
+
+    def __str__(self) -> str:
+        """As a secret file names it."""
+        return f"library {self._library}\ntoken {self._label}\npin-file {self._pin_file}\n"
 
     def make_key(self) -> None:
         """A new key that never leaves the token; ConfigError when there is one, or it cannot be made."""
@@ -131,6 +145,42 @@ class Token:
 
     def _wrong(self, what: str) -> ConfigError:
         return ConfigError(f"token {self._label}: {what}")
+
+
+class Held(NamedTuple):
+    """A secret file that a token opens."""
+
+    token: Token
+    box: bytes
+
+    def __repr__(self) -> str:
+        return f"<secret held by {self.token!r}>"
+
+    def opened(self) -> bytes:
+        """The root; ConfigError as of `Token.open`."""
+        return self.token.open(self.box)
+
+
+def is_held(text: str) -> bool:
+    """Whether a secret file is one that a token opens, of this or another version."""
+    return text.startswith(_NAME)
+
+
+def read_held(text: str) -> Held:
+    """What such a file says; ConfigError when it is damaged."""
+    found = _LINES.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError("is damaged or of another release; bring back its copy, or upgrade")
+    library, label, pin_file, box = found.groups()
+    return Held(Token(Path(library), label, Path(pin_file)), bytes.fromhex(box))
+
+
+def held_text(token: Token, root: bytes) -> str:
+    """The text of a secret file that this token opens; ConfigError when a path or label does not fit in."""
+    text = f"{_NAME} 1\n{token}box {token.seal(root).hex()}\n"
+    if _LINES.fullmatch(text.strip()) is None:
+        raise ConfigError("a token's paths must be absolute, paths and label short and in ASCII")
+    return text
 
 
 def _library() -> ModuleType:
