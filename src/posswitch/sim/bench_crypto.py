@@ -21,6 +21,7 @@ _TEXT_BYTES = 200  # what a MAC covers of a usual sale
 _WINDOWS, _WINDOW_NS = 9, 60_000_000
 _QUICK_WINDOWS, _QUICK_WINDOW_NS = 5, 2_000_000
 _PAN, _PIN = "6222021234567894", "123456"
+_MONTH = 677  # whose key seals it
 _COUNTERS = 64  # a key costs what its counter has of ones
 _REFUSAL = "benchmark: the key is not the one that was wrapped"
 _PIN_WAYS = (PinFormat.ISO_0, PinFormat.ISO_3, PinFormat.ISO_4)  # from iso-0
@@ -93,7 +94,7 @@ def _pins(chance: random.Random, entropy: Callable[[int], bytes]) -> Iterator[tu
 def _keys(chance: random.Random, entropy: Callable[[int], bytes]) -> Iterator[tuple[str, Action]]:
     """Card numbers and keys at rest, key blocks, and field 62 of a sign-on."""
     safe = vault.Vault(chance.randbytes(vault.ROOT_BYTES), entropy)
-    yield "seal_pan_us", partial(safe.seal_pan, _PAN)
+    yield "seal_pan_us", partial(safe.seal_pan, _PAN, _MONTH)
     yield "fingerprint_us", partial(safe.fingerprint, _PAN)
     cipher, key = AESGCM(chance.randbytes(32)), odd_parity(chance.randbytes(16))
     box = vault.sealed(cipher, key, b"ZPK", entropy)
