@@ -236,6 +236,12 @@ class Sequences(RuleBasedStateMachine):
                 continue
             self.take(usage, (wrapped, tdes_decrypt(zmk.clear, moved)))
 
+    def teardown(self):
+        """At last, everything that was said is tried once more."""
+        while self.exported and self.hsm.offers("import_cryptogram"):
+            self.import_what_was_exported()
+        self.open_with([key for key in self.keys if key.usage is Usage.TDK])
+
     @precondition(lambda self: self.hsm.offers("export_block"))
     @rule(data=st.data(), usage=st.sampled_from(Usage), right=st.booleans(), other=st.sampled_from(Usage))
     def send_a_key_block(self, data, usage, right, other):
@@ -260,7 +266,9 @@ class Sequences(RuleBasedStateMachine):
     @rule(data=st.data(), right=st.booleans())
     def open_tracks(self, data, right):
         """With everything that was ever said, since it costs an attacker nothing."""
-        keys = [key for key in self.keys if key.usage is Usage.TDK] if right else [self.any_key(data)]
+        self.open_with([self.any_key(data, *((Usage.TDK,) if right else ()))])
+
+    def open_with(self, keys):
         for key, output in product(keys, self.outputs):
             for at in range(0, max(len(output), 1), 8):
                 self.open_track(key, output[at : at + 8])
@@ -418,7 +426,14 @@ def looked_through(room, examples, steps=40, **more):
 
     Machine.room = staticmethod(room)
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None, **more)
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            report_multiple_bugs=False,
+            **more,
+        ),
     )
 
 
@@ -436,4 +451,4 @@ def test_no_long_sequence_of_calls_gives_a_secret_away(room):
 @pytest.mark.parametrize("room", HOLES.values(), ids=HOLES)
 def test_a_wall_that_is_removed_is_missed(room):
     with pytest.raises(AssertionError):  # any of them: nothing else is wrong with the copy
-        looked_through(room, 300, phases=(Phase.generate,), report_multiple_bugs=False)
+        looked_through(room, 300, phases=(Phase.generate,))
