@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from soft_token import LIBRARY, PIN, Tokens, needs_softhsm
 
 from posswitch.base.errors import ConfigError
 from posswitch.settings.token import BOX_BYTES, KEY_LABEL, Token, held_text, is_held, read_held
+from soft_token import LIBRARY, PIN, Tokens, needs_softhsm
 
 ROOT = bytes(range(50, 82))
 SEALS = f"token.seal(bytes.fromhex({ROOT.hex()!r}))"
