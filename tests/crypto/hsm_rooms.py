@@ -12,7 +12,7 @@ from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import odd_parity
 from posswitch.crypto.hostcommands import PIN_FORMATS, talk, told
 from posswitch.crypto.hsm import NewKey, SoftHsm, Usage
-from posswitch.sim.peers.hsm_box import HsmBox
+from posswitch.sim.peers.hsm_box import _TYPE_OF, HsmBox, _Refused
 
 ROOT = bytes(range(100, 132))
 _BASE64_GROUP, _PIN_DIGITS_SOUGHT = 3, 8  # shorter PINs stand in outputs by chance; their blocks do not
@@ -141,6 +141,10 @@ class SoftRoom:
         """A few bytes that name a key."""
         return self._heard(lambda: self.hsm.check_value(usage, key, length))
 
+    def fits_by_chance(self, wrapped, clear):
+        """Never: a box opens for its usage, or not at all."""
+        return False
+
     def offers(self, name):
         """Whether there is such a call of the office."""
         return hasattr(self.hsm, name)
@@ -201,6 +205,16 @@ class BoxRoom:
     def knows(self, format_):
         """See SoftRoom."""
         return format_ in PIN_FORMATS
+
+    def fits_by_chance(self, wrapped, clear):
+        """Whether a key opens to another one under some type's master key: parity is all that it looks at."""
+        return any(self._opened(kind, wrapped) not in (b"", clear) for kind in sorted(set(_TYPE_OF.values())))
+
+    def _opened(self, kind, wrapped):
+        try:
+            return HsmBox._open(self.hsm, kind, wrapped)
+        except _Refused:
+            return b""
 
     def offers(self, name):
         """See SoftRoom; its office is elsewhere."""

@@ -115,7 +115,8 @@ class Sequences(RuleBasedStateMachine):
     def take(self, usage, made):
         key = Key(usage, *made)
         self.search.key(f"a {usage}", key.clear)
-        self.keys.append(key)
+        if not self.hsm.fits_by_chance(key.wrapped, key.clear):
+            self.keys.append(key)
 
     def any_key(self, data, *usages):
         return data.draw(st.sampled_from([key for key in self.keys if not usages or key.usage in usages]))
@@ -445,7 +446,7 @@ def test_no_sequence_of_calls_gives_a_secret_away(room):
 @pytest.mark.slow
 @pytest.mark.parametrize("room", [SoftRoom, BoxRoom])
 def test_no_long_sequence_of_calls_gives_a_secret_away(room):
-    looked_through(room, 1500, 80)
+    looked_through(room, 600, 80)
 
 
 @pytest.mark.parametrize("room", HOLES.values(), ids=HOLES)
