@@ -89,14 +89,12 @@ def test_what_does_not_fit_into_a_secret_file_is_refused(monkeypatch, library, l
 
 def test_a_token_without_a_key_says_what_to_do(tokens):
     assert tokens.ask("empty", SEALS) == (
-        f"token empty: has no key {KEY_LABEL!r}; make one, or bring back the token that has it"
+        f"token empty: has no key {KEY_LABEL!r}; bring back the token that has it"
     )
 
 
 def test_a_key_is_not_made_twice(tokens, box):
-    assert tokens.ask("one", "token.make_key()") == (
-        f"token one: has a key {KEY_LABEL!r}; what it sealed would be lost"
-    )
+    assert tokens.ask("one", "token.make_key()") == "None"
     assert tokens.ask("one", opens(box)) == ROOT.hex()
 
 

@@ -52,22 +52,22 @@ class Token:
     """One token: the library that speaks to it, its label, and the file with its PIN (mode 0600)."""
 
     def __init__(self, library: Path, label: str, pin_file: Path) -> None:
+        self.label = label
         self._library = library
-        self._label = label
         self._pin_file = pin_file
 
     def __repr__(self) -> str:
-        return f"<token {self._label}>"
+        return f"<token {self.label}>"
 
     def __str__(self) -> str:
         """As a secret file names it."""
-        return f"library {self._library}\ntoken {self._label}\npin-file {self._pin_file}\n"
+        return f"library {self._library}\ntoken {self.label}\npin-file {self._pin_file}\n"
 
     def make_key(self) -> None:
-        """A new key that never leaves the token; ConfigError when there is one, or it cannot be made."""
+        """A new key that never leaves the token, where there is none; ConfigError when it cannot be made."""
         with self._session(writes=True) as (library, session):
             if _keys(library, session):
-                raise self._wrong(f"has a key {KEY_LABEL!r}; what it sealed would be lost")
+                return
             attribute = library.Attribute
             kept = {
                 attribute.SENSITIVE: True,
@@ -103,7 +103,7 @@ class Token:
         """The key, if there is one, and one that cannot be read out."""
         keys = _keys(library, session)
         if not keys:
-            raise self._wrong(f"has no key {KEY_LABEL!r}; make one, or bring back the token that has it")
+            raise self._wrong(f"has no key {KEY_LABEL!r}; bring back the token that has it")
         if len(keys) > 1:
             raise self._wrong(f"has several keys {KEY_LABEL!r}; keep the one that was used")
         key, attribute = keys[0], library.Attribute
@@ -120,7 +120,7 @@ class Token:
         except library.PKCS11Error:
             raise ConfigError(f"{self._library}: no PKCS#11 library can be loaded from it") from None
         try:
-            with speaks.get_token(token_label=self._label).open(user_pin=pin, rw=writes) as session:
+            with speaks.get_token(token_label=self.label).open(user_pin=pin, rw=writes) as session:
                 yield library, session
         except library.PKCS11Error as error:
             name = type(error).__name__
@@ -144,7 +144,7 @@ class Token:
         return pin
 
     def _wrong(self, what: str) -> ConfigError:
-        return ConfigError(f"token {self._label}: {what}")
+        return ConfigError(f"token {self.label}: {what}")
 
 
 class Held(NamedTuple):
