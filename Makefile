@@ -28,7 +28,7 @@ lint: .venv/.stamp
 	$(BIN)/lint-imports
 
 bench: .venv/.stamp
-	for topic in codec journal switch tls; do $(BIN)/posswitch bench $$topic || exit 1; done
+	for topic in codec crypto journal switch tls; do $(BIN)/posswitch bench $$topic || exit 1; done
 
 # Worlds of one seed each: everything goes wrong, nothing may be lost.
 SEEDS ?= 1-1000

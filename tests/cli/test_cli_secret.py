@@ -181,7 +181,8 @@ def test_at_a_terminal_shares_are_shown_one_after_the_other_and_cleared(file):
 def test_no_command_takes_a_secret_as_an_argument():
     group = typer.main.get_command(app).commands["secret"]
     names = {option for command in group.commands.values() for one in command.params for option in one.opts}
-    assert names == {"file", "--passphrase", "--shares", "--plain"}
+    token = {"--label", "--library", "--pin-file"}
+    assert names == {"file", "--passphrase", "--shares", "--plain", *token}
 
 
 # Other commands with a sealed secret

@@ -1,5 +1,6 @@
 """DUKPT: one key a transaction, the rules of counters, and what a counter tells of its terminal."""
 
+import pydukpt
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
@@ -144,6 +145,36 @@ def test_a_transaction_key_is_its_definition(bdk, device, counter):
     else:
         with pytest.raises(CryptoError):
             tdes_transaction_key(tdes_initial_key(bdk, ksn), ksn)
+
+
+@given(
+    st.binary(min_size=16, max_size=16),
+    st.binary(min_size=8, max_size=8),
+    st.integers(0, TDES_DUKPT.counter_max - 1),
+)
+def test_tdes_keys_agree_with_pydukpt(bdk, device, counter):
+    """Whatever a base key, a terminal and its counter are; DES is not OpenSSL's there, either."""
+    before = pydukpt.ksn_with_counter(device + bytes(2), counter)
+    try:
+        ksn = pydukpt.next_ksn(before)
+    except pydukpt.KSNExhaustedError:
+        with pytest.raises(CryptoError, match="used all its keys"):
+            TDES_DUKPT.next_counter(counter)
+        return
+    assert TDES_DUKPT.counter(ksn) == TDES_DUKPT.next_counter(counter)
+    initial = tdes_initial_key(bdk, ksn)
+    assert initial == pydukpt.derive_ipek(bdk, ksn)
+    key = tdes_transaction_key(initial, ksn)
+    assert key == pydukpt.derive_key(initial, ksn)
+    assert [tdes_working_key(key, purpose) for purpose in Purpose] == [
+        of_theirs(key)
+        for of_theirs in (
+            pydukpt.pin_key,
+            pydukpt.mac_request_key,
+            pydukpt.mac_response_key,
+            pydukpt.data_request_key,
+        )
+    ]
 
 
 def derived_by_the_book(key, usage, kind, bits, left, right):

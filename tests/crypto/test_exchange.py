@@ -75,6 +75,16 @@ def test_a_cryptogram():
         key_of_cryptogram(KBPK, "ZPK", b"1" * 8)
 
 
+@pytest.mark.parametrize("usage", [Usage.TDK, Usage.TPK, Usage.TAK])
+def test_a_zone_key_does_not_come_back_as_one_that_opens_or_serves_terminals(usage):
+    """A cryptogram does not say what it is for: as a track key it would open every PIN block of its zone."""
+    hsm = SoftHsm(bytes(32), os.urandom)
+    zmk, zpk = hsm.new_key(Usage.ZMK), hsm.new_key(Usage.ZPK)
+    cryptogram, _ = hsm.export_key(zmk, Usage.ZPK, zpk)
+    with pytest.raises(CryptoError, match=f"^{usage} key: does not travel"):
+        hsm.import_cryptogram(zmk, usage, cryptogram)
+
+
 def test_the_hsm_binds_what_comes_in_to_its_use():
     hsm = SoftHsm(bytes(32), os.urandom)
     zmk = hsm.wrap(Usage.ZMK, KBPK)

@@ -1,6 +1,7 @@
 """What simulated issuers compute, against other people's code, and what they refuse."""
 
 import psec
+import pyemv
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.filterwarnings(
 digits = st.sampled_from("0123456789")
 pans = st.text(digits, min_size=13, max_size=19)
 keys16 = st.binary(min_size=16, max_size=16)
+blocks8 = st.binary(min_size=8, max_size=8)
 PAN = "6225000000000253"
 KEY = bytes(range(16))
 
@@ -63,6 +65,44 @@ def test_a_cards_key_has_odd_parity_and_is_its_definition(key, pan, psn):
     assert issuer.icc_master_key(key, pan, psn) == odd_parity(
         TDES.encrypt(key, data) + TDES.encrypt(key, xor(data, b"\xff" * 8))
     )
+
+
+@given(keys16, pans, of(2))
+def test_a_cards_key_agrees_with_pyemv(key, pan, psn):
+    assert issuer.icc_master_key(key, pan, psn) == pyemv.kd.derive_icc_mk_a(key, pan, psn)
+
+
+@given(keys16, blocks8)
+def test_a_session_key_agrees_with_pyemv(key, block):
+    counter = block[:2]
+    assert issuer.emv_session_key(key, counter) == pyemv.kd.derive_common_sk(key, counter.ljust(8, b"\0"))
+
+
+@given(keys16, st.binary(max_size=300))
+def test_a_cryptogram_agrees_with_pyemv(key, data):
+    assert issuer.arqc(key, data) == pyemv.ac.generate_ac(key, data, pyemv.ac.PaddingType.EMV)
+
+
+@given(keys16, blocks8, blocks8)
+def test_an_answer_of_method_1_agrees_with_pyemv(key, request, block):
+    assert issuer.arpc_1(key, request, block[:2]) == pyemv.ac.generate_arpc_1(key, request, block[:2])
+
+
+@given(keys16, blocks8, st.binary(min_size=4, max_size=4), st.binary(max_size=8))
+def test_an_answer_of_method_2_agrees_with_pyemv(key, request, status, proprietary):
+    theirs = pyemv.ac.generate_arpc_2(key, request, status, proprietary)
+    assert issuer.arpc_2(key, request, status, proprietary) == theirs
+
+
+@given(keys16, pans, of(2), blocks8, st.binary(max_size=300))
+def test_a_whole_chip_payment_agrees_with_pyemv(key, pan, psn, block, data):
+    """From the issuer's key to its answer, each step upon the one before."""
+    counter, response = block[:2], block[2:4]
+    ours = issuer.emv_session_key(issuer.icc_master_key(key, pan, psn), counter)
+    theirs = pyemv.kd.derive_common_sk(pyemv.kd.derive_icc_mk_a(key, pan, psn), counter.ljust(8, b"\0"))
+    request = pyemv.ac.generate_ac(theirs, data)
+    assert issuer.arqc(ours, data) == request
+    assert issuer.arpc_1(ours, request, response) == pyemv.ac.generate_arpc_1(theirs, request, response)
 
 
 @given(keys16, st.binary(min_size=8, max_size=8), st.binary(max_size=100))

@@ -2,6 +2,8 @@
 
 import psec
 import pytest
+from Crypto.Cipher import AES as OtherAes
+from Crypto.Hash import CMAC as OtherCmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +83,13 @@ def test_cmac_is_its_definition(cipher, key, data):
     zero = bytes(cipher.block_bytes)
     expected = cipher.encrypt_cbc(key, zero, subkey(cipher, key, data))[-cipher.block_bytes :]
     assert cipher.cmac(key, data) == CipherMac(cipher, key).mac(data) == expected
+
+
+@given(st.sampled_from(AES.key_bytes), st.binary(min_size=32, max_size=32), datas)
+def test_cmac_agrees_with_pycryptodome(length, key, data):
+    """Its AES is its own, too."""
+    theirs = OtherCmac.new(key[:length], data, OtherAes)
+    assert CipherMac(AES, key[:length]).mac(data) == theirs.digest()
 
 
 @given(keys16, st.lists(datas, min_size=2, max_size=12))

@@ -32,7 +32,7 @@ from posswitch.scheme.settlement import (
 )
 from posswitch.settings.config import load_config
 
-from . import archived, key_blocks, recorded, secret_files, seeds, switchboard
+from . import archived, hsm_answers, key_blocks, recorded, secret_files, seeds, switchboard, tls_flights
 from .behind import heard, let_in
 from .checks import masked, planted, sane, unpacked
 from .dialect_files import DIALECTS, place
@@ -232,6 +232,9 @@ TARGETS: dict[str, Target] = {
     "share": Target(secret_files.share, secret_files.shares),
     "admission": Target(let_in, _terminal_seeds),
     "hearing": Target(heard, seeds.from_banks),
+    "hsm-link": Target(hsm_answers.lied_to, hsm_answers.lies, cost=200),
+    "tls-door": Target(tls_flights.door, tls_flights.flights, cost=20),
+    "tls-link": Target(tls_flights.link, tls_flights.flights, cost=10),
     "dialect-file": Target(_dialect_file, seeds.dialect_texts, WORDS, cost=10),
     "config-file": Target(_config_file, lambda: [Seed(switchboard.CONFIG_TEXT.encode())], WORDS, cost=40),
 }

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from posswitch.sim.bench_codec import run as bench_codec
+from posswitch.sim.bench_crypto import run as bench_crypto
 from posswitch.sim.bench_journal import run as bench_journal
 from posswitch.sim.bench_switch import run as bench_switch
 from posswitch.sim.bench_tls import run as bench_tls
@@ -16,12 +17,18 @@ class Subject(StrEnum):
     """What can be measured."""
 
     codec = "codec"
+    crypto = "crypto"
     journal = "journal"
     switch = "switch"
     tls = "tls"
 
 
-_SEEDED = {Subject.journal: bench_journal, Subject.switch: bench_switch, Subject.tls: bench_tls}
+_SEEDED = {
+    Subject.crypto: bench_crypto,
+    Subject.journal: bench_journal,
+    Subject.switch: bench_switch,
+    Subject.tls: bench_tls,
+}
 
 
 def bench(
@@ -36,4 +43,4 @@ def bench(
         print(json.dumps(figures, ensure_ascii=False))
         return
     for name, value in figures.items():
-        print(f"{name:<24} {value}")
+        print(f"{name:<26} {value}")

@@ -21,10 +21,11 @@ from posswitch.settings.secret import (
     write_new,
     write_secret,
 )
+from posswitch.settings.token import Held, Token, held_text
 
 secret = typer.Typer(
     name="secret",
-    help="The file of the root secret: new, sealed with a passphrase or two shares, checked.",
+    help="The file of the root secret: new, sealed with a passphrase, two shares or a token, checked.",
     no_args_is_help=True,
 )
 
@@ -33,6 +34,7 @@ ByPassphrase = Annotated[bool, typer.Option("--passphrase", help="Sealed with a 
 ByShares = Annotated[bool, typer.Option("--shares", help="Sealed with two shares, each for one person.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Not sealed: for trials.")]
 _CHECK_BYTES = 3
+_DESTROY = "next: destroy every copy of the plain file; free blocks of the disk may hold it, too"
 
 
 @secret.command("new")
@@ -60,7 +62,25 @@ def seal(file: File, passphrase: ByPassphrase = False, shares: ByShares = False)
     _sealed(root, shares, lambda text: replace_secret(file, text))
     _say(file, root)
     if was_plain:
-        print("next: destroy every copy of the plain file; free blocks of the disk may hold it, too")
+        print(_DESTROY)
+
+
+@secret.command("token")
+def token(
+    file: File,
+    label: Annotated[str, typer.Option(help="The token's label.")],
+    library: Annotated[Path, typer.Option(help="The PKCS#11 library that speaks to it.")],
+    pin_file: Annotated[Path, typer.Option(help="The file with its PIN, of its owner alone.")],
+) -> None:
+    """Seal a secret with a key in a PKCS#11 token, made there if there is none: the root stays."""
+    was_plain = sealed_in(file) is None
+    root = read_secret(file)
+    held_by = Token(library.absolute(), label, pin_file.absolute())
+    held_by.make_key()
+    replace_secret(file, held_text(held_by, root))
+    _say(file, root)
+    if was_plain:
+        print(_DESTROY)
 
 
 @secret.command("passphrase")
@@ -116,9 +136,11 @@ def _say(file: Path, root: bytes) -> None:
     print(f"{file}: {_how(seal)}, check value {value}")
 
 
-def _how(seal: Seal | None) -> str:
+def _how(seal: Seal | Held | None) -> str:
     if seal is None:
         return "plain: whoever reads the file has everything"
+    if isinstance(seal, Held):
+        return f"sealed by the token {seal.token.label}"
     if seal.cost is None:
         return "sealed with two shares"
     return f"sealed with a passphrase ({seal.cost})"

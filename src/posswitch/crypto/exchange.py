@@ -52,7 +52,11 @@ def key_of_block(kbpk: bytes, usage: str, algorithm: str, block: str) -> tuple[H
 
 
 def key_of_cryptogram(zmk: bytes, usage: str, cryptogram: bytes) -> bytes:
-    """The key that was encrypted under a zone master key; nothing but its check value proves it."""
+    """The key that was encrypted under a zone master key; nothing but its check value proves it.
+
+    It does not say what it is for, so no key comes of it that opens anything here: CryptoError for those.
+    """
+    _expected(usage)
     if len(cryptogram) not in (2 * BLOCK_BYTES, 3 * BLOCK_BYTES):
         raise CryptoError(f"{usage} cryptogram: must be 32 or 48 hex digits")
     return _strong(usage, tdes_decrypt(zmk, cryptogram))

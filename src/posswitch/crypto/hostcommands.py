@@ -188,6 +188,8 @@ def _translate_pin(it: TranslatePin) -> Talk:
 
 def _open_track(it: OpenTrack) -> Talk:
     """Mode ECB, hex in and out, key type, key, length of the data in hex digits, data."""
+    if len(it.block) != BLOCK_BYTES:
+        raise CryptoError("track: must be one block of 8 bytes")
     data = it.block.hex().upper().encode()
     answer = yield b"M20011" + _KEY_TYPES[Usage.TDK] + it.tdk + _sized(data)
     return _hex(answer.fields[4:], BLOCK_BYTES)

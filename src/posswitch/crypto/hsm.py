@@ -189,6 +189,8 @@ class SoftHsm:
 
     def open_track(self, tdk: bytes, block: bytes) -> bytes:
         """See OpenTrack."""
+        if len(block) != BLOCK_BYTES:
+            raise CryptoError("track: must be one block of 8 bytes")
         return tdes_decrypt(self._unwrap(Usage.TDK, tdk), block)
 
     # What the office asks

@@ -19,6 +19,7 @@ _HEADER_DIGITS = 4  # before each request and its answer: which one it is
 _TAGS = 16**_HEADER_DIGITS
 _LOOK_S, _ECHO_NS, _CONNECT_S = 0.05, 5 * NS_PER_S, 3.0
 _BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+_DIGITS = frozenset("0123456789ABCDEF")  # of a check value
 _TRIES_MAX = 2  # of one command: every command may be asked again
 _LATE_MAX = 3  # deadlines missed in a row: the connection is given up
 
@@ -253,6 +254,8 @@ class NetworkHsm:
         try:
             check = "" if reply is None else reply.fields[:LMK_CHECK_DIGITS].decode("ascii", "replace")
         except CryptoError:
+            check = ""
+        if not _DIGITS.issuperset(check):  # noise, which all others would be held against
             check = ""
         if len(check) < LMK_CHECK_DIGITS or check != (self._lmk or check):
             self._counts["hsm-other-master-key" if check else "hsm-ill"] += 1

@@ -9,6 +9,7 @@ from posswitch.base.errors import ConfigError, CryptoError, SecretRefused
 from posswitch.crypto.keyfile import PASSPHRASE, Seal, Share, is_sealed, read_seal, read_share
 from posswitch.settings.asking import Asker
 from posswitch.settings.memory import keep_private
+from posswitch.settings.token import Held, is_held, read_held
 
 SECRET_BYTES = 32
 _FILE_BYTES_MAX = 1024
@@ -31,10 +32,10 @@ class Opened:
 
     def needs_asking(self, path: Path) -> bool:
         """Whether the root cannot be had without a passphrase or shares; ConfigError as of `sealed_in`."""
-        return _place(path) not in self._roots and sealed_in(path) is not None
+        return _place(path) not in self._roots and isinstance(sealed_in(path), Seal)
 
     def root(self, path: Path) -> bytes:
-        """The 32 bytes of a secret file; asks for what opens a sealed one.
+        """The 32 bytes of a secret file; asks for what opens a sealed one, people or a token.
 
         Raises ConfigError, never showing content; SecretRefused for a wrong passphrase or share.
         """
@@ -43,9 +44,12 @@ class Opened:
         if known is not None:
             return known
         text = _text(path)
-        if not is_sealed(text):
+        if is_held(text):
+            root = _held(path, text).opened()
+        elif is_sealed(text):
+            root = opened_by(path, _seal(path, text), self.asker)
+        else:
             return _plain(path, text)
-        root = opened_by(path, _seal(path, text), self.asker)
         self.keep(path, root)
         return root
 
@@ -81,10 +85,19 @@ def _share(text: str, number: int) -> Share:
         raise SecretRefused(f"share {number}: {error}") from None
 
 
-def sealed_in(path: Path) -> Seal | None:
+def sealed_in(path: Path) -> Seal | Held | None:
     """How a secret file is sealed, without opening it; None when it is plain. Raises ConfigError."""
     text = _text(path)
+    if is_held(text):
+        return _held(path, text)
     return _seal(path, text) if is_sealed(text) else None
+
+
+def _held(path: Path, text: str) -> Held:
+    try:
+        return read_held(text)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: the secret that a token opens {error}") from None
 
 
 def _seal(path: Path, text: str) -> Seal:
