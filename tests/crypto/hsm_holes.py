@@ -6,7 +6,8 @@ from hsm_rooms import BoxRoom, SoftRoom
 
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import TDES, kcv, tdes_decrypt, tdes_encrypt
-from posswitch.crypto.hsm import SoftHsm, Usage
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.pinblock import PinFormat, decipher, decode, encipher, encode, may_translate, translate
 from posswitch.crypto.signon import layout_of
 from posswitch.crypto.vault import opened, sealed

@@ -10,8 +10,9 @@ from itertools import product
 
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import odd_parity
+from posswitch.crypto.commands import NewKey, Usage
 from posswitch.crypto.hostcommands import PIN_FORMATS, talk, told
-from posswitch.crypto.hsm import NewKey, SoftHsm, Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.sim.peers.hsm_box import _TYPE_OF, HsmBox, _Refused
 
 ROOT = bytes(range(100, 132))

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from posswitch.base.errors import CryptoError
 from posswitch.crypto.ciphers import AES, TDES, kcv, tdes_decrypt
-from posswitch.crypto.hsm import (
+from posswitch.crypto.commands import (
     ExportKey,
     Mac,
     MacFits,

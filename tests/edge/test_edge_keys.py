@@ -11,6 +11,7 @@ import pytest
 from edge_town import TIMERS, until
 
 from posswitch.edge.admit import POS
+from posswitch.edge.key_uses import print_of, read_uses
 from posswitch.edge.process import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.engine.events import ZoneKeyOffered, ZoneKeyTaken
@@ -199,3 +200,15 @@ async def test_keys_of_before_are_refused_once_the_new_ones_have_paid(quarter):
     terminal._keys, terminal._desk.mak = old, old.mac
     assert await quarter.sell(0) == "declined"
     assert terminal.last.reply.code == "A0"
+
+
+async def test_every_use_of_a_key_is_counted(quarter):
+    await quarter.sell(0, 1)
+    await quarter.supervisor.stop()  # counts go to the table once a minute, and at the end
+    uses = read_uses(quarter.city.data)
+    registry = load_config(quarter.city.config).registry
+    given = registry.banks[quarter.city.banks[1].id]
+    exchanged = [event.key for event in quarter.records(ZoneKeyTaken) if event.bank == given.id]
+    assert all(uses[print_of(key)] >= 1 for key in exchanged[-2:])
+    assert uses[print_of(registry.terminals[quarter.city.fittings[0].terminal].tmk)] >= 1
+    assert max(uses.values()) > min(uses.values())

@@ -13,8 +13,7 @@ from posswitch.base.bounds import FRAME_BYTES_MAX
 from posswitch.base.errors import CryptoError
 from posswitch.base.registry import Address
 from posswitch.codec import Framer, framed
-from posswitch.crypto.hostcommands import DIAGNOSTICS, LMK_CHECK_DIGITS
-from posswitch.crypto.hsm import (
+from posswitch.crypto.commands import (
     Command,
     ExportKey,
     Mac,
@@ -25,6 +24,7 @@ from posswitch.crypto.hsm import (
     TranslatePin,
     Usage,
 )
+from posswitch.crypto.hostcommands import DIAGNOSTICS, LMK_CHECK_DIGITS
 from posswitch.edge import hsm_link
 from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.sim.peers.hsm_box import HsmBox

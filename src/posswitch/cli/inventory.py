@@ -106,12 +106,14 @@ def _key_text(line: KeyLine) -> str:
         return f"{line.place}  check value {line.check}  destroyed{since}{by}"
     end = f"until {clock_text(line.end_ns)}" if line.end_ns else _NO_END
     kind = f"{line.usage} {line.algorithm} {line.bits} bits"
-    return f"{line.place}  {kind}  check value {line.check}  {where}{since}{by}  {end}  {line.state}"
+    used = f"used {line.uses:,} times"
+    return f"{line.place}  {kind}  check value {line.check}  {where}{since}{by}  {end}  {line.state}  {used}"
 
 
 def _agreed_text(line: KeyLine) -> str:
     kind = f"{line.usage} {line.algorithm} {line.bits} bits"
-    return f"{line.place}  {kind}  check value {line.check}  since {clock_text(line.since_ns)}"
+    since = f"since {clock_text(line.since_ns)}"
+    return f"{line.place}  {kind}  check value {line.check}  {since}  used {line.uses:,} times"
 
 
 def _paper_text(one: Paper) -> str:

@@ -21,6 +21,7 @@ from posswitch.edge.gate import Gate
 from posswitch.edge.headroom import Headroom
 from posswitch.edge.hear import ANSWERS, Hearing
 from posswitch.edge.identity import may_speak
+from posswitch.edge.key_uses import KeyUses
 from posswitch.edge.listener import Listener
 from posswitch.edge.mistrust import Mistrust
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
@@ -78,7 +79,8 @@ class Node:
         self._voices = Voices(self._registry, config.centre)
         self._vitals = ports.vitals
         self._mistrust = Mistrust(clock.wall_ns, config.keys.misfits)
-        self._vitals.beside.append(self._mistrust.write)
+        self._key_uses = KeyUses()
+        self._vitals.beside += [self._mistrust.write, self._key_uses.write]
         zone = Zone(self._registry, self._state, clock.wall_ns, config.keys.overlap)
         self._dresser = Dresser(config, self._registry, self._voices, vault, zone)
         keys = TerminalKeys(self._registry, clock, config.keys.overlap, self._mistrust)
@@ -170,6 +172,7 @@ class Node:
         self._gate.cut_all()
         self._runtime.finish()
         self._journal.snapshot(self._state)
+        self._key_uses.collect(self._hsm.uses.taken(), self._clock.wall_ns())
         self._vitals.write(self._clock.wall_ns(), self._runtime.gauges())
         self._vitals.close()
         self._journal.close()
@@ -207,6 +210,7 @@ class Node:
         if tick_ns >= self._next_sync_ns:
             self._next_sync_ns = tick_ns + _HEAD_SYNC_NS
             self._runtime.expire()
+            self._key_uses.collect(self._hsm.uses.taken(), self._clock.wall_ns())
             self._tls.refresh()
             self._journal.sync_head()
 

@@ -7,6 +7,7 @@ from posswitch.base.bounds import CERTIFICATE_DAYS
 from posswitch.base.moment import NS_PER_S
 from posswitch.crypto.commands import wrapped_key_bytes
 from posswitch.crypto.hostcommands import is_host_key
+from posswitch.edge.key_uses import print_of, read_uses
 from posswitch.engine.state import State
 from posswitch.engine.zone import ZONE_USAGES, in_force
 from posswitch.office.acts import Ledger, mark_of
@@ -33,6 +34,7 @@ class KeyLine(NamedTuple):
     end_ns: int
     days_left: int | None
     state: str
+    uses: int = 0  # as far as the vitals of the node know
 
 
 class _Origin(NamedTuple):
@@ -49,6 +51,7 @@ _CONFIGURED = _Origin(0, 0, "")
 def inventory(desk: Desk, checks: Checks) -> list[KeyLine]:
     """Every key that stands in a row, then those that were destroyed."""
     ledger, origins, now_ns = desk.ledger, _origins(desk), desk.now_ns()
+    uses = read_uses(desk.config.data)
     ends = ledger.ends()
     lines = []
     for place, wrapped in places_of(desk.registry):
@@ -60,6 +63,7 @@ def inventory(desk: Desk, checks: Checks) -> list[KeyLine]:
             KeyLine(
                 str(place), place.usage, algorithm.upper(), 8 * _key_bytes(wrapped),
                 checks.of(place.usage, wrapped, algorithm), *origin, end_ns, left, state_of(left),
+                uses.get(print_of(wrapped), 0),
             )
         )  # fmt: skip
     return [*lines, *_destroyed(ledger)]
@@ -67,14 +71,14 @@ def inventory(desk: Desk, checks: Checks) -> list[KeyLine]:
 
 def exchanged(desk: Desk, state: State | None, checks: Checks) -> list[KeyLine]:
     """The zone keys in force that a bank was given on its line, in place of those of its row."""
-    lines = []
+    lines, uses = [], read_uses(desk.config.data)
     for place, wrapped, since_ns in exchanged_keys(desk, state):
         algorithm = algorithm_of(row_at(desk.registry, place), place.column)
         check = checks.of(place.usage, wrapped, algorithm)
         lines.append(
             KeyLine(
                 str(place), place.usage, algorithm.upper(), 8 * _key_bytes(wrapped), check,
-                0, since_ns, "exchange", 0, None, ACTIVE,
+                0, since_ns, "exchange", 0, None, ACTIVE, uses.get(print_of(wrapped), 0),
             )
         )  # fmt: skip
     return lines
