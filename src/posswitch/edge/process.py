@@ -58,18 +58,18 @@ def die(error: BaseException) -> None:
     os._exit(_EXIT_BROKEN)
 
 
-def node_here(config: Config) -> Node:
-    """A node on the disk and the clock of this machine."""
+def node_here(config: Config, software: type[SoftHsm] = SoftHsm) -> Node:
+    """A node on the disk and the clock of this machine; `software` keeps the keys that no HSM has."""
     clock = SystemClock()
     root = read_secret(config.secret)
-    hsm: Hsm = SoftHsm(root, clock.entropy)
+    hsm: Hsm = software(root, clock.entropy)
     if config.hsm is not None:
         hsm = NetworkHsm(config.hsm.links, config.hsm.timeout_s, clock.tick_ns)
     return Node(config, hsm, Vault(root, clock.entropy), Ports(clock, MACHINE, Vitals(config.data), die))
 
 
-def run_node(config: Config) -> None:
-    """Serves one node on this thread until it is told to stop."""
+def run_node(config: Config, software: type[SoftHsm] = SoftHsm) -> None:
+    """Serves one node on this thread until it is told to stop; `software` as of `node_here`."""
     os.umask(0o077)
     keep_private(children=True)
     locked = lock_memory()
@@ -80,7 +80,7 @@ def run_node(config: Config) -> None:
         raise ConfigError(f"node.data: {config.data} cannot be used ({error.strerror})") from None
     log_to(config.data / "node.log")
     log.info("memory", dumpable=dumpable(), locked=locked)
-    node = node_here(config)
+    node = node_here(config, software)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)

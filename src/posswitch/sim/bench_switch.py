@@ -1,20 +1,18 @@
 """Measures a real node over TCP: its CPU a purchase at saturation and at steady rates, everything on."""
 
-import os
-import random
+import contextlib
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from posswitch.base.bounds import Timers
 from posswitch.edge.loop import run_fast
-from posswitch.edge.supervisor import Supervisor
-from posswitch.settings.address import address_of
+from posswitch.sim.authority import Authority
 from posswitch.sim.bench_codec import yardstick_us
-from posswitch.sim.city import build_city
-from posswitch.sim.load import Load, open_banks
+from posswitch.sim.bench_side import node_cpu_ns, opened_side, saturated
+from posswitch.sim.load import Load, Manner
 
 FEATURES = [
     "TCP both sides, many terminals behind 16 concentrators, TCP_NODELAY",
@@ -26,6 +24,12 @@ FEATURES = [
     "two durable records a purchase (synchronous=FULL), HMAC chain, head file",
     "vitals",
 ]
+_PROTECTIONS = {
+    "plain": (Manner(signs=False, pins=False), False),
+    "mac": (Manner(pins=False), False),
+    "mac_pin": (Manner(), False),
+    "tls_mac_pin": (Manner(), True),
+}
 _TERMINALS, _CONCENTRATORS = 512, 16
 _STEADY_TPS = 1000.0
 _GUESS_TPS = 9000  # frames are prepared for this rate; running out of them shows as idle time
@@ -34,33 +38,23 @@ _GUESS_TPS = 9000  # frames are prepared for this rate; running out of them show
 def run(quick: bool, seed: int) -> dict[str, Any]:
     """The figures; µs and ms, rates per second; medians of five windows (three when quick)."""
     with tempfile.TemporaryDirectory(prefix="posswitch-bench-") as folder:
-        return run_fast(_measure(Path(folder) / "city", quick, seed))
+        return run_fast(_measure(Path(folder), quick, seed))
 
 
 async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:
-    city = build_city(folder, seed, _TERMINALS, Timers())
-    servers = await open_banks(city)
-    supervisor = Supervisor(city.config)
-    await supervisor.start()
-    pid = supervisor.node_pid
-    assert pid is not None
-    share_out(pid)
-    load = Load(city, _CONCENTRATORS, random.Random(seed))  # noqa: S311 - shapes a load
-    try:
-        await load.connect(address_of(supervisor.listen))
-        windows, seconds = (3, 1.0) if quick else (5, 3.0)
+    windows, seconds = (3, 1.0) if quick else (5, 3.0)
+    async with opened_side(folder / "city", seed, _TERMINALS, _CONCENTRATORS) as side:
+        load, pid = side.load, side.pid
         full = [await _window(load, pid, None, seconds) for _ in range(windows)]
         peak = statistics.median(row["tps"] for row in full)
         steady = [await _window(load, pid, _STEADY_TPS, seconds) for _ in range(windows)]
         easy = [await _window(load, pid, 0.6 * peak, seconds) for _ in range(windows)]
-    finally:
-        await supervisor.stop()
-        for server in servers:
-            server.close()
+    beside = await side_by_side(folder, seed, windows, seconds)
     return {
         **_medians(full),
         "steady_1000": _medians(steady),
         "at_60_percent": _medians(easy),
+        "side_by_side": beside,
         "refused": load.refused,
         "windows": windows,
         "window_s": seconds,
@@ -68,12 +62,23 @@ async def _measure(folder: Path, quick: bool, seed: int) -> dict[str, Any]:
     }
 
 
-def share_out(pid: int) -> None:
-    """The node on one core, load and banks on the others, where there are others."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) > 1:
-        os.sched_setaffinity(pid, cores[:1])
-        os.sched_setaffinity(0, cores[1:])
+async def side_by_side(folder: Path, seed: int, windows: int, seconds: float) -> dict[str, float]:
+    """CPU µs a purchase at saturation of nodes in turn, each with one protection more; medians."""
+    rows: dict[str, list[float]] = {name: [] for name in _PROTECTIONS}
+    async with contextlib.AsyncExitStack() as stack:
+        sides = {
+            name: await stack.enter_async_context(
+                opened_side(
+                    folder / name, seed, _TERMINALS, _CONCENTRATORS, Authority() if tls else None, manner,
+                    None if manner.signs else (sys.executable, "-m", "posswitch.sim.unsigned_node"),
+                )
+            )
+            for name, (manner, tls) in _PROTECTIONS.items()
+        }  # fmt: skip
+        for _ in range(windows):
+            for name, side in sides.items():
+                rows[name].append(await saturated(side, seconds))
+    return {name: round(statistics.median(values), 1) for name, values in rows.items()}
 
 
 async def _window(load: Load, pid: int, tps: float | None, seconds: float) -> dict[str, float]:
@@ -96,12 +101,6 @@ async def _window(load: Load, pid: int, tps: float | None, seconds: float) -> di
         "node_core_share": spent_ns / 1e9 / elapsed,
         "pyiso8583_us": yardstick or 0.0,
     }
-
-
-def node_cpu_ns(pid: int) -> int:
-    """CPU time of all threads of a process, user and system, as the scheduler counts it."""
-    tasks = Path(f"/proc/{pid}/task")
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir())
 
 
 def _medians(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -130,10 +130,24 @@ class Concentrator(asyncio.Protocol):
         self.flush()
 
 
+class Manner(msgspec.Struct, frozen=True):
+    """Whether requests carry a MAC and whether customers type a PIN."""
+
+    signs: bool = True
+    pins: bool = True
+
+
 class Load:
     """All terminals of a city behind a few concentrators."""
 
-    def __init__(self, city: City, concentrators: int, entropy: random.Random) -> None:
+    def __init__(
+        self,
+        city: City,
+        concentrators: int,
+        entropy: random.Random,
+        manner: Manner = Manner(),  # noqa: B008
+    ) -> None:
+        self._manner = manner
         self._city = city
         self._entropy = entropy
         self._serial = 0
@@ -178,11 +192,18 @@ class Load:
             self._serial += 1
             row = ranges[self._serial % len(ranges)]
             pan = _pan(row.prefix, row.pan_digits, self._entropy.randrange(10_000))
-            purchase = Purchase(pan, VALID, pin_of(self._city.seed, pan), 100 + self._serial % 900)
+            pin = pin_of(self._city.seed, pan) if self._manner.pins else ""
+            purchase = Purchase(pan, VALID, pin, 100 + self._serial % 900)
             message = sale(
                 till.fitting.terminal, till.fitting.merchant, till.stan, till.batch, purchase, till.pik
             )
-            till.frames.append(signed(POS, message, till.mak))
+            till.frames.append(self._packed(message, till.mak))
+
+    def _packed(self, message: Message, mak: bytes) -> bytes:
+        if self._manner.signs:
+            return signed(POS, message, mak)
+        message.fields[64] = bytes(8)
+        return POS.pack(message)
 
     def answered(self, line: Concentrator, till: Till, message: Message, payload: bytes) -> None:
         """One answer: keys at sign-on, otherwise one payment done."""
@@ -197,7 +218,7 @@ class Load:
         self.answers += 1
         if message.fields[39] != "00":
             self.refused += 1
-        if self.answers % _CHECKED_ONE_IN == 0:
+        if self._manner.signs and self.answers % _CHECKED_ONE_IN == 0:
             assert signature_fits(payload, till.mak), "the centre's MAC is wrong"
         if self._again and till.frames:
             line.send(till, till.frames.popleft())
