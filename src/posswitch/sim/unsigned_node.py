@@ -1,4 +1,4 @@
-"""A node that makes and checks no MACs, to measure what they cost: `python -m posswitch.sim.unsigned_node`."""
+"""A node that makes and checks no MACs, to measure their cost: `python -m posswitch.sim.unsigned_node`."""
 
 import sys
 from pathlib import Path
