@@ -295,6 +295,7 @@ def test_random_keys_are_told_once_with_check_values_or_kept_in_a_file(tmp_path)
     for _ in range(2):
         with sim_bank("--keys", kept) as bank:
             said = bank.wait_for(event="keys")
+            bank.wait_for(event="listening")  # before it, nobody takes Ctrl-C where it is ignored
             bank.end()
             assert bank.find(event="keys") == [said]
             checks.append(said["note"].partition("check values: ")[2])

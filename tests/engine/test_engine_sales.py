@@ -9,7 +9,6 @@ from posswitch.engine.decide import Rules
 from posswitch.engine.effects import SendRequest, SetTimer
 from posswitch.engine.lanes import Lane
 from posswitch.engine.lifecycle import APPROVED, DECLINED, FORWARDED
-from posswitch.engine.state import Session
 
 SECOND_STAN = 2
 
@@ -253,7 +252,21 @@ def test_a_sign_on_is_answered_with_the_batch_and_keeps_the_keys(world):
         ("00", "000001"),
     ]
     world.restart()
-    assert world.state.sessions == {"T0000001": Session("000001", b"second", b"keys")}
+    (session,) = world.state.sessions.values()
+    assert (session.batch, session.tpk, session.tak) == ("000001", b"second", b"keys")
+    assert session.before == (b"first", b"first", b"")
+
+
+def test_the_keys_before_are_kept_until_the_new_ones_have_paid(world):
+    for keys in (b"first", b"second", b"third"):
+        world.sign_on(tpk=keys, tak=keys)
+    assert world.state.sessions["T0000001"].before == (b"first", b"first", b"")  # the second were never used
+    world.sale(fresh=True)
+    assert world.state.sessions["T0000001"].before is None
+    world.sign_on(tpk=b"fourth", tak=b"fourth")
+    assert world.state.sessions["T0000001"].before == (b"third", b"third", b"")
+    world.restart()
+    assert world.state.sessions["T0000001"].before == (b"third", b"third", b"")
 
 
 def test_the_day_moves_forward_only(world):

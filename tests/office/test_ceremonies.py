@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -521,6 +522,7 @@ class AtTerminal:
         self.screen, self._read = "", 0
         pid, self.fd = pty.fork()
         if not pid:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests may ignore it
             os.execv(PROGRAM[0], [*PROGRAM, *map(str, words)])
         self.pid = pid
 

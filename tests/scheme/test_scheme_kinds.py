@@ -53,7 +53,9 @@ def without(*gone) -> dict[int, str]:
         (told("0201"), SALE),
         (told("0401"), REVERSAL),
         (told("0203"), None),
-        (told("0800", f60="00000001001"), None),
+        (told("0800", f60="00000001001"), SIGN_ON),
+        (told("0800", f60="00000001004"), SIGN_ON),
+        (told("0800", f60="00000001002"), None),
         (told("0800"), None),
     ],
 )

@@ -26,7 +26,7 @@ from posswitch.sim.world.loop import WorldLoop
 from posswitch.sim.world.run import explained, hushed, many, summary
 from posswitch.sim.world.world import World
 
-SEEDS, REQUESTS = range(1, 25), 100
+SEEDS, REQUESTS = range(21, 45), 100
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def test_everything_that_can_go_wrong_does(counted):
         "key-change", "bank-away", "hsm-fails", "terminal-hangs-up", "crash-at-start", "delay", "drop", "cut",
         "corrupt", "duplicate", "reorder", "half-open", "bank-slow", "bank-silent", "bank-garbage",
         "bank-wrong_field", "bank-bad_mac", "bank-late", "bank-late_decline", "bank-twice", "bank-busy",
+        "bank-asks-key", "bank-loses-key",
     }  # fmt: skip
 
 
