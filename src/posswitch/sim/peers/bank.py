@@ -215,9 +215,9 @@ class Bank:
 
     def ask_for_key(self, usage: str, centre: str) -> bool:
         """Asks the centre for a new key (ZPK or ZAK) over any link; False when there is none."""
-        link = next(iter(self._links), None)
-        if link is None:
+        if not self._links:
             return False
+        link = self._entropy.choice(list(self._links))  # one may be half dead
         now = stamp(self._clock_ns())
         request = key_request(f"{self._entropy.randrange(1, 10**6):06d}", now.f7, centre, usage)
         payload = cups.packed(self._dialect, request, centre, self.charter.id)
