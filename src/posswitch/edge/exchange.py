@@ -22,12 +22,12 @@ from posswitch.crypto.pinblock import PinFormat
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.hear import Hearing
-from posswitch.edge.mistrust import MAC, PIN, Mistrust
+from posswitch.edge.mistrust import MAC, OUR_MAC, PIN, Mistrust
 from posswitch.edge.zone import Zone
 from posswitch.engine.effects import OfferKey
 from posswitch.engine.events import AnswerArrived, Event, ZoneKeyOffered, ZoneKeyTaken
 from posswitch.engine.state import State
-from posswitch.scheme.kinds import KEY_WORDS, WRONG_PIN, text
+from posswitch.scheme.kinds import BAD_MAC, KEY_WORDS, WRONG_PIN, text
 from posswitch.settings.clock import Clock
 from posswitch.settings.shape import KeysTable
 
@@ -243,14 +243,19 @@ class Exchange:
 
     def fitted(self, bank: str, zak: bytes) -> None:
         """A MAC of the bank fits a key, or none. One under an offered key says as well that it was taken."""
-        progress = self._banks.get(bank)
+        progress, zone = self._banks.get(bank), self._state.zone.get((bank, Usage.ZAK))
         if progress is not None and progress.offer is not None and progress.offer.key == zak:
             self._take(bank, progress, progress.offer)
+        elif zone is not None and zak in zone.offered:  # of before a restart: its answer was lost
+            self._submit(ZoneKeyTaken(bank, Usage.ZAK, zak))
         if self._mistrust.bank(bank, MAC, fits=bool(zak)):
             self.want(bank, Usage.ZAK, MISFITS)
 
     def heard(self, event: AnswerArrived) -> None:
-        """When nobody's PIN is right at a bank, the key that it gets them under is not the bank's."""
+        """When our MAC never fits at a bank, or nobody's PIN is right, the key that it has is another one."""
+        fits = event.code != BAD_MAC
+        if not (fits and self._mistrust.quiet) and self._mistrust.bank(event.bank, OUR_MAC, fits=fits):
+            self.want(event.bank, Usage.ZAK, MISFITS)
         if event.code not in WRONG_PIN and (self._mistrust.quiet or event.code not in APPROVALS):
             return
         flight = self._state.flight_of_answer(event.bank, event.stan, event.f7)

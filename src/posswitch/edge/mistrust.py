@@ -11,6 +11,7 @@ import msgspec
 
 TERMINAL, LINK, BANK = "terminal", "link", "bank"
 MAC, PIN = "mac", "pin"
+OUR_MAC = "our-mac"  # a bank says that ours does not fit
 ROWS_MAX = 10_000  # kept in memory; the oldest makes room
 _PENDING_MAX = 500  # between two writes
 _NEIGHBOURS = 3  # so many terminals in a row, and it is not the terminals
@@ -19,7 +20,7 @@ MISFIT_TABLE = """
 CREATE TABLE IF NOT EXISTS misfit(
     scope TEXT NOT NULL,       -- terminal, link, bank
     place TEXT NOT NULL,       -- field 41; source or address; institution
-    what TEXT NOT NULL,        -- mac, pin
+    what TEXT NOT NULL,        -- mac, pin, our-mac
     first_ns INTEGER NOT NULL,
     last_ns INTEGER NOT NULL,
     count INTEGER NOT NULL,
@@ -81,7 +82,7 @@ class Mistrust:
                 self._heal(place)
             return False
         row = self._note(place, who)
-        return row.count >= self._misfits and (what == MAC or len(row.who) >= _NEIGHBOURS)
+        return row.count >= self._misfits and (what != PIN or len(row.who) >= _NEIGHBOURS)
 
     def standing(self) -> Counter[str]:
         """How many terminals, connections and banks do not fit now."""
@@ -126,4 +127,5 @@ class Mistrust:
 
 def _counts(place: Place, row: Row) -> bool:
     """One terminal says nothing of its connection, one PIN nothing of a bank."""
-    return (place[0] == TERMINAL or place[::2] == (BANK, MAC)) or len(row.who) >= _NEIGHBOURS
+    told = place[0] == TERMINAL or (place[0] == BANK and place[2] != PIN)
+    return told or len(row.who) >= _NEIGHBOURS

@@ -138,6 +138,7 @@ ORIGINAL_DAYS_MAX = 30  # a pre-authorisation that is older has expired
 HOP_CODES = {"A0": "96", "C1": "96", "77": "96"}
 # With these a bank says that it does not know either: an unknown outcome, not a decline.
 OUTCOME_UNKNOWN = frozenset({"09", "68", "98"})
+BAD_MAC = "A0"
 # The PIN is wrong, or its block cannot be read.
 WRONG_PIN = frozenset({"55", "99"})
 # The bank's word that ends a reversal at once, and those that end it once no original can come.
