@@ -14,6 +14,7 @@ from posswitch import __version__
 from posswitch.base.errors import PosswitchError
 from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, switch, unknowns, words
 from posswitch.cli.card import card
+from posswitch.cli.firewall import firewall
 from posswitch.cli.keys import keys
 from posswitch.cli.registry import registry
 from posswitch.cli.secret import secret
@@ -69,6 +70,7 @@ app.add_typer(registry)
 app.add_typer(keys)
 app.add_typer(card)
 app.add_typer(secret)
+app.add_typer(firewall)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from posswitch.base.registry import Address, Limits, Registry
 from posswitch.settings.address import address_of
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import ERROR, SEVERITIES, Fault, Finding, found
+from posswitch.settings.machine import FirewallTable, ScanTable
 from posswitch.settings.places import Places
 from posswitch.settings.rows import registry_row
 from posswitch.settings.rules import FILE_RULES, ROW_RULES
@@ -72,6 +73,8 @@ class Config(msgspec.Struct, frozen=True):
     keys: KeysTable = KeysTable()
     may_show_cards: tuple[str, ...] = ()  # who may see a card number in clear
     production: bool = False  # real cards
+    scan: ScanTable = ScanTable()
+    firewall: FirewallTable = FirewallTable()
 
 
 class Examined(NamedTuple):
@@ -169,4 +172,6 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         keys=file.keys,
         may_show_cards=tuple(file.office.may_show_cards),
         production=node.production,
+        scan=file.scan,
+        firewall=file.firewall,
     )

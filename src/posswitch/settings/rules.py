@@ -12,6 +12,7 @@ from posswitch.settings.address import endpoint, reaches, read_address
 from posswitch.settings.algorithms import hsm_able, macs_known, pin_blocks_known, pin_blocks_written
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
+from posswitch.settings.networks import networks_readable
 from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
 from posswitch.settings.speech import (
     everybody_heard,
@@ -290,4 +291,5 @@ FILE_RULES: tuple[Check, ...] = (
     hsm_clear,
     everybody_heard,
     tls_named,
+    networks_readable,
 )

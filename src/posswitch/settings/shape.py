@@ -10,6 +10,7 @@ from posswitch.base.amount import CNY
 from posswitch.base.bounds import HSM_LINKS_MAX, LINKS_PER_BANK_MAX, Timers
 from posswitch.base.registry import Limits
 from posswitch.settings.finding import Fault, brief, shown
+from posswitch.settings.machine import FirewallTable, ScanTable
 from posswitch.settings.places import Path
 
 
@@ -203,6 +204,8 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     keys: KeysTable = KeysTable()
     source: list[SourceTable] = []
     office: OfficeTable = OfficeTable()
+    scan: ScanTable = ScanTable()
+    firewall: FirewallTable = FirewallTable()
 
 
 class Row(NamedTuple):
@@ -338,7 +341,8 @@ def read_values(shape: Shape, row: Row, holes: bool = False) -> Iterator[Fault]:
 
 def _wrong(row: Row, name: str, kind: object) -> Iterator[Fault]:
     value = row.raw[name]
-    listed = isinstance(value, list) and get_origin(plain_type(kind)) is list
+    inner = plain_type(kind)
+    listed = isinstance(value, list) and get_origin(inner) is list and plain_type(get_args(inner)[0]) is str
     odd = [item for item, one in enumerate(value) if not _is_item(one)] if listed else []
     for item in odd:
         yield row.fault(

@@ -1,0 +1,38 @@
+"""The tables that speak of the machine around the switch: `[scan]` and `[firewall]`."""
+
+from typing import Annotated
+
+import msgspec
+
+NETWORKS_MAX, PORTS_MAX = 1000, 32
+SSH = 22
+
+_Networks = Annotated[
+    list[Annotated[str, msgspec.Meta(max_length=50, description="write a network such as 10.0.0.0/8")]],
+    msgspec.Meta(max_length=NETWORKS_MAX, description=f"list at most {NETWORKS_MAX} networks"),
+]
+_Ports = Annotated[
+    list[Annotated[int, msgspec.Meta(ge=1, le=65535)]],
+    msgspec.Meta(max_length=PORTS_MAX, description=f"list at most {PORTS_MAX} ports from 1 to 65535"),
+]
+
+
+class ScanTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[scan]`: how often the supervisor has the machine looked at, and what else may listen there."""
+
+    every: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 0  # hours; 0 = only when asked
+    ports: _Ports = []
+
+
+class FirewallTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[firewall]`: who may connect, and how much of the switch a source may take."""
+
+    terminals: _Networks = []  # only from there; empty = from everywhere
+    known: _Networks = []  # these have the reserve, and no caps of their own
+    administration: _Networks = []  # from where the administrative ports are reached; empty = everywhere
+    ports: _Ports = msgspec.field(default_factory=lambda: [SSH])  # the administrative ports
+    connections: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 64  # of one source at once
+    rate: Annotated[int, msgspec.Meta(ge=1, le=10000)] = 10  # new connections of one source, a second
+    burst: Annotated[int, msgspec.Meta(ge=1, le=10000)] = 20
+    reserve: Annotated[int, msgspec.Meta(ge=1, le=4000)] = 1024  # connections kept free for `known`
+    newcomers: Annotated[int, msgspec.Meta(ge=1, le=100000)] = 200  # new connections of all others, a second
