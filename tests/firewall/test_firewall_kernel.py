@@ -199,7 +199,7 @@ chance = random.Random(1)
 for number in range(count):
     source = bytes([10, 77, 0, 100 + number % 100])
     def tcp(check):
-        return struct.pack("!HHIIBBHHH", 1024 + chance.randrange(60000), port, number, 0, 80, 2, 999, check, 0)
+        return struct.pack("!HHIIBBHHH", 1024 + chance.randrange(9000), port, number, 0, 80, 2, 999, check, 0)
     state = chance.getstate()
     one = tcp(0)
     chance.setstate(state)

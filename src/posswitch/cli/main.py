@@ -17,6 +17,7 @@ from posswitch.cli.card import card
 from posswitch.cli.firewall import firewall
 from posswitch.cli.keys import keys
 from posswitch.cli.registry import registry
+from posswitch.cli.scan import scan
 from posswitch.cli.secret import secret
 from posswitch.settings.handing import take_handed
 
@@ -55,6 +56,7 @@ app.command("verify")(switch.verify)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_)
 app.command("check")(check.check)
+app.command("scan")(scan)
 app.command("batches")(batches.batches)
 app.command("unknowns")(unknowns.unknowns)
 app.command("decode")(words.decode)

@@ -17,7 +17,7 @@ from posswitch.edge.loop import run_fast
 from posswitch.edge.process import verify_journal
 from posswitch.edge.supervisor import Supervisor
 from posswitch.settings.clock import SystemClock
-from posswitch.settings.config import load_config
+from posswitch.settings.config import Config, load_config
 from posswitch.settings.memory import keep_private, lock_memory
 from posswitch.sim.demo import DemoOptions, run_demo
 
@@ -30,9 +30,11 @@ def run(config: ConfigFile) -> None:
 
     async def serve() -> None:
         supervisor = Supervisor(config)
-        keeping = Companion(
-            "the backup", (*PROGRAM, "backup", "-c", str(config), "--follow"), settings.secret
-        )
+        beside = [
+            Companion(name, (*PROGRAM, command, "-c", str(config), "--follow"), settings.secret)
+            for name, command, wanted in _beside(settings)
+            if wanted
+        ]
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -43,14 +45,23 @@ def run(config: ConfigFile) -> None:
             with contextlib.suppress(OSError):  # a greeting that cannot be written stops no switch
                 print(f"posswitch: listening on {supervisor.listen}, data in {settings.data}", flush=True)
             ended = asyncio.create_task(supervisor.wait())
-            if settings.backup is not None:
-                keeping.start()
+            for companion in beside:
+                companion.start()
             await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
         started.cancel()
         await supervisor.stop()
-        await keeping.stop()
+        for companion in beside:
+            await companion.stop()
 
     asyncio.run(serve())
+
+
+def _beside(settings: Config) -> tuple[tuple[str, str, bool], ...]:
+    """What runs beside the node: how it is called, its command, and whether it is wanted."""
+    return (
+        ("the backup", "backup", settings.backup is not None),
+        ("the scan", "scan", bool(settings.scan.every)),
+    )
 
 
 def demo(
