@@ -94,7 +94,7 @@ def _fix(premises: Premises, line: KeyLine) -> str:
     if place.table == "terminal":
         shop = shlex.quote(registry.terminals[place.id].merchant)
         removed = f"posswitch registry remove terminal {by} -c {name}"
-        return f"{removed} && posswitch registry onboard {by} --merchant {shop} -c {name}"
+        return f"{removed} && posswitch registry onboard {by} --merchant {shop} --show-components -c {name}"
     if place.usage in ZONE_USAGES and registry.banks[place.id].zmk:
         return f"posswitch keys rotate {by} --by NAME -c {name}"
     return _form(premises, str(place.usage), place.id)

@@ -7,7 +7,6 @@ import ssl
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -27,13 +26,6 @@ _RECORD_HEAD, _SUITE_AFTER_SESSION = 5, 39
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - called, not bound
 
 
-class Said(NamedTuple):
-    """What a server answered to a hello: whether it speaks TLS, which suite it chose (0 = none)."""
-
-    tls: bool
-    suite: int
-
-
 def handshakes(premises: Premises) -> Iterator[Weakness]:
     """Hellos of old versions and with weak suites alone: each must be refused."""
     config = premises.config
@@ -42,40 +34,41 @@ def handshakes(premises: Premises) -> Iterator[Weakness]:
         return
     listen, again = config.listen, f"posswitch run -c {shlex.quote(str(premises.path))}"
     try:
-        said = [(what, _asked(listen, _hello(version))) for what, version in _OLD]
+        old = [what for what, version in _OLD if _asked(listen, _hello(version, version))]
         suites = _weak_suites()
-        chosen = _asked(listen, _hello(ssl.TLSVersion.TLSv1_2, list(suites.values())))
+        chosen = _asked(listen, _hello(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2, list(suites.values())))
+        usual = _asked(listen, _hello(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3))
     except OSError:
         yield weak("tls-unseen", listen, again)
         return
-    if not any(one.tls for _, one in [*said, ("", chosen)]):
+    if not (old or chosen or usual):
         yield weak("tls-not-spoken", listen, again)
-    for what, one in said:
-        if one.suite:
-            yield weak("tls-old", listen, again, what=what)
-    if chosen.suite:
-        yield weak("tls-weak-suite", listen, again, what=suites.get(chosen.suite, f"{chosen.suite:04X}"))
+    for what in old:
+        yield weak("tls-old", listen, again, what=what)
+    if chosen:
+        yield weak("tls-weak-suite", listen, again, what=suites.get(chosen, f"{chosen:04X}"))
 
 
-def _context(version: ssl.TLSVersion) -> ssl.SSLContext:
+def _context(lowest: ssl.TLSVersion, highest: ssl.TLSVersion) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is said to this server
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # old versions are asked for on purpose
-        context.minimum_version = context.maximum_version = version
+        context.minimum_version, context.maximum_version = lowest, highest
     context.set_ciphers(_EVERYTHING)
     return context
 
 
 def _weak_suites() -> dict[int, str]:
     """Suites of TLS 1.2 that this OpenSSL can offer and no configuration may."""
-    offered = _context(ssl.TLSVersion.TLSv1_2).get_ciphers()
+    offered = _context(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2).get_ciphers()
     return {int(one["id"]) & 0xFFFF: one["name"] for one in offered
             if one["protocol"] != "TLSv1.3" and cipher_fault(one["name"])}  # fmt: skip
 
 
-def _hello(version: ssl.TLSVersion, suites: list[str] | None = None) -> bytes:
-    context = _context(version)
+def _hello(lowest: ssl.TLSVersion, highest: ssl.TLSVersion, suites: list[str] | None = None) -> bytes:
+    """The first bytes of a client that can do no more than this."""
+    context = _context(lowest, highest)
     if suites is not None:
         context.set_ciphers(f"{':'.join(suites)}:@SECLEVEL=0")
     coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -84,22 +77,20 @@ def _hello(version: ssl.TLSVersion, suites: list[str] | None = None) -> bytes:
     return going.read()
 
 
-def _asked(address: Address, hello: bytes) -> Said:
-    """Sends a hello and reads one record; OSError when nobody listens."""
-    if not hello:
-        return Said(False, 0)
+def _asked(address: Address, hello: bytes) -> int:
+    """The suite that a server chooses for a hello, 0 when it refuses; OSError when nobody listens."""
     where = (_ANY.get(address.host, address.host), address.port)
     with socket.create_connection(where, _WAIT_S) as line:
         try:
             line.sendall(hello)
             head = _exactly(line, _RECORD_HEAD)
-            body = _exactly(line, min(int.from_bytes(head[3:5]), 1 << 14))
+            body = _exactly(line, min(int.from_bytes(head[3:5]), 1 << 14)) if head[0] == _HANDSHAKE else b""
         except OSError:
-            return Said(False, 0)
-    if head[0] != _HANDSHAKE or body[0:1] != bytes([_SERVER_HELLO]) or len(body) < _SUITE_AFTER_SESSION:
-        return Said(head[1:2] == b"\x03", 0)
+            return 0
+    if body[0:1] != bytes([_SERVER_HELLO]) or len(body) < _SUITE_AFTER_SESSION:
+        return 0
     at = _SUITE_AFTER_SESSION + body[_SUITE_AFTER_SESSION - 1]
-    return Said(True, int.from_bytes(body[at : at + 2]))
+    return int.from_bytes(body[at : at + 2])
 
 
 def _exactly(line: socket.socket, size: int) -> bytes:
