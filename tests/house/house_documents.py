@@ -45,12 +45,15 @@ def broken_calls(text: str, root: Any) -> list[str]:
 
 
 def _wrong(words: list[str], command: Any) -> Iterator[str]:
-    known = _options(command)
+    known, is_value = _options(command), False
     for word in words:
-        name = word.strip("[]").partition("=")[0]
-        if re.match(r"--?[a-zA-Z]", name):
+        name, _, value = word.strip("[]").partition("=")
+        if is_value:
+            is_value = False
+        elif re.match(r"--?[a-zA-Z]", name):
             if name not in known:
                 yield f"{' '.join(words)}: no option {name}"
+            is_value = not value and hasattr(command, "commands") and name in _valued(command)
         elif subcommands := getattr(command, "commands", None):
             if name not in subcommands:
                 yield f"{' '.join(words)}: no command {name}"
@@ -61,6 +64,11 @@ def _wrong(words: list[str], command: Any) -> Iterator[str]:
 
 def _options(command: Any) -> set[str]:
     return {"--help", *(name for option in command.params for name in (*option.opts, *option.secondary_opts))}
+
+
+def _valued(command: Any) -> set[str]:
+    """The options after which a value stands."""
+    return {name for option in command.params if not getattr(option, "is_flag", True) for name in option.opts}
 
 
 def broken_targets(text: str, targets: list[str]) -> list[str]:

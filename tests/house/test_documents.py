@@ -47,7 +47,7 @@ def small_program():
     app = typer.Typer()
 
     @app.callback()
-    def top(debug: bool = False):
+    def top(debug: bool = False, level: int = 0):
         pass
 
     @app.command()
@@ -70,6 +70,8 @@ def small_program():
         "```sh\nposswitch demo \\\n  --tps 4\n```",
         "Run `posswitch demo --tps=4` now.",
         "Run `.venv/bin/posswitch verify -c a/b.toml`.",
+        "Run `posswitch --level 3 verify`.",
+        "Run `posswitch --debug verify`.",
         "```sh\n$ DEBUG=1 posswitch demo --tps 4\n```",
         "- item\n  ```console\n  $ posswitch check -x a.toml\n  ```",
     ],
@@ -84,6 +86,7 @@ def test_documented_commands_bite(small_program, text):
         "```sh\nposswitch --debug demo --seconds 3 --port=80 | tee log --append\n```",
         "```sh\nposswitch check -c a.toml; ls --all\n```",
         "```sh\nposswitch --help\n```",
+        "Run `posswitch --level 3 demo --port 4`.",
         "The module `posswitch.base` and the word `posswitch`.",
         "```python\nposswitch nonsense\n```",
     ],

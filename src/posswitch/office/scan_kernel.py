@@ -44,10 +44,20 @@ def settings(premises: Premises) -> Iterator[Weakness]:
         except OSError:
             yield weak("setting-unseen", path, f"sysctl -w {one.fix}")
             continue
-        if not said.startswith(one.good):
+        if not said.startswith(one.good) and not (
+            one.name == "reverse-path" and _each_interface(path, one.good)
+        ):
             yield weak(one.name, path, f"sysctl -w {one.fix}")
     if swaps(premises.proc / "swaps"):
         yield weak("swap", premises.proc / "swaps", "swapoff -a")
+
+
+def _each_interface(path: Path, good: tuple[str, ...]) -> bool:
+    """The greater of `all` and an interface's own value counts."""
+    own = [
+        one for one in path.parents[1].glob("*/rp_filter") if one.parent.name not in ("all", "default", "lo")
+    ]
+    return bool(own) and all(one.read_text("ascii").startswith(good) for one in own)
 
 
 def open_files(premises: Premises) -> Iterator[Weakness]:
