@@ -20,6 +20,7 @@ class Town:
 
     def __init__(self, folder: Path, inside: int, outside: int) -> None:
         self.city = build_city(folder, 1, 2)
+        self.city.data.mkdir(mode=0o700, exist_ok=True)
         self.port = self.city.node.port
         self.inside, self.outside = inside, outside
 

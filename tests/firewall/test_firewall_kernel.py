@@ -1,6 +1,7 @@
 """The firewall in a kernel: real sockets between two network namespaces, before and after the rules."""
 
 import json
+import signal
 import sys
 import time
 
@@ -147,6 +148,21 @@ def test_a_trial_in_silence_goes_back_to_the_rules_before(town):
     assert process.wait(30) == 1  # its standard input was open, and silent
     process.communicate()
     assert listed() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_trial_whose_session_is_cut_goes_back(town, number):
+    town.configured(OPEN)
+    words = ("-m", "posswitch", "firewall", "-c", str(town.city.config), "--apply", "--trial", "60")
+    process = town.at(town.inside, sys.executable, *words)
+    assert until(lambda: process.stderr.readline().startswith("loaded for"))
+    assert town.nft("list", "table", "inet", "posswitch").returncode == 0
+    process.stderr.close()  # nor can it tell anybody
+    process.send_signal(number)
+    process.wait(30)
+    process.stdin.close()
+    process.stdout.close()
+    assert town.nft("list", "table", "inet", "posswitch").returncode != 0
 
 
 def test_applied_twice_is_applied_once_and_removed_is_gone(town):

@@ -22,7 +22,9 @@ NOW_S = 1_700_000_000
 
 @pytest.fixture
 def city(tmp_path):
-    return build_city(tmp_path, 1, 2)
+    city = build_city(tmp_path, 1, 2)
+    city.data.mkdir(mode=0o700, exist_ok=True)
+    return city
 
 
 def with_words(city, words):
@@ -134,6 +136,13 @@ def test_bans_are_kept_listed_and_end(capsys, monkeypatch, city):
     assert f"203.0.113.9 timeout {ban.until_s - NOW_S}s" in text_of(city.config, [ban])
     assert posswitch(capsys, "firewall", "unban", "203.0.113.9", "-c", city.config).code == 0
     assert json.loads(posswitch(capsys, "firewall", "list", "--json", "-c", city.config).out) == []
+
+
+def test_no_data_folder_is_made_that_would_not_be_the_nodes_own(capsys, city):
+    city.data.rmdir()
+    words = ("203.0.113.9", "--for", "1h", "--reason", "x", "-c", city.config)
+    ended = posswitch(capsys, "firewall", "ban", *words)
+    assert (ended.code, one_line(ended.err), city.data.exists()) == (2, True, False)
 
 
 def test_without_nft_it_prints_and_says_what_to_install(capsys, monkeypatch, city):

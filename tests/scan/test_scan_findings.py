@@ -462,6 +462,19 @@ def a_list_that_is_old(site, monkeypatch, _name):
 # Beside the table
 
 
+def test_an_interfaces_own_reverse_path_counts(tmp_path):
+    site = Site(tmp_path / "site")
+    site.fake_proc()
+    conf = site.proc / "sys/net/ipv4/conf"
+    (conf / "all" / "rp_filter").write_text("0\n")
+    for name, value in (("lo", "0"), ("default", "0"), ("eth0", "2"), ("eth1", "1")):
+        (conf / name).mkdir()
+        (conf / name / "rp_filter").write_text(f"{value}\n")
+    assert site.found("reverse-path") == []
+    (conf / "eth1" / "rp_filter").write_text("0\n")
+    assert len(site.found("reverse-path")) == 1
+
+
 def test_a_good_switch_offers_nothing_old_or_weak(tmp_path):
     site = Site(tmp_path / "site", Authority())
     with site.running:

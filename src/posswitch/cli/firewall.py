@@ -1,11 +1,14 @@
 """firewall: the nftables ruleset of a configuration, loaded on trial or for good; addresses banned."""
 
+import contextlib
 import json
 import os
 import select
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -29,6 +32,8 @@ firewall = typer.Typer(
 )  # fmt: skip
 _LOADED = "firewall.nft"  # in the data folder: what was loaded last, for the way back from a trial
 _CONFIRMED = "yes"
+_SAID_MAX = 100
+_LOOK_S = 0.2  # how soon the end of the session is seen
 
 
 @firewall.callback()
@@ -84,22 +89,31 @@ def _applied(settings: Config, text: str, trial: int | None) -> bool:
     _warn_of_own_session(settings)
     loaded = settings.data / _LOADED
     before = loaded.read_text("utf-8") if loaded.exists() and kernel.stands() else ""
-    kernel.load(text)
-    if not kernel.cookies_on():
-        print("posswitch: SYN cookies could not be switched on; see posswitch scan", file=sys.stderr)
-    if trial is not None and not _confirmed(trial):
-        if before:
-            kernel.load(before)
-            _ban_again(settings)
-        else:
-            kernel.remove()
-        print("posswitch: not confirmed, back to what was before / 未确认，已回滚", file=sys.stderr)
-        return False
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    loaded.write_text(text, "utf-8")
-    loaded.chmod(0o600)
-    print("the ruleset is loaded / 防火墙规则已生效", file=sys.stderr)
-    return True
+    kept = False
+    with _ends_noted() as ends:
+        kernel.load(text)
+        try:
+            if not kernel.cookies_on():
+                print("posswitch: SYN cookies could not be switched on; see posswitch scan", file=sys.stderr)
+            kept = trial is None or _confirmed(trial, ends)
+        finally:
+            if not kept:
+                _back_to(settings, before)
+    if kept and settings.data.is_dir():
+        loaded.touch(mode=0o600)
+        loaded.write_text(text, "utf-8")
+    said = "the ruleset is loaded / 防火墙规则已生效" if kept else "not confirmed, back / 未确认，已回滚"
+    print(f"posswitch: {said}", file=sys.stderr)
+    return kept
+
+
+def _back_to(settings: Config, before: str) -> None:
+    """The rules that stood before a trial, or none."""
+    if before:
+        kernel.load(before)
+        _ban_again(settings)
+    else:
+        kernel.remove()
 
 
 def _ban_again(settings: Config) -> None:
@@ -108,32 +122,31 @@ def _ban_again(settings: Config) -> None:
         kernel.banned(ip, seconds)
 
 
-def _confirmed(seconds: int) -> bool:
+def _confirmed(seconds: int, ends: threading.Event) -> bool:
     """Whether somebody says yes in time; a session that is cut says no."""
     print(f"loaded for {seconds} s; type {_CONFIRMED} to keep it / 输入 {_CONFIRMED} 保留", file=sys.stderr)
-    end = time.monotonic() + seconds
-    was = {one: signal.signal(one, _cut) for one in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
-    said = b""
-    try:
-        while b"\n" not in said and (left := end - time.monotonic()) > 0 and len(said) < 100:
-            if select.select([0], [], [], left)[0]:
-                if not (more := os.read(0, 100)):
-                    break
-                said += more
-    except (_Cut, OSError):
-        return False
-    finally:
-        for one, handler in was.items():
-            signal.signal(one, signal.SIG_IGN if said == b"" else handler)
+    end, said = time.monotonic() + seconds, b""
+    while b"\n" not in said and len(said) < _SAID_MAX and not ends.is_set():
+        if (left := end - time.monotonic()) <= 0:
+            break
+        if select.select([0], [], [], min(left, _LOOK_S))[0]:
+            if not (more := os.read(0, _SAID_MAX)):
+                break
+            said += more
     return said.strip() == _CONFIRMED.encode()
 
 
-class _Cut(Exception):
-    """The session ends while somebody is asked."""
-
-
-def _cut(_number: int, _frame: object) -> None:
-    raise _Cut
+@contextlib.contextmanager
+def _ends_noted() -> Iterator[threading.Event]:
+    """Whatever would end this process in the block is only noted: the way back is gone to its end."""
+    ends = threading.Event()
+    numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+    was = {one: signal.signal(one, lambda *_: ends.set()) for one in numbers}
+    try:
+        yield ends
+    finally:
+        for one, handler in was.items():
+            signal.signal(one, handler)
 
 
 def _warn_of_own_session(settings: Config) -> None:
@@ -156,7 +169,6 @@ def ban(
     _spare(settings, ip)
     now_s = _now_s()
     entry = Ban(str(ip), now_s, now_s + seconds, reason_of(by or user()), reason_of(reason))
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with bans_to_change(settings.data, now_s) as bans:
         bans[entry.address] = entry
     _tell(ip, seconds)
@@ -166,7 +178,6 @@ def ban(
 def unban(address: str, config: ConfigFile) -> None:
     """Let an address in again: exit 1 when it was not banned."""
     settings, ip = load_config(config, serve=False), _read(address)
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with bans_to_change(settings.data, _now_s()) as bans:
         there = bans.pop(str(ip), None) is not None
     _tell(ip, 0)

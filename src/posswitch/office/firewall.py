@@ -16,6 +16,7 @@ REMOVAL = f"table {TABLE}\ndelete table {TABLE}\n"  # the first line makes the s
 SOURCES_MAX = 65535  # that are counted at once
 _FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
 _OPENS = "tcp flags & (fin | syn | rst | ack) == syn"
+_NEIGHBOURS = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert"
 _LISTS = ("terminals", "known", "administration")
 
 Peer = tuple[Ip, int]
@@ -106,6 +107,7 @@ def _input(config: Config, plan: Plan) -> Iterator[str]:
     yield "ct state invalid counter drop"
     yield "ct state established,related accept"
     yield "tcp flags & (fin | syn | rst | ack) != syn accept"  # opens nothing, may be of an old connection
+    yield f"icmpv6 type {{ {_NEIGHBOURS} }} accept"
     yield "meta l4proto { icmp, ipv6-icmp } limit rate 100/second accept"
     yield "udp sport 67 udp dport 68 accept"
     yield "udp sport 547 udp dport 546 accept"

@@ -55,6 +55,8 @@ def read_bans(folder: Path, now_s: int) -> list[Ban]:
 @contextmanager
 def bans_to_change(folder: Path, now_s: int) -> Iterator[dict[str, Ban]]:
     """The bans by address, held alone; what is in the block's end is written, whole or not at all."""
+    if not folder.is_dir():
+        raise OfficeError(f"{folder}: no data folder yet; start the switch once, so that it is its own")
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)

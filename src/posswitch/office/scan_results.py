@@ -34,16 +34,25 @@ def keep(data: Path, result: Result) -> None:
     """Writes a result, whole or not at all; the oldest leave."""
     folder = data / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _given_to_owner(folder, data)
     new = folder / "new"
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
         file.write(msgspec.json.encode(result))
         file.flush()
         os.fsync(file.fileno())
+    _given_to_owner(new, data)
     new.replace(folder / f"{result.at_ns:020}.json")
     for old in _kept(data)[:-KEPT_MAX]:
         with contextlib.suppress(OSError):
             old.unlink()
+
+
+def _given_to_owner(path: Path, data: Path) -> None:
+    """What root leaves in the data folder belongs to the node's account: it goes on there by itself."""
+    if os.geteuid() == 0:
+        owner = data.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def last(data: Path) -> Since:
