@@ -36,7 +36,7 @@ def test_the_page_as_it_is_read(mine, capsys):
             continue
         ended = posswitch(capsys, *words)
         assert ended.code in ((0, 1) if words[0] == "scan" else (0,)), (words, ended.err)
-    assert "203.0.113.9" in (mine.data / "bans.json").read_text() or "unban" in COMMANDS[-1]
+    assert (mine.data / "bans.json").read_text() == "[]"  # banned, listed and let in again
 
 
 def test_what_it_applies_can_be_applied(mine):
@@ -54,9 +54,7 @@ def test_what_it_applies_can_be_applied(mine):
 
 def test_it_names_every_finding_and_every_key():
     said = set(re.findall(r"`([a-z-]+)`", PAGE))
-    assert {
-        name for name in names() if name not in said and name.removeprefix("certificate") not in said
-    } == set()
+    assert [name for name in names() if not {name, name.removeprefix("certificate")} & said] == []
     operating = (DOCS / "operating.md").read_text()
     for table, keys in (("[scan]", ScanTable), ("[firewall]", FirewallTable)):
         (row,) = [line for line in operating.splitlines() if line.startswith(f"| `{table}`")]
