@@ -50,7 +50,7 @@ class Town:
     def nft(self, *words: str) -> subprocess.CompletedProcess:
         return self.run(self.inside, "nft", *words)
 
-    def connects(self, source: str, port: int, count: int = 1, wait_s: float = 0.5) -> int:
+    def connects(self, source: str, port: int, count: int = 1, wait_s: float = 2.0) -> int:
         """How many connections from a source stand at the same time."""
         words = (source, HERE, str(port), str(count), str(wait_s))
         return int(self.run(self.outside, sys.executable, "-c", _CONNECTS, *words).stdout)
