@@ -45,9 +45,12 @@ class BankLinks:
     def serving(self) -> int:
         return 2
 
-    def send(self, payload: bytes) -> bool:
+    def send(self, payload: bytes, key=None) -> bool:
         self.sent.append(payload)
         return True
+
+    def heard(self, key) -> None:
+        pass
 
 
 class Desk:

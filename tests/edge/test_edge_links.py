@@ -76,7 +76,7 @@ class Office:
     def management(self, bank, code):
         self._stan += 1
         fields = {7: "0115103000", 11: f"{self._stan:06d}", 33: CENTRE, 70: code}
-        return cups.packed(CUPS, Message("0820", fields), bank, CENTRE)
+        return cups.packed(CUPS, Message("0820", fields), bank, CENTRE), (self._stan, fields[7])
 
     def flush(self):
         for wire in self.dirty:

@@ -253,9 +253,9 @@ class Desk(Ground):
         bank = Bank(name, "", "", (Address(_HOST, port, "tls"),), b"", b"", framing="bin2")
         return Links(bank, self, Timers(), time.monotonic_ns, self._dirty, self.tls)
 
-    def management(self, bank: str, code: str) -> bytes:
+    def management(self, bank: str, code: str) -> tuple[bytes, tuple[int, str]]:
         """What the node says first."""
-        return _FRAME[2:]
+        return _FRAME[2:], (1, "")
 
     def from_bank(self, bank: str, payload: bytes, link: Link) -> None:
         """The node takes a bank's payload."""

@@ -4,12 +4,16 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
+
+import structlog
 
 from posswitch.base.bounds import FRAME_SECONDS_MAX, UNSENT_BYTES_MAX_BANK, Timers
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Bank
 from posswitch.codec import Message
+from posswitch.edge.health import Health, Key, Standing
 from posswitch.edge.tls import Tls, certificate_of, why_failed
 from posswitch.edge.wire import Wire
 from posswitch.scheme.kinds import CUTOVER_BEGINS, CUTOVER_ENDS, ECHO_CODE, SIGN_ON_CODE, text
@@ -19,23 +23,29 @@ _FRAME_NS = int(FRAME_SECONDS_MAX * NS_PER_S)
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
+log = structlog.get_logger()
+
+
 class Back(Protocol):
     """Who makes and takes what goes over a link."""
 
     def from_bank(self, bank: str, payload: bytes, link: "Link") -> None:
         """Takes one payload of a bank."""
 
-    def management(self, bank: str, code: str) -> bytes:
-        """An 0820 to send over a link."""
+    def management(self, bank: str, code: str) -> tuple[bytes, Key]:
+        """An 0820 to send over a link, and what its answer repeats."""
 
 
 class Link(Wire):
     """One connection to a bank; it serves after its sign-on was accepted."""
 
-    def __init__(self, links: "Links", tick_ns: Callable[[], int], dirty: dict[Wire, None]) -> None:
+    def __init__(
+        self, links: "Links", health: Health, tick_ns: Callable[[], int], dirty: dict[Wire, None]
+    ) -> None:
         super().__init__(links.bank.framing, UNSENT_BYTES_MAX_BANK, tick_ns, dirty)
         self._links = links
         self.serving = False
+        self.health = health
         self.echoes_missed = 0
         self.tested_ns = self.opened_ns
         self.gone = asyncio.Event()
@@ -46,7 +56,7 @@ class Link(Wire):
         if not self._links.knows(self._transport):
             self.cut()
             return
-        self.send(self._links.back.management(self._links.bank.id, SIGN_ON_CODE))
+        self.send(self._links.back.management(self._links.bank.id, SIGN_ON_CODE)[0])
         self.flush()
 
     def received(self, payload: bytes) -> None:
@@ -57,6 +67,7 @@ class Link(Wire):
     def managed(self, message: Message) -> None:
         """The bank answered an 0820."""
         self.echoes_missed = 0
+        self.health.echoed(key_of(message))
         if text(message, 70) == SIGN_ON_CODE and text(message, 39) == "00":
             self.serving = True
 
@@ -72,12 +83,23 @@ class Link(Wire):
             return "link-silent"
         self.echoes_missed += 1
         self.tested_ns = tick_ns
-        self.send(self._links.back.management(self._links.bank.id, ECHO_CODE))
+        self.echo(tick_ns)
         return ""
+
+    def echo(self, tick_ns: int) -> None:
+        """Asks whether anybody is there."""
+        payload, key = self._links.back.management(self._links.bank.id, ECHO_CODE)
+        if self.send(payload):
+            self.health.sent(key, tick_ns)
+
+    def takes(self) -> bool:
+        """Whether a request may go over it now."""
+        return self.serving and self.alive and self.health.may_take()
 
     def closed(self) -> None:
         """No longer serving."""
         self.serving = False
+        self.health.lost(self._tick_ns())
         self.gone.set()
 
 
@@ -102,6 +124,7 @@ class Links:
         self._dirty = dirty
         self._links: list[Link | None] = [None] * len(bank.links)
         self._turn = 0
+        self._healths = [Health(int(timers.centre * NS_PER_S)) for _ in bank.links]
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
@@ -120,26 +143,52 @@ class Links:
 
     def ready(self) -> bool:
         """Whether any link can be sent over now."""
-        return any(link is not None and link.serving and link.alive for link in self._links)
+        return any(link is not None and link.takes() for link in self._links)
 
-    def send(self, payload: bytes) -> bool:
-        """Sends over the next serving link; False when there is none and nothing was written."""
-        links = self._links
-        for _ in links:
-            self._turn = (self._turn + 1) % len(links)
-            link = links[self._turn]
-            if link is not None and link.serving and link.send(payload):
+    def standings(self) -> Counter[Standing]:
+        """How many links serve, are probed, are fenced."""
+        return Counter(health.standing for health in self._healths)
+
+    def send(self, payload: bytes, key: Key | None = None) -> bool:
+        """Sends over the link with the least to do; False when there is none and nothing was written.
+
+        `key`: STAN and F7 of what wants an answer. Without one each link has its turn, fenced or not.
+        """
+        self._turn += 1
+        at = self._turn % len(self._links)
+        turned = self._links[at:] + self._links[:at]
+        links = [link for link in turned if link is not None and link.serving]
+        if key is not None:
+            links = sorted((link for link in links if link.health.may_take()), key=_burden)
+        for link in links:
+            if link.send(payload):
+                if key is not None:
+                    link.health.sent(key, self._tick_ns())
                 return True
         return False
+
+    def heard(self, key: Key) -> None:
+        """An answer of the bank to what has this STAN and F7, whatever it says."""
+        tick_ns = self._tick_ns()
+        for health in self._healths:
+            if health.answered(key, tick_ns):
+                return
 
     def tell_cutover(self) -> None:
         """Tells the bank, over one link, that the settlement day ends and the next has begun."""
         for code in (CUTOVER_BEGINS, CUTOVER_ENDS):
-            self.send(self.back.management(self.bank.id, code))
+            self.send(self.back.management(self.bank.id, code)[0])
 
     def sweep(self, tick_ns: int) -> None:
         """Tests idle links."""
         idle_ns = int(self._timers.echo * NS_PER_S)
+        for index, health in enumerate(self._healths):
+            if moved := health.look(tick_ns):
+                self.counts[f"link-{moved}"] += 1
+                log.warning("link", bank=self.bank.id, link=index, standing=moved, why=health.why)
+            link = self._links[index]
+            if health.doubtful and link is not None and link.serving:
+                link.echo(tick_ns)
         for link in self._links:
             if link is not None:
                 why = link.test(tick_ns, idle_ns)
@@ -166,8 +215,8 @@ class Links:
             self.counts["link-tls-ok"] += 1
         return True
 
-    def _link(self) -> Link:
-        return Link(self, self._tick_ns, self._dirty)
+    def _link(self, health: Health) -> Link:
+        return Link(self, health, self._tick_ns, self._dirty)
 
     async def _keep(self, index: int, address: Address) -> None:
         """Connects, waits until the link is gone, pauses, again; pauses grow while nobody answers."""
@@ -177,7 +226,8 @@ class Links:
             try:
                 async with asyncio.timeout(self._timers.connect):  # wait_for may swallow a cancel
                     how = self._tls.toward(self.bank, address)
-                    _, link = await loop.create_connection(self._link, address.host, address.port, **how)
+                    made = partial(self._link, self._healths[index])
+                    _, link = await loop.create_connection(made, address.host, address.port, **how)
             except (OSError, TimeoutError, ValueError) as error:  # ValueError: a host name that is none
                 self.counts["link-refused"] += 1
                 self._count_handshake(error)
@@ -196,3 +246,13 @@ class Links:
     def _count_handshake(self, error: Exception) -> None:
         if why := why_failed(error):
             self.counts[f"link-tls-{why}"] += 1
+
+
+def key_of(message: Message) -> Key:
+    """What an answer repeats of a message; nothing fits when it cannot be read."""
+    stan = text(message, 11)
+    return (int(stan) if stan.isascii() and stan.isdecimal() else -1, text(message, 7))
+
+
+def _burden(link: Link) -> int:
+    return link.health.burden

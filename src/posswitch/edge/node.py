@@ -35,7 +35,14 @@ from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
 from posswitch.edge.zone import Zone
 from posswitch.engine.decide import Rules
-from posswitch.engine.events import AnswerArrived, Event, NodeRestarted, RegistryChanged, ReturnedUnread
+from posswitch.engine.events import (
+    AnswerArrived,
+    AnswerSpoiled,
+    Event,
+    NodeRestarted,
+    RegistryChanged,
+    ReturnedUnread,
+)
 from posswitch.journal.disk import Disk
 from posswitch.journal.sqlite import Journal
 from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, answer_mti, text
@@ -344,6 +351,8 @@ class Node:
         if isinstance(event, Dropped):
             self._runtime.counts[event.why] += 1
             return
+        if isinstance(event, AnswerArrived | AnswerSpoiled):
+            self._runtime.links[event.bank].heard((event.stan, event.f7))
         if isinstance(event, AnswerArrived):
             self._exchange.heard(event)
         self._runtime.submit(event)
@@ -361,10 +370,11 @@ class Node:
         if payment:
             self._runtime.submit(ReturnedUnread(payment))
 
-    def management(self, bank: str, code: str) -> bytes:
-        """An 0820 for a link; its trace numbers are not those of payments."""
+    def management(self, bank: str, code: str) -> tuple[bytes, tuple[int, str]]:
+        """An 0820 for a link, with STAN and F7; its trace numbers are not those of payments."""
         now = stamp(self._clock.wall_ns())
-        return self._dresser.management(bank, "0820", self._next_stan(), now, code)
+        stan = self._next_stan()
+        return self._dresser.management(bank, "0820", stan, now, code), (int(stan), now.f7)
 
     def _next_stan(self) -> str:
         self._management_stan = next_stan(self._management_stan)

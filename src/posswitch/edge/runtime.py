@@ -16,6 +16,7 @@ from posswitch.crypto.commands import Hsm
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.headroom import Headroom
+from posswitch.edge.health import Standing
 from posswitch.edge.sealed import Ticket, Tickets
 from posswitch.edge.vitals import Vitals
 from posswitch.edge.wire import Wire
@@ -217,7 +218,7 @@ class Runtime:
         flight = self._state.flights.get(payment)
         if flight is None or flight.state != FORWARDED:
             self.counts["request-overtaken"] += 1
-        elif not self.links[flight.request.bank].send(payload):
+        elif not self.links[flight.request.bank].send(payload, (flight.stan, flight.f7)):
             self.submit(NotSent(payment, "91", "no link to the bank"))
         else:
             self._flush_later()
@@ -295,9 +296,12 @@ class Runtime:
             else ("advice", self._dresser.advice)
         )
 
+        reversing = flight.state == REVERSING
+        key = (flight.rev_stan, flight.rev_f7) if reversing else (flight.stan, flight.f7)
+
         def send(payload: bytes) -> None:
             if flight.payment in self._state.flights:
-                self.counts[f"{what}-sent" if links.send(payload) else f"{what}-no-link"] += 1
+                self.counts[f"{what}-sent" if links.send(payload, key) else f"{what}-no-link"] += 1
                 self._flush_later()
 
         def give_up(_: PosswitchError) -> None:
@@ -366,6 +370,7 @@ class Runtime:
             "hsm_under_way": self._hsm.under_way,
             "links_up": sum(links.serving() for links in self.links.values()),
             "links": sum(len(links.bank.links) for links in self.links.values()),
+            "links_fenced": sum(links.standings()[Standing.FENCED] for links in self.links.values()),
         }
         for counts in (self.counts, self._hsm.counts, *(links.counts for links in self.links.values())):
             for name, count in counts.items():

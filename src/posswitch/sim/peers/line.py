@@ -78,6 +78,10 @@ class Line:
         """No more faults; what is delayed already still comes late."""
         self._faults = ()
 
+    def suffer(self, faults: Sequence[Fault]) -> None:
+        """From now on these faults."""
+        self._faults = tuple(faults)
+
     def half_dead(self) -> Iterator[tuple[asyncio.Transport, float]]:
         """Connections that stand although one side hears nothing any more, and since when (loop's time)."""
         for end in self._ends:
