@@ -137,7 +137,7 @@ def answer_whoever_asked_last(monkeypatch):
 )
 def test_a_planted_bug_that_loses_nothing_is_seen(monkeypatch, bug):
     bug(monkeypatch)
-    assert any(world.violations for world in many(range(1, 31), 100))
+    assert any(world.violations for world in many(range(1, 91), 100))
 
 
 def test_most_tricks_are_tried_and_answered_well():
