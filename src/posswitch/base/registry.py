@@ -27,7 +27,7 @@ class Address(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What the carrier calls the line under a link: circuit, carrier, contracted kbit/s; empty or 0 = unknown."""
+    """The line under a link: circuit number, carrier, contracted kbit/s; empty or 0 = unknown."""
 
     circuit: str = ""
     carrier: str = ""

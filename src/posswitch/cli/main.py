@@ -15,6 +15,7 @@ from posswitch.base.errors import PosswitchError
 from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, switch, unknowns, words
 from posswitch.cli.card import card
 from posswitch.cli.keys import keys
+from posswitch.cli.ping import ping
 from posswitch.cli.registry import registry
 from posswitch.cli.secret import secret
 from posswitch.settings.handing import take_handed
@@ -54,6 +55,7 @@ app.command("verify")(switch.verify)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_)
 app.command("check")(check.check)
+app.command("ping")(ping)
 app.command("batches")(batches.batches)
 app.command("unknowns")(unknowns.unknowns)
 app.command("decode")(words.decode)

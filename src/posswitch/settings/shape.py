@@ -103,7 +103,7 @@ class BankTable(msgspec.Struct, forbid_unknown_fields=True):
         list[str],
         msgspec.Meta(
             max_length=LINKS_PER_BANK_MAX,
-            description=f'list at most {LINKS_PER_BANK_MAX}, in the order of links: ["circuit/carrier/kbit", …]',
+            description='list them in the order of links: ["circuit/carrier/kbit", …]',
         ),
     ] = []
 
