@@ -20,7 +20,9 @@ def test_a_line_is_read_as_it_is_written(circuit, carrier, kbit):
     assert read_line(str(line)) == line
 
 
-@pytest.mark.parametrize("text", ["", "a", "a/b", "a/b/c", "a/b/0", "a/b/1/2", "a b/c/1", "a/b/-1", "a/b/1\n"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "a/b", "a/b/c", "a/b/0", "a/b/1/2", "a b/c/1", "a/b/-1", "a/b/1\n"]
+)
 def test_what_is_no_line_is_none(text):
     assert read_line(text) is None
 

@@ -1,4 +1,4 @@
-"""ping: the way to a bank, step by step, what is wrong and where, and the message for those who can mend it."""
+"""ping: the way to a bank step by step, what is wrong and where, and a message that is ready to be sent."""
 
 import json
 from typing import Annotated, Any

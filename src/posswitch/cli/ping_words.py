@@ -1,4 +1,4 @@
-"""What `ping` says: causes, places, steps, and the message for the bank's or carrier's people, in two languages."""
+"""What `ping` says in two languages: causes, places, steps, the message for those who can mend it."""
 
 from typing import NamedTuple
 
@@ -75,27 +75,18 @@ CAUSES: dict[str, Words] = {
             "网卡 {interface} 一秒内新增 {errors} 个错误",
             "interface {interface} counts {errors} errors in a second",
         ),
-        (
-            "检查网线、光模块、双工与交换机端口",
-            "look at cable, optics, duplex and switch port",
-        ),
+        ("检查网线、光模块、双工与交换机端口", "look at cable, optics, duplex and switch port"),
     ),
     "gateway-dead": Words(
         ("网关 {gateway} 不应答", "gateway {gateway} does not answer"),
         ("检查本方路由器或交换机，联系网络管理员", "look at our router or switch; call our network people"),
     ),
     "network-lossy": Words(
-        (
-            "到网关 {gateway} 已有丢包",
-            "packets are lost already on the way to gateway {gateway}",
-        ),
+        ("到网关 {gateway} 已有丢包", "packets are lost already on the way to gateway {gateway}"),
         ("检查本方交换机与网线", "look at our switch and cabling"),
     ),
     "host-gone": Words(
-        (
-            "同网段内找不到 {host}",
-            "{host} is on our own network and nobody answers to its address",
-        ),
+        ("同网段内找不到 {host}", "{host} is on our own network and nobody answers to its address"),
         (
             "请银行确认主机或前置机在线，核对地址",
             "ask the bank whether the machine is on, and compare the address",
@@ -113,10 +104,7 @@ CAUSES: dict[str, Words] = {
             "主机在线，端口 {port} 拒绝连接：银行应用未启动或未监听",
             "the host is there and refuses port {port}: nobody listens, the bank's application is down",
         ),
-        (
-            "请银行启动应用；并核对地址端口",
-            "ask the bank to start it, and compare address and port",
-        ),
+        ("请银行启动应用；并核对地址端口", "ask the bank to start it, and compare address and port"),
     ),
     "port-filtered": Words(
         (
@@ -129,10 +117,7 @@ CAUSES: dict[str, Words] = {
         ),
     ),
     "line-down": Words(
-        (
-            "报文出了本方网络后没有任何回应",
-            "nothing comes back from beyond our own network",
-        ),
+        ("报文出了本方网络后没有任何回应", "nothing comes back from beyond our own network"),
         (
             "向运营商报障，同时请银行查看其端；切换到备用线路",
             "report the line to the carrier, ask the bank for its end; use the other line",
@@ -153,10 +138,7 @@ CAUSES: dict[str, Words] = {
             "小报文通，大报文丢失：隧道 MTU 问题",
             "small packets pass and large ones vanish: the MTU of a tunnel",
         ),
-        (
-            "降低 MTU 或设置 MSS 钳制，请运营商核对",
-            "lower the MTU or clamp the MSS; ask the carrier",
-        ),
+        ("降低 MTU 或设置 MSS 钳制，请运营商核对", "lower the MTU or clamp the MSS; ask the carrier"),
     ),
     "lossy": Words(
         (
@@ -169,24 +151,15 @@ CAUSES: dict[str, Words] = {
         ),
     ),
     "line-full": Words(
-        (
-            "带宽已用 {used_kbit} / {kbit} kbit/s",
-            "{used_kbit} of {kbit} kbit/s are in use",
-        ),
-        (
-            "找出占用者（备份、批量上送），或扩容",
-            "find who uses it (backups, uploads), or have more",
-        ),
+        ("带宽已用 {used_kbit} / {kbit} kbit/s", "{used_kbit} of {kbit} kbit/s are in use"),
+        ("找出占用者（备份、批量上送），或扩容", "find who uses it (backups, uploads), or have more"),
     ),
     "line-slow": Words(
         ("线路往返慢（{way_ms} 毫秒）", "a round trip of the line takes {way_ms} ms"),
         ("请运营商检查时延与路由", "ask the carrier for delay and routing"),
     ),
     "not-yet-valid": Words(
-        (
-            "银行证书尚未生效；本机时间 {now}",
-            "the bank's certificate is not valid yet; our clock says {now}",
-        ),
+        ("银行证书尚未生效；本机时间 {now}", "the bank's certificate is not valid yet; our clock says {now}"),
         (
             "先核对本机时钟；时钟无误再请银行更换证书",
             "check our clock first; if it is right, ask the bank for a certificate that is valid",
@@ -207,7 +180,7 @@ CAUSES: dict[str, Words] = {
         ("换上新证书（docs/tls.md），节点会自动读取", "renew it (docs/tls.md); the node takes it by itself"),
     ),
     "own-refused": Words(
-        ("银行不接受本方证书", "the bank does not accept our certificate"),
+        ("银行不接受本方证书（或来访地址）", "the bank does not accept our certificate, or our address"),
         (
             "把本方证书及其签发机构发给银行登记（docs/tls.md）",
             "have the bank register our certificate and its authority (docs/tls.md)",
@@ -272,10 +245,7 @@ CAUSES: dict[str, Words] = {
             "对方读不懂或我方读不懂：方言不符（本方 {dialect}；对方能答 {speaks}）",
             "we do not understand each other: we speak {dialect}, an answer came in {speaks}",
         ),
-        (
-            "核对该银行的 dialect 与 framing",
-            "correct dialect and framing of this bank",
-        ),
+        ("核对该银行的 dialect 与 framing", "correct dialect and framing of this bank"),
     ),
     "returned": Words(
         (
@@ -285,20 +255,14 @@ CAUSES: dict[str, Words] = {
         ("与银行核对机构号", "compare both institution numbers with the bank"),
     ),
     "refused": Words(
-        (
-            "银行应用以 {code} 拒绝签到与回响",
-            "the bank's application refuses sign-on and echo with {code}",
-        ),
+        ("银行应用以 {code} 拒绝签到与回响", "the bank's application refuses sign-on and echo with {code}"),
         (
             "请银行登记本机构 {centre} 并查看其日志",
             "ask the bank whether {centre} is registered, and what its log says",
         ),
     ),
     "hung-up": Words(
-        (
-            "连上后被断开，没有任何应答",
-            "it takes the connection and hangs up without an answer",
-        ),
+        ("连上后被断开，没有任何应答", "it takes the connection and hangs up without an answer"),
         (
             "请银行核对来访地址 {source}、允许的连接数与报文格式",
             "ask the bank for our address {source}, the connections it allows, and the format",
@@ -319,10 +283,7 @@ CAUSES: dict[str, Words] = {
             "线路正常（{way_ms} 毫秒），银行应用慢（{echo_ms} 毫秒）",
             "the line takes {way_ms} ms and the bank's application {echo_ms} ms",
         ),
-        (
-            "请银行检查其负载；勿缩短或加长时限",
-            "ask the bank for its load; leave the timers alone",
-        ),
+        ("请银行检查其负载；勿缩短或加长时限", "ask the bank for its load; leave the timers alone"),
     ),
 }
 
@@ -372,6 +333,7 @@ WHYS: dict[str, Pair] = {
     "one-connection": ("已有连接在用，银行不接受第二条", "one is in use, the bank takes no second"),
     "silent": ("无应答", "no answer"),
     "closed": ("对方断开", "the other side hung up"),
+    "closed-unasked": ("握手后即断开", "hung up right after the handshake"),
     "unreadable": ("应答读不懂", "the answer cannot be read"),
     "returned": ("报文被原样退回", "our message came back unread"),
     "ends": ("证书即将到期", "the certificate ends soon"),

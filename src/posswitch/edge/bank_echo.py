@@ -19,6 +19,7 @@ from posswitch.scheme.kinds import ECHO_CODE, SIGN_ON_CODE, answer_mti, text
 
 ECHO_SECONDS_MAX = 6.0
 _FIRST_SECONDS_MAX, _NEXT_SECONDS_MAX, _OTHER_SECONDS_MAX = 2.5, 2.0, 0.7
+_ALERT_SECONDS_MAX = 0.4
 _ECHOES = 10
 _PAUSE_S = 0.02
 _STAN_FROM = 999_001
@@ -40,6 +41,11 @@ class _Asking:
         self.why = ""
         self.heard = False
         self.unreadable = False
+
+    def listen(self, seconds: float) -> None:
+        """What the other side says unasked: in TLS 1.3 that is when it refuses our certificate."""
+        self._line.settimeout(seconds)
+        self._take()
 
     def ask(self, code: str, seconds: float) -> str:
         """Field 39 of the answer; empty when there is none in time, or when the connection has ended."""
@@ -106,6 +112,10 @@ def echo(line: socket.socket, bank: Bank, centre: str, now_ns: Callable[[], int]
         return min(most, began + seconds - time.monotonic())
 
     asking = _Asking(line, bank, centre, now_ns)
+    if isinstance(line, ssl.SSLSocket):
+        asking.listen(left(_ALERT_SECONDS_MAX))
+        if asking.why:
+            return Echo(why="closed-unasked", ms=ms_since(began))
     signed_on, code = False, asking.ask(ECHO_CODE, left(_FIRST_SECONDS_MAX))
     if code != _DONE:
         answer = asking.ask(SIGN_ON_CODE, left(_NEXT_SECONDS_MAX))

@@ -91,7 +91,7 @@ class Echo(msgspec.Struct, frozen=True):
     """
 
     rtts_ms: tuple[float, ...] = ()
-    why: str = ""  # "silent", "closed", "unreadable", "refused"
+    why: str = ""  # "silent", "closed", "closed-unasked", "unreadable", "returned", "refused"
     code: str = ""  # field 39
     signed_on: bool = False
     heard: bool = False

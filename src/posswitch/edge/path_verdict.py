@@ -142,7 +142,7 @@ RULES: tuple[_Rule, ...] = (
     ("line-down", LINE, lambda s: s.tcp.why == "timed-out"),
     ("not-yet-valid", CERTIFICATE, lambda s: s.no_tls("not-yet-valid")),
     ("expired", CERTIFICATE, lambda s: s.no_tls("expired")),
-    ("own-expired", CERTIFICATE, lambda s: s.no_tls("refused", "cut") and _ended(s.tls.own_days_left)),
+    ("own-expired", CERTIFICATE, lambda s: _turned_away(s) and _ended(s.tls.own_days_left)),
     ("own-refused", CERTIFICATE, lambda s: s.no_tls("refused", "no-certificate")),
     ("not-set-up", CONFIGURATION, lambda s: s.no_tls("not-set-up")),
     ("not-tls", CONFIGURATION, lambda s: s.no_tls("not-tls")),
@@ -157,7 +157,8 @@ RULES: tuple[_Rule, ...] = (
     ("wrong-dialect", CONFIGURATION, lambda s: s.no_echo("unreadable")),
     ("returned", CONFIGURATION, lambda s: s.no_echo("returned")),
     ("refused", APPLICATION, lambda s: s.no_echo("refused")),
-    ("one-connection", NOWHERE, lambda s: s.no_echo("closed") and s.tcp.standing > 0),
+    ("one-connection", NOWHERE, lambda s: s.no_echo("closed", "closed-unasked") and s.tcp.standing > 0),
+    ("own-refused", CERTIFICATE, lambda s: s.no_echo("closed-unasked")),
     ("hung-up", APPLICATION, lambda s: s.no_echo("closed")),
     ("lost-after-connect", LINE, lambda s: s.no_echo("silent") and not s.echo.acknowledged),
     ("silent", APPLICATION, lambda s: s.no_echo("silent")),
@@ -174,6 +175,10 @@ RULES: tuple[_Rule, ...] = (
     (FINE, NOWHERE, lambda _: True),
 )
 CAUSES = dict.fromkeys(cause for cause, _, _ in RULES)
+
+
+def _turned_away(seen: _Seen) -> bool:
+    return seen.no_tls("refused", "cut") or seen.no_echo("closed-unasked")
 
 
 def _unreached(seen: _Seen) -> bool:
@@ -264,7 +269,7 @@ def _of_icmp(seen: _Seen, _: str) -> _Judged:
 
 def _of_tcp(seen: _Seen, cause: str) -> _Judged:
     if seen.tcp.why:
-        return FAILED, "one-connection" if cause == ONE_CONNECTION else seen.tcp.why
+        return (NOT_TRIED, cause) if cause == ONE_CONNECTION else (FAILED, seen.tcp.why)
     return (SLOW if seen.tcp.ms > CONNECT_SLOW else OK), ""
 
 
@@ -278,7 +283,7 @@ def _of_tls(seen: _Seen, _: str) -> _Judged:
 
 def _of_echo(seen: _Seen, cause: str) -> _Judged:
     if seen.echo.why:
-        return FAILED, "one-connection" if cause == ONE_CONNECTION else seen.echo.why
+        return (NOT_TRIED, cause) if cause == ONE_CONNECTION else (FAILED, seen.echo.why)
     return (SLOW if typical(seen.echo.rtts_ms) > ECHO_SLOW or cause == "lossy" else OK), ""
 
 
