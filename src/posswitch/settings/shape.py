@@ -49,8 +49,8 @@ _WrappedOrNone = Annotated[
 ]
 _Words = Annotated[str, _text(_PLAIN + "{0,32}", "write at most 32 characters")]
 _Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
-_Contact = Annotated[str, _text(_PLAIN + "{0,100}", "write at most 100 characters: whom to call")]
-_Phone = Annotated[str, _text(_PLAIN + "{0,40}", "write a telephone number of at most 40 characters")]
+_Contact = Annotated[str, _text(_PLAIN + "{0,100}", "write at most 100 characters")]
+_Lines = msgspec.Meta(max_length=LINKS_PER_BANK_MAX, description="list circuit/carrier/kbit of each link")
 _Digits = msgspec.Meta(ge=13, le=19)
 SOFTWARE_KEYS = "keys in this machine's memory are accepted"
 CERTIFICATES_MAX, PREFIXES_MAX = 8, 100
@@ -98,14 +98,8 @@ class BankTable(msgspec.Struct, forbid_unknown_fields=True):
     mac: _Choice = "x9.19"
     pin_block: _Choice = "iso-0"
     contact: _Contact = ""
-    phone: _Phone = ""
-    lines: Annotated[
-        list[str],
-        msgspec.Meta(
-            max_length=LINKS_PER_BANK_MAX,
-            description='list them in the order of links: ["circuit/carrier/kbit", …]',
-        ),
-    ] = []
+    phone: _Contact = ""
+    lines: Annotated[list[str], _Lines] = []
 
 
 class BinTable(msgspec.Struct, forbid_unknown_fields=True):
