@@ -62,7 +62,7 @@ def test_a_silent_bank_is_its_application(tmp_path):
         city, _, _ = one_link(tmp_path, f"clear://{there}")
         told = ping(city)
     assert (told.code, told.found) == (1, ("application", "silent"))
-    assert told.seconds < 15
+    assert told.link["ms"] < 15_000
     assert told.step("tcp")["verdict"] == "ok"
 
 
@@ -228,7 +228,7 @@ def test_links_are_walked_side_by_side(tmp_path):
         city, _, _ = one_link(tmp_path, f'clear://{one}", "clear://{two}')
         told = ping(city)
         assert len(told.told["links"]) == 2
-        assert told.seconds < 16
+        assert told.seconds * 1000 < sum(link["ms"] for link in told.told["links"])
         assert [link["link"] for link in ping(city, "--link", 2).told["links"]] == [2]
     assert "2 of 2 links" in told.told["verdict_en"]
 

@@ -1,6 +1,7 @@
 """Troubles planted on a real line of network namespaces: ping must name the place of each."""
 
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -11,6 +12,14 @@ from ping_runs import one_link, ping
 from posswitch.sim.authority import Authority
 
 TO_BANK, TO_US = f"ip daddr {BANK_HOST}", f"ip daddr {US}"
+SENDER = f"""
+import socket, time
+print("listening", flush=True)
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    sender.sendto(bytes(1000), ("{US}", 9))
+    time.sleep(0.01)
+"""
 EVERY_THIRD = "numgen inc mod 3 0"
 
 
@@ -46,6 +55,11 @@ def no_dns(line):
     line.nft("us", "output", "meta l4proto { tcp, udp } th dport 53 drop")
 
 
+def fill_the_line(line):
+    """Somebody else sends 800 kbit/s over it."""
+    line.start(sys.executable, "-c", SENDER)
+
+
 TROUBLES = {
     "well": Trouble(("nowhere", "fine")),
     "well over TLS": Trouble(("nowhere", "fine"), address=f"tls://{BANK_HOST}:{PORT}", tls=True),
@@ -78,7 +92,8 @@ TROUBLES = {
         f"tls://{BANK_HOST}:{PORT}",
         tls=True,
     ),
-    "line full": Trouble(("line", "line-full"), more='lines = ["SZ-1/CT/1"]\n'),
+    "line full": Trouble(("line", "line-full"), fill_the_line, more='lines = ["SZ-1/CT/64"]\n'),
+    "a thin line": Trouble(("nowhere", "fine"), more='lines = ["SZ-1/CT/64"]\n'),
     "port filtered": Trouble(("host", "port-filtered"), rule("bank", "input", f"tcp dport {PORT} drop")),
     "pings filtered": Trouble(("nowhere", "fine"), rule("bank", "input", "icmp type echo-request drop")),
     "host gone": Trouble(("host", "host-gone"), address="clear://10.77.1.77:7001"),

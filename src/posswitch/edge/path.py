@@ -29,8 +29,8 @@ from posswitch.edge.path_facts import Facts, Interface, Route, Tls
 from posswitch.edge.tls import Tls as Contexts
 from posswitch.settings.config import Config
 
-LINK_SECONDS_MAX = 14.0
-_COUNTED_S = 1.0  # how long counters are watched
+LINK_SECONDS_MAX = 13.5  # and the second in which bytes are counted
+_COUNTED_S = 1.0  # after the last ping: what others send
 _GATEWAY_PINGS, _HOST_PINGS, _LARGE_PINGS = 10, 20, 3
 _GATEWAY_WAIT_S, _HOST_WAIT_S = 0.5, 1.0
 _STALE_SECONDS_MAX = 10.0  # until the kernel has asked a neighbour again that it only remembers
@@ -61,7 +61,26 @@ def walk_all(links: list[Asked], config: Config, now_ns: Callable[[], int]) -> l
     """Every link, at the same time; raises ConfigError when our own TLS files cannot be used."""
     contexts = Contexts(config.tls if any(link.address.tls for link in links) else None, now_ns)
     with ThreadPoolExecutor(min(len(links), LINKS_PER_BANK_MAX)) as pool:
-        return list(pool.map(lambda link: walk(link, config, contexts, now_ns), links))
+        walked = list(pool.map(lambda link: walk(link, config, contexts, now_ns), links))
+    return _with_bytes(walked)
+
+
+def _with_bytes(walked: list[Facts]) -> list[Facts]:
+    """Bytes a second of each interface now, without those of these looks."""
+    names = {facts.interface.name for facts in walked if facts.interface is not None}
+    began, before = time.monotonic(), {name: own_network.counters(name) for name in sorted(names)}
+    time.sleep(_COUNTED_S)
+    span_ms, bytes_s = ms_since(began), dict[str, int]()
+    for name, was in before.items():
+        now = own_network.counters(name)
+        bytes_s[name] = int(max(now.received - was.received, now.sent - was.sent) * 1000 / span_ms)
+    replace = msgspec.structs.replace
+    return [
+        replace(one, interface=replace(one.interface, bytes_s=bytes_s[one.interface.name]))
+        if one.interface is not None
+        else one
+        for one in walked
+    ]
 
 
 def walk(asked: Asked, config: Config, contexts: Contexts, now_ns: Callable[[], int]) -> Facts:
@@ -88,7 +107,6 @@ def walk(asked: Asked, config: Config, contexts: Contexts, now_ns: Callable[[], 
     facts, line = _beyond(facts, reach, way, left)
     if line is not None:
         facts = _conversation(facts, line, reach, config.centre, asked.was_fine, left)
-    time.sleep(left(max(0.0, counted_from + _COUNTED_S - time.monotonic())))
     return _ended(facts, began, _interface(way, before, counted_from))
 
 
@@ -111,9 +129,8 @@ def _own_alone() -> Interface:
 
 
 def _interface(way: own_network.Way, before: own_network.Counted, began: float) -> Interface:
-    name, span_ms = way.interface, ms_since(began)
+    name = way.interface
     after = own_network.counters(name)
-    moved = max(after.received - before.received, after.sent - before.sent)
     return Interface(
         name,
         way.source,
@@ -121,9 +138,8 @@ def _interface(way: own_network.Way, before: own_network.Counted, began: float) 
         own_network.mtu(name),
         after.errors - before.errors,
         after.drops - before.drops,
-        int(moved * 1000 / span_ms),
-        span_ms,
-        own_network.those_down(),
+        span_ms=ms_since(began),
+        down=own_network.those_down(),
     )
 
 
