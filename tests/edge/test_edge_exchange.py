@@ -9,7 +9,7 @@ from posswitch.edge.mistrust import Mistrust
 from posswitch.edge.zone import Zone
 from posswitch.engine.events import AnswerArrived, ZoneKeyTaken
 from posswitch.engine.state import State, ZoneKey
-from posswitch.settings.shape import KeysTable
+from posswitch.settings.machine import KeysTable
 
 BANK, GIVEN = "90010000", b"given"
 

@@ -193,6 +193,11 @@ PLANTED = {
     "dialect file wrong": wrong('dialect = "cups"', 'dialect = "broken.toml"', "numeric"),
     "dialect a folder": wrong('dialect = "cups"', 'dialect = "keys"', "is not a file"),
     "dialect without Chinese": odd('dialect = "cups"', 'dialect = "iso87a"', "letters", "甲商店"),
+    "line of two parts": wrong(LINKS_B, LINKS_B + '\nlines = ["SZ-4711/CT"]', "SZ-4711/CT/2048", "lines"),
+    "line with a blank": wrong(LINKS_B, LINKS_B + '\nlines = ["SZ 47/CT/1"]', "without blanks", "lines"),
+    "line without a link": wrong(
+        LINKS_B, LINKS_B + '\nlines = ["a/b/1", "//"]', "one for each link", "lines"
+    ),
     "unknown framing": wrong('"ascii4"', '"ascii5"', "did you mean ascii4"),
     # keys
     "key not hex": wrong(f'"{ZPK}"', '"no hex"', "in hex", "zpk ="),

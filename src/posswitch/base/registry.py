@@ -26,6 +26,17 @@ class Address(NamedTuple):
         return f"{self.scheme}://{self.host}:{self.port}" if self.scheme else f"{self.host}:{self.port}"
 
 
+class Line(NamedTuple):
+    """The line under a link: circuit number, carrier, contracted kbit/s; empty or 0 = unknown."""
+
+    circuit: str = ""
+    carrier: str = ""
+    bandwidth_kbit: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.circuit}/{self.carrier}/{self.bandwidth_kbit or ''}"
+
+
 class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """An institution that answers requests: id (field 100 and header), names, links, wrapped zone keys.
 
@@ -33,6 +44,7 @@ class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
     `certificates` (SHA-256, hex) are the only ones it is known by over TLS; without them it is its host name.
     `zmk` is the wrapped key under which new zone keys are sent to it, empty = they are not exchanged.
     `mac` and `pin_block` say how field 128 and field 52 are made.
+    `contact` and `phone` say whom to call; `lines` stand in the order of `links`.
     """
 
     id: str
@@ -47,6 +59,9 @@ class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
     zmk: bytes = b""
     mac: str = "x9.19"
     pin_block: str = "iso-0"
+    contact: str = ""
+    phone: str = ""
+    lines: tuple[Line, ...] = ()
 
 
 class Bin(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -16,6 +16,7 @@ from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, s
 from posswitch.cli.card import card
 from posswitch.cli.firewall import firewall
 from posswitch.cli.keys import keys
+from posswitch.cli.ping import ping
 from posswitch.cli.registry import registry
 from posswitch.cli.scan import scan
 from posswitch.cli.secret import secret
@@ -57,6 +58,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_)
 app.command("check")(check.check)
 app.command("scan")(scan)
+app.command("ping")(ping)
 app.command("batches")(batches.batches)
 app.command("unknowns")(unknowns.unknowns)
 app.command("decode")(words.decode)

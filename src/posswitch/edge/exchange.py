@@ -29,7 +29,7 @@ from posswitch.engine.events import AnswerArrived, Event, ZoneKeyOffered, ZoneKe
 from posswitch.engine.state import State
 from posswitch.scheme.kinds import BAD_MAC, KEY_WORDS, WRONG_PIN, text
 from posswitch.settings.clock import Clock
-from posswitch.settings.shape import KeysTable
+from posswitch.settings.machine import KeysTable
 
 USAGES = (Usage.ZAK, Usage.ZPK)
 _USAGE_OF = {word: Usage(usage) for usage, word in KEY_WORDS.items()}

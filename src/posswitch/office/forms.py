@@ -17,7 +17,7 @@ from posswitch.office.finding import Finding, found
 from posswitch.office.places import KEYS, algorithm_of
 from posswitch.settings.address import read_address
 from posswitch.settings.draft import Draft
-from posswitch.settings.rows import read_fingerprint, registry_row, wrapped_key, written_key
+from posswitch.settings.rows import read_fingerprint, read_line, registry_row, wrapped_key, written_key
 from posswitch.settings.shape import SHAPES, plain_type, read_values
 from posswitch.settings.shape import Row as Written
 
@@ -57,6 +57,7 @@ def read_row(
         row.good["dialect"] = draft.dialect(row.good["dialect"])
     unread = [link for link in row.good.get("links", ()) if not read_address(link)[0]]
     unread += [one for one in row.good.get("certificates", ()) if not read_fingerprint(one)]
+    unread += [one for one in row.good.get("lines", ()) if not read_line(one)]
     if mistakes or unread:
         return row, mistakes
     return registry_row(row, draft), []
@@ -102,7 +103,7 @@ def values_of(row: Row) -> dict[str, Any]:
         if name in values:
             values[name] = written_key(values[name])
     if isinstance(row, Bank):
-        values["links"] = [str(link) for link in row.links]
+        values |= {name: [str(one) for one in getattr(row, name)] for name in ("links", "lines")}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

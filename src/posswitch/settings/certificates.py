@@ -65,6 +65,14 @@ def read_certificates(path: Path) -> list[Certificate]:
         raise ConfigError(f"{path}: no certificates can be read in it; {remedy}") from None
 
 
+def read_shown(der: bytes) -> Certificate | None:
+    """A certificate as another side has shown it (DER); None when it cannot be read."""
+    try:
+        return _certificate(x509.load_der_x509_certificate(der))
+    except _DAMAGED:
+        return None
+
+
 def read_public_key(path: Path) -> bytes:
     """The public half of a private key in a PEM file; raises ConfigError, never showing content."""
     raw = _read(path)

@@ -15,11 +15,11 @@ from posswitch.base.registry import Address, Limits, Registry
 from posswitch.settings.address import address_of
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import ERROR, SEVERITIES, Fault, Finding, found
-from posswitch.settings.machine import FirewallTable, ScanTable
+from posswitch.settings.machine import FirewallTable, KeysTable, ScanTable
 from posswitch.settings.places import Places
 from posswitch.settings.rows import registry_row
 from posswitch.settings.rules import FILE_RULES, ROW_RULES
-from posswitch.settings.shape import BackupTable, KeysTable, Tables, TlsTable, read_shape
+from posswitch.settings.shape import BackupTable, Tables, TlsTable, read_shape
 from posswitch.settings.surroundings import NEEDS, NEEDS_TO_SERVE
 from posswitch.settings.syntax import read_toml
 

@@ -1,4 +1,4 @@
-"""The tables that speak of the machine around the switch: `[scan]` and `[firewall]`."""
+"""Tables about the machine around the switch (`[scan]`, `[firewall]`) and the life of keys (`[keys]`)."""
 
 from typing import Annotated
 
@@ -36,3 +36,11 @@ class FirewallTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     burst: Annotated[int, msgspec.Meta(ge=1, le=10000)] = 20
     reserve: Annotated[int, msgspec.Meta(ge=1, le=4000)] = 1024  # connections kept free for `known`
     newcomers: Annotated[int, msgspec.Meta(ge=1, le=100000)] = 200  # new connections of all others, a second
+
+
+class KeysTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[keys]`: how long keys that are exchanged live."""
+
+    exchange_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # 0 = only when asked or in trouble
+    overlap: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 300  # seconds that the one before is accepted
+    misfits: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 5  # in a row, and new keys are exchanged

@@ -2,18 +2,25 @@
 
 import re
 
-from posswitch.base.registry import Bank, Bin, Merchant, Row, Source, Terminal
+from posswitch.base.registry import Bank, Bin, Line, Merchant, Row, Source, Terminal
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.settings.address import address_of
 from posswitch.settings.draft import Draft
 from posswitch.settings.shape import Row as Written
 
 _FINGERPRINT = re.compile(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
+_LINE = re.compile(r"([^\s\x00-\x1f\x7f/,;|]{0,40})/([^\s\x00-\x1f\x7f/,;|]{0,40})/([1-9][0-9]{0,8})?")
 
 
 def read_fingerprint(text: str) -> str:
     """A certificate's SHA-256 as it is compared, with or without colons as it is written; empty if none."""
     return text.replace(":", "").lower() if _FINGERPRINT.fullmatch(text) else ""
+
+
+def read_line(text: str) -> Line | None:
+    """The line in `circuit/carrier/kbit`, each of which may be left empty; None when it is none."""
+    parts = _LINE.fullmatch(text)
+    return Line(parts[1], parts[2], int(parts[3] or 0)) if parts else None
 
 
 def wrapped_key(text: str) -> bytes:
@@ -36,6 +43,7 @@ def registry_row(written: Written, draft: Draft) -> Row:
             keys = {name: wrapped_key(good[name]) for name in ("zpk", "zak", "zmk")}
             more = {"links": links, "dialect": draft.dialect(good["dialect"]), "framing": framing}
             more["certificates"] = tuple(map(read_fingerprint, good["certificates"]))
+            more["lines"] = tuple(filter(None, map(read_line, good["lines"])))
             return Bank(**good | keys | more)
         case "bin":
             return Bin(**good)

@@ -11,8 +11,9 @@ from posswitch.scheme.kinds import PAYMENT_KINDS
 from posswitch.settings.address import endpoint, reaches, read_address
 from posswitch.settings.algorithms import hsm_able, macs_known, pin_blocks_known, pin_blocks_written
 from posswitch.settings.draft import Draft
-from posswitch.settings.finding import WARNING, Fault, shown
+from posswitch.settings.finding import WARNING, Fault, counted, shown
 from posswitch.settings.networks import networks_readable
+from posswitch.settings.rows import read_line
 from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
 from posswitch.settings.speech import (
     everybody_heard,
@@ -190,6 +191,19 @@ def _earlier(row: Row, item: int) -> list[Address]:
     return [address for address in read if address is not None]
 
 
+def lines_readable(draft: Draft) -> Iterator[Fault]:
+    """A line says circuit, carrier and bandwidth, and has a link."""
+    for row in draft.having("bank", "links", "lines"):
+        for item, text in enumerate(row.good["lines"]):
+            if read_line(text) is None:
+                what = f"{shown(text)} is not circuit/carrier/kbit"
+                remedy = "write three parts without blanks, empty where unknown, as SZ-4711/CT/2048"
+                yield row.fault("lines", what, remedy, item)
+        if len(row.good["lines"]) > len(row.good["links"]):
+            what = f"{len(row.good['lines'])} of them for {counted(len(row.good['links']), 'link')}"
+            yield row.fault("lines", what, "write one for each link, in the same order, // where unknown")
+
+
 def framings_known(draft: Draft) -> Iterator[Fault]:
     """What stands before a payload is one of the framings."""
     for row in draft.having("bank", "framing"):
@@ -262,6 +276,7 @@ ROW_RULES: tuple[Check, ...] = (
     prefixes_apart,
     links_apart,
     links_clear,
+    lines_readable,
     fingerprints_readable,
     sources_speak,
     framings_known,

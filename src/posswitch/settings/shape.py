@@ -10,7 +10,7 @@ from posswitch.base.amount import CNY
 from posswitch.base.bounds import HSM_LINKS_MAX, LINKS_PER_BANK_MAX, Timers
 from posswitch.base.registry import Limits
 from posswitch.settings.finding import Fault, brief, shown
-from posswitch.settings.machine import FirewallTable, ScanTable
+from posswitch.settings.machine import FirewallTable, KeysTable, ScanTable
 from posswitch.settings.places import Path
 
 
@@ -50,6 +50,8 @@ _WrappedOrNone = Annotated[
 ]
 _Words = Annotated[str, _text(_PLAIN + "{0,32}", "write at most 32 characters")]
 _Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
+_Contact = Annotated[str, _text(_PLAIN + "{0,100}", "write at most 100 characters")]
+_Lines = msgspec.Meta(max_length=LINKS_PER_BANK_MAX, description="list circuit/carrier/kbit of each link")
 _Digits = msgspec.Meta(ge=13, le=19)
 SOFTWARE_KEYS = "keys in this machine's memory are accepted"
 CERTIFICATES_MAX, PREFIXES_MAX = 8, 100
@@ -96,6 +98,9 @@ class BankTable(msgspec.Struct, forbid_unknown_fields=True):
     zmk: _WrappedOrNone = ""
     mac: _Choice = "x9.19"
     pin_block: _Choice = "iso-0"
+    contact: _Contact = ""
+    phone: _Contact = ""
+    lines: Annotated[list[str], _Lines] = []
 
 
 class BinTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -169,14 +174,6 @@ class HsmTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = []
     timeout: Annotated[float, msgspec.Meta(ge=0.05, le=10.0)] = 1.0  # seconds
     software: Annotated[str, _text(f"({SOFTWARE_KEYS})?", f'write exactly "{SOFTWARE_KEYS}"')] = ""
-
-
-class KeysTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[keys]`: how long keys that are exchanged live."""
-
-    exchange_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # 0 = only when asked or in trouble
-    overlap: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 300  # seconds that the one before is accepted
-    misfits: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 5  # in a row, and new keys are exchanged
 
 
 class OfficeTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
