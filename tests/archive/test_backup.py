@@ -316,7 +316,7 @@ def test_what_people_did_is_kept_with_the_version_it_stands_beside(town):
     shutil.rmtree(town.folder / "restored")
     assert town.restore().office == 1
     copy = Books(town.folder / "restored", b"key of orders", SystemClock())
-    assert [act.at_ns for act in copy.acts()] == [1, 2]
+    assert [act.at_ns for act in copy.history().acts] == [1, 2]
 
 
 def test_a_damaged_copy_of_the_books_is_made_anew(town):

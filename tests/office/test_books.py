@@ -221,17 +221,17 @@ def test_the_office_and_a_node_come_to_the_same_registry(base, changes, rows_max
         wanted, node, box, version = Registry(base), Registry(base), OrderBox(Path(name), b"k" * 32), 0
         for put, drop in changes:
             wanted.amend(put, drop)
-            difference = between(rebuilt(base, books.entries()), wanted)
+            difference = between(rebuilt(base, books.history().entries), wanted)
             made = books.activate(version, difference.put, difference.drop, "a", "n")
             version += len(made)
-            assert rows_of(rebuilt(base, books.entries())) == rows_of(wanted)
+            assert rows_of(rebuilt(base, books.history().entries)) == rows_of(wanted)
         seen = 0
         while found := box.poll(seen):
             for change in found:
                 assert change.version == seen + 1
                 node.amend(change.put, change.drop)
                 seen = change.version
-                assert rows_of(node) == rows_of(rebuilt(base, books.entries()[:seen]))
+                assert rows_of(node) == rows_of(rebuilt(base, books.history().entries[:seen]))
         assert seen == version
         assert rows_of(node) == rows_of(wanted)
 

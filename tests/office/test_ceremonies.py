@@ -24,12 +24,12 @@ from office_rows import activate, merchant, new_tmk, terminal
 from written_city import write_city
 
 from posswitch.base.errors import OfficeError
-from posswitch.base.order import OFFICE
+from posswitch.base.order import OFFICE, pack_change, sign_order
 from posswitch.crypto.ciphers import check_value, kcv, odd_parity, tdes_encrypt, xor
 from posswitch.crypto.commands import Usage
 from posswitch.crypto.keyblock import Header, wrap
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
-from posswitch.office.acts import PROPOSALS_MAX, Ledger, Proposed, known_name, same_name
+from posswitch.office.acts import PROPOSALS_MAX, Ledger, Proposed, known_name, pack_act, same_name, sign_act
 from posswitch.office.books import LAYOUT_VERSION
 from posswitch.office.ceremony import confirm, propose
 from posswitch.office.desk import Desk
@@ -452,6 +452,15 @@ def old_books(path):
     db.close()
 
 
+def forced(config, statement):
+    """As somebody with the file in hand."""
+    with apsw.Connection(str(config.data / OFFICE)) as db:
+        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute(statement)
+    db.close()
+
+
 def test_books_of_the_layout_before_go_on(keys, parts, desk, config):
     activate(desk(), [merchant(100)])
     old_books(config.data / OFFICE)
@@ -492,6 +501,60 @@ def test_a_changed_act_is_seen(keys, with_zmk, config, statement, said):
     assert ended.code == 2
     assert said in ended.err
     assert one_line(ended.err)
+
+
+def test_an_order_does_not_stand_without_its_act(keys, registry, parts, with_zmk, config, desk):
+    """Else cutting off the newest acts would bring back what they destroyed."""
+    confirmed(keys, "destroy", ZMK)
+    forced(config, "DELETE FROM act WHERE seq > 2")
+    for ended in (
+        registry("revert", 1),
+        registry("check"),
+        keys("list"),
+        keys("history"),
+        keys("expire", ZMK, "--by", "Li"),
+    ):
+        assert ended.code in (1, 2)
+        assert "act 4, which version 2 was made upon, is missing" in ended.out + ended.err
+        assert (ended.out + ended.err).count("\n") == 1
+    with pytest.raises(OfficeError, match="act 4"):
+        desk()
+
+
+def test_whatever_is_ordered_later_holds_every_act_before(keys, config, desk):
+    keys("expire", f"bank/{BANK}/zpk", "--by", "Li")
+    activate(desk(), [merchant(100)])
+    assert (desk().entries[0].change.acts, len(desk().ledger.acts)) == (1, 1)
+    forced(config, "DELETE FROM act")
+    with pytest.raises(OfficeError, match="act 1, which version 1 was made upon, is missing"):
+        desk()
+
+
+def test_an_act_does_not_stand_without_its_order(keys, with_zmk, config, desk):
+    forced(config, "DELETE FROM change; DELETE FROM orders")
+    with pytest.raises(OfficeError, match="version 1, which act 2 made, is missing"):
+        desk()
+
+
+def test_an_act_of_another_history_does_not_hold_an_order(keys, with_zmk, config, desk, hsm, vault):
+    """Signed under the same secret, as in a copy that went another way."""
+    act = desk().ledger.acts[1]
+    name, body = bytes(16), pack_act(act)
+    mac = sign_act(vault.derive(ORDERS_LABEL), 2, name, body)
+    forced(
+        config,
+        f"UPDATE act SET id = x'{name.hex()}', body = x'{body.hex()}', mac = x'{mac.hex()}' WHERE seq = 2",
+    )
+    with pytest.raises(OfficeError, match="act 2, which version 1 was made upon, is missing"):
+        desk()
+
+
+def test_orders_of_earlier_releases_name_no_act(keys, with_zmk, config, desk, vault):
+    body = msgspec.msgpack.encode(msgspec.msgpack.decode(pack_change(desk().entries[0].change))[:5])
+    mac = sign_order(vault.derive(ORDERS_LABEL), 1, bytes(16), body)
+    forced(config, f"UPDATE orders SET id = zeroblob(16), body = x'{body.hex()}', mac = x'{mac.hex()}'")
+    assert desk().entries[0].change.acts == 0
+    assert (desk().version, len(desk().ledger.acts)) == (1, 2)
 
 
 def test_the_repr_of_a_ledger_shows_nothing():

@@ -125,7 +125,7 @@ def test_the_end_is_the_key_s_and_not_the_place_s(listed, desk, hsm):
 def test_a_destroyed_key_stays_in_the_list(listed, desk):
     now_ns = SystemClock().wall_ns()
     note(desk, Proposed("destroy", "Chen", now_ns, "bank/1/zmk", "ZMK", "ABCDEF01", b"m" * 16))
-    note(desk, Confirmed(1, "Wang", now_ns, 3))
+    note(desk, Confirmed(1, "Wang", now_ns, 0))
     code, document = listed()
     line = document["keys"][-1]
     assert code == 0
@@ -225,4 +225,4 @@ def test_acts_are_books_too(desk, config):
     note(desk, *(Proposed("rotate", "Chen", now_ns, "banks") for _ in range(3)))
     copy = Books(config.data, bytes(32), SystemClock())
     with pytest.raises(Exception, match="act 1: its signature does not fit"):
-        copy.acts()
+        copy.history()

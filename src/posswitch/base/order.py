@@ -15,7 +15,7 @@ TABLES = ("bank", "bin", "merchant", "terminal", "source")  # what is named come
 CHANGE_ROWS_MAX = 2000  # rows and keys of one order; more are split over consecutive versions
 CHANGE_BYTES_MAX = 256 * 1024  # of an order's body
 ORDER_ID_BYTES = 16
-_HEAD_BYTES = 32  # the version and three array lengths, rounded up
+_HEAD_BYTES = 96  # versions, array lengths and the mark of an act, rounded up
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Change).decode

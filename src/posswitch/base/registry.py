@@ -144,7 +144,8 @@ class Ruling(msgspec.Struct, frozen=True, array_like=True):
 class Change(msgspec.Struct, frozen=True, array_like=True):
     """A new version of the registry as what it changes: rows to put, keys to drop; or a ruling instead.
 
-    `rekey`: banks that new zone keys are to be exchanged with now.
+    `rekey`: banks that new zone keys are to be exchanged with now. `acts`: how many acts of the office stood
+    when it was made, its own the last; `mark` is the signature of that one.
     """
 
     version: int
@@ -152,6 +153,8 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     drop: tuple[Key, ...] = ()
     ruling: Ruling | None = None
     rekey: tuple[str, ...] = ()
+    acts: int = 0
+    mark: bytes = b""
 
 
 class Registry:

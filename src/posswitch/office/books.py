@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
+import msgspec
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.order import (
@@ -20,7 +21,7 @@ from posswitch.base.order import (
     split_change,
 )
 from posswitch.base.registry import Change, Key, Registry, Row, Ruling, key_of
-from posswitch.office.acts import Act, pack_act, read_act, sign_act
+from posswitch.office.acts import Act, Confirmed, pack_act, read_act, sign_act
 from posswitch.settings.clock import Clock
 
 APPLICATION_ID, LAYOUT_VERSION = 0x504F534F, 2  # "POSO"
@@ -68,6 +69,7 @@ _ACT_LAYOUT = _guarded(_ACTS, "act")
 LAYOUT = _guarded(_TABLES, "orders", "change") + _ACT_LAYOUT
 _ENTRIES = """SELECT seq, id, body, mac, at_ns, first, last, author, note
 FROM orders LEFT JOIN change ON version = seq ORDER BY seq"""
+_SIGNED = "SELECT seq, id, body, mac FROM act ORDER BY seq"
 
 _REFUSALS: dict[type[apsw.Error], str] = {
     apsw.BusyError: "another program is writing in it; try again",
@@ -91,6 +93,13 @@ class Entry(NamedTuple):
     note: str
 
 
+class History(NamedTuple):
+    """The books at one moment, oldest first."""
+
+    entries: list[Entry]
+    acts: list[Act]
+
+
 class Signed(NamedTuple):
     """An act to be written, and how many there were when it was decided."""
 
@@ -109,16 +118,37 @@ class Books:
     def __repr__(self) -> str:
         return f"<books in {self._path}>"
 
-    def entries(self) -> list[Entry]:
-        """The history, oldest first; OfficeError on the first signature that does not fit."""
+    def history(self) -> History:
+        """Versions and acts; OfficeError on the first that was changed, or that stands alone."""
         if not self._path.exists():
-            return []
+            return History([], [])
         with self._opened(apsw.SQLITE_OPEN_READONLY) as db:
+            db.execute("BEGIN")  # both of one moment
             if _blank(db):  # its first change was cut short
-                return []
-            self._check_layout(db)
+                return History([], [])
+            layout = self._check_layout(db)
             rows = db.execute(_ENTRIES).fetchall()
-        return [self._entry(number, row) for number, row in enumerate(rows, 1)]
+            signed: list[Any] = [] if layout == _BEFORE_ACTS else db.execute(_SIGNED).fetchall()
+        history = History(
+            [self._entry(number, row) for number, row in enumerate(rows, 1)],
+            [self._act(number, row) for number, row in enumerate(signed, 1)],
+        )
+        self._check_bonds(history, [mac for *_, mac in signed])
+        return history
+
+    def _check_bonds(self, history: History, marks: list[bytes]) -> None:
+        """No order without the acts that it was made upon, no act without its order."""
+        orders = [entry.change for entry in history.entries]
+        for change in orders:
+            if change.acts and change.mark not in marks[change.acts - 1 : change.acts]:
+                what = f"act {change.acts}, which version {change.version} was made upon,"
+                raise OfficeError(f"{self._path}: {what} is missing; bring back the newest good copy")
+        for number, act in enumerate(history.acts, 1):
+            version = act.version if isinstance(act, Confirmed) else 0
+            # orders of earlier releases name no act
+            if version and all(change.acts not in (0, number) for change in orders[version - 1 : version]):
+                what = f"version {version}, which act {number} made,"
+                raise OfficeError(f"{self._path}: {what} is missing; bring back the newest good copy")
 
     def _entry(self, expected: int, row: tuple[Any, ...]) -> Entry:
         seq, order, body, mac, *columns = row
@@ -134,16 +164,6 @@ class Books:
         if change is None:
             raise OfficeError(f"{place} is of another release; upgrade this program")
         return Entry(change, *columns)
-
-    def acts(self) -> list[Act]:
-        """What people did, oldest first; OfficeError on the first signature that does not fit."""
-        if not self._path.exists():
-            return []
-        with self._opened(apsw.SQLITE_OPEN_READONLY) as db:
-            if _blank(db) or self._check_layout(db) == _BEFORE_ACTS:
-                return []
-            rows = db.execute("SELECT seq, id, body, mac FROM act ORDER BY seq").fetchall()
-        return [self._act(number, row) for number, row in enumerate(rows, 1)]
 
     def _act(self, expected: int, row: tuple[Any, ...]) -> Act:
         seq, act, body, mac = row
@@ -180,8 +200,7 @@ class Books:
     ) -> Change:
         """Orders the node to exchange new zone keys with these banks; OfficeError as `activate`."""
         change = Change(before + 1, rekey=banks)
-        self._keep(before, [change], author, reason, act)
-        return change
+        return self._keep(before, [change], author, reason, act)[0]
 
     def note(self, act: Signed) -> None:
         """Makes an act durable that changes no row; OfficeError when others have acted meanwhile."""
@@ -190,8 +209,7 @@ class Books:
     def rule(self, before: int, ruling: Ruling) -> Change:
         """Makes an owner's word durable as a version of its own; OfficeError as `activate`."""
         change = Change(before + 1, ruling=ruling)
-        self._keep(before, [change], ruling.author, ruling.reason)
-        return change
+        return self._keep(before, [change], ruling.author, ruling.reason)[0]
 
     def _keep(
         self, before: int | None, changes: list[Change], author: str, note: str, act: Signed | None = None
@@ -203,10 +221,10 @@ class Books:
             db.execute("BEGIN IMMEDIATE")
             try:
                 self._lay_out(db)
-                if before is not None:
-                    self._write(db, before, changes, author, note)
                 if act is not None:
                     self._sign(db, act)
+                if before is not None:
+                    changes = self._write(db, before, changes, author, note)
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
@@ -242,7 +260,10 @@ class Books:
             "INSERT INTO act VALUES(?, ?, ?, ?)", (seq, name, body, sign_act(self._key, seq, name, body))
         )
 
-    def _write(self, db: apsw.Connection, before: int, changes: list[Change], author: str, note: str) -> None:
+    def _write(
+        self, db: apsw.Connection, before: int, changes: list[Change], author: str, note: str
+    ) -> list[Change]:
+        """Signs orders, each bound to the newest act."""
         (newest,) = db.execute("SELECT coalesce(max(seq), 0) FROM orders").fetchone() or (0,)
         if newest != before:
             raise OfficeError(
@@ -250,12 +271,15 @@ class Books:
                 "look at the difference again, then repeat"
             )
         at_ns = self._clock.wall_ns()
+        acts, mark = db.execute("SELECT seq, mac FROM act ORDER BY seq DESC LIMIT 1").fetchone() or (0, b"")
+        changes = [msgspec.structs.replace(change, acts=acts, mark=mark) for change in changes]
         for change in changes:
             seq, order, body = change.version, self._clock.entropy(ORDER_ID_BYTES), pack_change(change)
             mac = sign_order(self._key, seq, order, body)
             db.execute("INSERT INTO orders VALUES(?, ?, ?, ?, ?)", (seq, order, at_ns, body, mac))
             span = (changes[0].version, changes[-1].version)
             db.execute("INSERT INTO change VALUES(?, ?, ?, ?, ?)", (seq, *span, author, note))
+        return changes
 
     @contextlib.contextmanager
     def _opened(self, flags: int) -> Iterator[apsw.Connection]:

@@ -44,8 +44,8 @@ class Desk:
         self.config = config
         self._base = config.registry.rows
         self._clock = clock
-        self.ledger = Ledger(self._books.acts())
-        self.entries = self._books.entries()
+        self.entries, acts = self._books.history()
+        self.ledger = Ledger(acts)
         self.registry = rebuilt(self._base, self.entries)
 
     def __repr__(self) -> str:
