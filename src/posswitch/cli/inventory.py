@@ -7,18 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from posswitch.base.errors import OfficeError
 from posswitch.base.moment import clock_text
 from posswitch.cli.options import AsJson, OrConfigFile, OrData, settings_of
-from posswitch.engine.state import State
 from posswitch.office.desk import Desk
 from posswitch.office.hsm_answers import checks_for
 from posswitch.office.inventory import DESTROYED, KeyLine, exchanged, exchanged_keys, inventory, within
-from posswitch.office.journal_view import state_of
 from posswitch.office.papers import UNREADABLE, Line, Paper, TlsLine, lines_of, papers, suites
 from posswitch.office.places import wrapped_keys
 from posswitch.settings.clock import SystemClock
-from posswitch.settings.config import Config
 from posswitch.settings.finding import counted
 
 _NO_END = "no end is set"
@@ -36,7 +32,7 @@ def list_keys(
     """Print the inventory of keys, certificates and algorithms: exit 1 when an end is near or past."""
     settings, clock = settings_of(config, data), SystemClock()
     desk = Desk(settings, clock)
-    state, problem = _in_memory(settings)
+    state, problem = desk.state, desk.journal_problem and f"working keys: {desk.journal_problem}"
     of_lines = ((place.usage, key) for place, key, _ in exchanged_keys(desk, state))
     checks = checks_for(desk, (*wrapped_keys(desk.registry), *of_lines))
     keys, agreed = inventory(desk, checks), exchanged(desk, state, checks)
@@ -70,14 +66,6 @@ def list_keys(
         _print(map(_line_text, lines))
         _print_due(due, keys)
     raise typer.Exit(1 if due else 0)
-
-
-def _in_memory(settings: Config) -> tuple[State | None, str]:
-    """What the node has in memory, or why that is not known."""
-    try:
-        return state_of(settings), ""
-    except OfficeError as error:
-        return None, f"working keys: {error}"
 
 
 def _due_keys(keys: list[KeyLine]) -> Iterator[str]:

@@ -1,20 +1,23 @@
 """The registry's desk: what stands, what a change would make of it, and the change itself."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from posswitch.base.card import scrub
 from posswitch.base.errors import OfficeError
-from posswitch.base.order import TABLES
+from posswitch.base.order import OFFICE, TABLES
 from posswitch.base.registry import Change, Key, Registry, Row, Ruling, Word, key_of
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.orders import ORDERS_LABEL
+from posswitch.engine.state import State
 from posswitch.office.acts import Act, Ledger, mark_of
 from posswitch.office.books import Books, Entry, Signed, rebuilt
 from posswitch.office.checks import Checks
 from posswitch.office.difference import Difference, between
 from posswitch.office.finding import Finding, named
+from posswitch.office.journal_view import state_of
 from posswitch.office.places import keys_of
 from posswitch.office.rules import Unread, findings
 from posswitch.settings.clock import Clock
@@ -44,12 +47,29 @@ class Desk:
         self.config = config
         self._base = config.registry.rows
         self._clock = clock
+        self.state, self.journal_problem = _journaled(config)  # before the books, which are ahead of it
         self.entries, acts = self._books.history()
         self.ledger = Ledger(acts)
+        self._check_newest(config.data / OFFICE)
         self.registry = rebuilt(self._base, self.entries)
 
     def __repr__(self) -> str:
         return f"<desk at version {self.version}: {self.registry!r}>"
+
+    def _check_newest(self, path: Path) -> None:
+        """OfficeError when the node has seen more than these books hold: a second history may not begin."""
+        seen = self.state.registry if self.state is not None else 0
+        if self.version < seen:
+            there = f"ends at version {self.version}" if self.version else "is missing or empty"
+            raise OfficeError(
+                f"{path}: {there}, the switch's journal has version {seen}; "
+                "bring back the newest copy (docs/backup.md), nothing can be told or changed before"
+            )
+        if self.journal_problem and not self.version:
+            raise OfficeError(
+                f"{path}: is missing or empty, and nobody knows which versions there were: "
+                f"{self.journal_problem}"
+            )
 
     @property
     def version(self) -> int:
@@ -142,6 +162,14 @@ class Desk:
         if not reason:
             raise OfficeError("give --reason: how it is known what became of the payment")
         return self._books.rule(self.version, Ruling(payment, says, author, scrub(reason))).version
+
+
+def _journaled(config: Config) -> tuple[State | None, str]:
+    """What the node had in memory after its last record, or why that is not known."""
+    try:
+        return state_of(config), ""
+    except OfficeError as error:
+        return None, str(error)
 
 
 def activations(entries: list[Entry]) -> list[list[Entry]]:
