@@ -10,7 +10,7 @@ import time
 
 from posswitch.crypto.keyfile import COST_MIN, sealed_by_passphrase
 from posswitch.settings.asking import FD_VARIABLE, FILE_VARIABLE
-from posswitch.settings.secret import read_secret, replace_secret
+from posswitch.settings.secret import read_secret, replace_secret, text_in
 
 PATIENCE_S = 30.0
 PROGRAM = (sys.executable, "-m", "posswitch")
@@ -66,6 +66,6 @@ def _until(terminal, words):
 def seal(folder):
     """A city's secret sealed with WORDS, cheaply, and its root."""
     path = folder / "secret.key"
-    root = read_secret(path)
-    replace_secret(path, sealed_by_passphrase(root, WORDS, os.urandom, COST_MIN))
+    was, root = text_in(path), read_secret(path)
+    replace_secret(path, sealed_by_passphrase(root, WORDS, os.urandom, COST_MIN), was)
     return root

@@ -1,5 +1,6 @@
 """posswitch secret: new, sealed, changed, checked; what opens it is no argument and on no screen."""
 
+import fcntl
 import re
 
 import pytest
@@ -7,11 +8,14 @@ import typer
 from cli_runs import one_line
 from secret_runs import WORDS, at_a_terminal, environment, program, seal
 
+from posswitch.base.errors import SecretRefused
 from posswitch.cli.main import app
 from posswitch.crypto.keyfile import is_sealed, read_seal, read_share
 from posswitch.settings.asking import FD_VARIABLE, FILE_VARIABLE
+from posswitch.settings.secret import replace_secret, text_in, write_secret
 
 OTHER = "a lighthouse without its keeper"
+THIRD = "nobody has ever seen this harbour"
 VALUE = re.compile("check value ([0-9A-F]{6})$", re.MULTILINE)
 
 
@@ -118,6 +122,34 @@ def test_a_change_that_fails_leaves_the_file_as_it_was(file):
         assert (ended.returncode, file.read_bytes()) == (2, before)
         assert one_line(ended.stderr)
     assert [path.name for path in file.parent.iterdir()] == ["secret.key"]
+
+
+@pytest.mark.parametrize("command", ["passphrase", "seal"])
+def test_of_two_changes_at_once_the_second_is_refused(file, command):
+    program("secret", "new", file, typed=f"{WORDS}\n")
+
+    def meanwhile():
+        yield f"passphrase of {file}: ", WORDS
+        yield "new passphrase, at least 16 characters: ", THIRD
+        assert program("secret", command, file, typed=f"{WORDS}\n{OTHER}\n").returncode == 0
+        yield "again: ", THIRD
+
+    code, shown = at_a_terminal("secret", command, file, typed=meanwhile())
+    assert code == 2
+    assert "was changed meanwhile; nothing was written" in shown
+    assert "check value" not in shown
+    assert seal_opens(file, OTHER)
+    assert [path.name for path in file.parent.iterdir()] == ["secret.key"]
+
+
+def test_while_another_program_replaces_it_nothing_is_written(file):
+    write_secret(file, bytes(32))
+    before = file.read_text()
+    with file.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SecretRefused, match="changed meanwhile"):
+            replace_secret(file, "another", text_in(file))
+    assert file.read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from posswitch.settings.secret import (
     read_secret,
     replace_secret,
     sealed_in,
+    text_in,
     write_new,
     write_secret,
 )
@@ -57,9 +58,9 @@ def new(file: File, passphrase: ByPassphrase = False, shares: ByShares = False, 
 def seal(file: File, passphrase: ByPassphrase = False, shares: ByShares = False) -> None:
     """Seal a plain secret, or a sealed one anew: the root stays, so everything goes on."""
     _one_of(passphrase, shares)
-    was_plain = sealed_in(file) is None
+    was, was_plain = text_in(file), sealed_in(file) is None
     root = read_secret(file)
-    _sealed(root, shares, lambda text: replace_secret(file, text))
+    _sealed(root, shares, lambda text: replace_secret(file, text, was))
     _say(file, root)
     if was_plain:
         print(_DESTROY)
@@ -73,11 +74,11 @@ def token(
     pin_file: Annotated[Path, typer.Option(help="The file with its PIN, of its owner alone.")],
 ) -> None:
     """Seal a secret with a key in a PKCS#11 token, made there if there is none: the root stays."""
-    was_plain = sealed_in(file) is None
+    was, was_plain = text_in(file), sealed_in(file) is None
     root = read_secret(file)
     held_by = Token(library.absolute(), label, pin_file.absolute())
     held_by.make_key()
-    replace_secret(file, held_text(held_by, root))
+    replace_secret(file, held_text(held_by, root), was)
     _say(file, root)
     if was_plain:
         print(_DESTROY)
@@ -88,8 +89,8 @@ def passphrase_(file: File) -> None:
     """Change the passphrase of a sealed secret."""
     if sealed_in(file) is None:
         raise ConfigError(f"{file}: is a plain file; seal it: posswitch secret seal {file}")
-    root = read_secret(file)
-    _sealed(root, False, lambda text: replace_secret(file, text))
+    was, root = text_in(file), read_secret(file)
+    _sealed(root, False, lambda text: replace_secret(file, text, was))
     _say(file, root)
 
 

@@ -1,5 +1,6 @@
 """The node's root secret: a file that only its owner may read, plain (for trials) or sealed."""
 
+import fcntl
 import os
 import stat
 import tempfile
@@ -43,7 +44,7 @@ class Opened:
         known = self._roots.get(_place(path))
         if known is not None:
             return known
-        text = _text(path)
+        text = text_in(path)
         if is_held(text):
             root = _held(path, text).opened()
         elif is_sealed(text):
@@ -87,7 +88,7 @@ def _share(text: str, number: int) -> Share:
 
 def sealed_in(path: Path) -> Seal | Held | None:
     """How a secret file is sealed, without opening it; None when it is plain. Raises ConfigError."""
-    text = _text(path)
+    text = text_in(path)
     if is_held(text):
         return _held(path, text)
     return _seal(path, text) if is_sealed(text) else None
@@ -118,8 +119,8 @@ def _plain(path: Path, text: str) -> bytes:
     return secret
 
 
-def _text(path: Path) -> str:
-    """The start of the file; ConfigError when it is none, or not its owner's alone."""
+def text_in(path: Path) -> str:
+    """The start of a secret file; ConfigError when it is none, or not its owner's alone."""
     try:
         mode = path.stat().st_mode
         text = _start_of(path) if stat.S_ISREG(mode) else ""
@@ -153,19 +154,32 @@ def write_new(path: Path, text: str) -> None:
     _sync(path.parent)
 
 
-def replace_secret(path: Path, text: str) -> None:
-    """Puts another form of a secret in its place, whole or not at all, for the same owner."""
+def replace_secret(path: Path, text: str, was: str) -> None:
+    """Puts another form of a secret in the place of what was read, whole or not at all, for the same owner.
+
+    SecretRefused when something else stands there meanwhile, or another program is replacing it.
+    """
     path = path.resolve()
-    owner = path.stat()
-    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    new = Path(name)
-    _filled(new, fd, text, (owner.st_uid, owner.st_gid))
-    try:
-        new.replace(path)
-    except OSError:
-        new.unlink()
-        raise
-    _sync(path.parent)
+    with path.open("rb") as old:
+        try:
+            fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unchanged = text_in(path) == was
+        except BlockingIOError:
+            unchanged = False
+        if not unchanged:
+            raise SecretRefused(
+                f"{path}: was changed meanwhile; nothing was written: look at it, then repeat"
+            )
+        owner = path.stat()
+        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        new = Path(name)
+        _filled(new, fd, text, (owner.st_uid, owner.st_gid))
+        try:
+            new.replace(path)
+        except OSError:
+            new.unlink()
+            raise
+        _sync(path.parent)
 
 
 def _filled(path: Path, fd: int, text: str, owner: tuple[int, int] = (-1, -1)) -> None:
