@@ -371,10 +371,11 @@ def test_a_block_under_parts_and_a_cryptogram(keys, parts, with_zmk, desk, hsm):
         keys, "import", "TMK", "--terminal", TERMINAL, "--block", block("K0"), "--under", "parts", *parts
     )
     assert hsm.check_value(Usage.TMK, desk().registry.terminals[TERMINAL].tmk) == kcv(KEY)
-    cryptogram = tdes_encrypt(xor(PART_1, PART_2), KEY).hex()
-    words = ("import", "ZAK", "--bank", BANK, "--cryptogram", cryptogram, "--check", kcv(KEY).hex())
+    other = odd_parity(KEY[::-1])
+    cryptogram = tdes_encrypt(xor(PART_1, PART_2), other).hex()
+    words = ("import", "ZAK", "--bank", BANK, "--cryptogram", cryptogram, "--check", kcv(other).hex())
     confirmed(keys, *words)
-    assert hsm.check_value(Usage.ZAK, desk().registry.banks[BANK].zak) == kcv(KEY)
+    assert hsm.check_value(Usage.ZAK, desk().registry.banks[BANK].zak) == kcv(other)
 
 
 # Rotation, end, destruction
@@ -555,6 +556,62 @@ def test_orders_of_earlier_releases_name_no_act(keys, with_zmk, config, desk, va
     forced(config, f"UPDATE orders SET id = zeroblob(16), body = x'{body.hex()}', mac = x'{mac.hex()}'")
     assert desk().entries[0].change.acts == 0
     assert (desk().version, len(desk().ledger.acts)) == (1, 2)
+
+
+def test_check_says_that_an_act_was_changed(keys, with_zmk, config, city, capsys):
+    assert "signature" not in posswitch(capsys, "check", "-c", city / "posswitch.toml").out
+    forced(config, "UPDATE act SET mac = zeroblob(32) WHERE seq = 2")
+    said = posswitch(capsys, "check", "-c", city / "posswitch.toml")
+    (line,) = [line for line in said.out.splitlines() if "signature" in line]
+    assert ": warning: node.data: " in line
+    assert "act 2: its signature does not fit" in line
+
+
+# One key in two places
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ZPK", "--bank", BANK),
+        ("ZMK", "--bank", OTHER),
+        ("TMK", "--terminal", TERMINAL),
+        ("TMK",),
+    ],
+)
+def test_a_key_that_stands_elsewhere_is_refused(keys, parts, with_zmk, desk, words):
+    said = keys("form", *words, "--by", "Li", *parts)
+    assert said.code == 2
+    assert f"is the same key as {ZMK}; form one of its own" in said.err
+    assert one_line(said.err)
+    assert len(desk().ledger.acts) == 2
+
+
+def test_the_key_of_a_place_may_be_formed_again(keys, parts, with_zmk):
+    assert keys("form", "ZMK", "--bank", BANK, "--by", "Li", *parts).code == 0
+    assert keys("form", "ZMK", "--by", "Li", *parts).code == 0
+
+
+def test_a_key_that_came_to_stand_twice_is_said(registry, with_zmk, desk, hsm, city, capsys):
+    """Nobody refuses an import: it is one person's."""
+    zpk = hsm.wrap(Usage.ZPK, odd_parity(xor(PART_1, PART_2)))
+    activate(desk(), [msgspec.structs.replace(desk().registry.banks[OTHER], zpk=zpk)])
+    said = registry("check")
+    assert said.code == 0
+    assert re.search(rf"note: bank {OTHER}: zpk: is the same key as {ZMK}; form a key of its own", said.out)
+    said = posswitch(capsys, "check", "-c", city / "posswitch.toml")
+    assert f"warning: node.data: office.db: bank {OTHER} zpk: is the same key as {ZMK}" in said.out
+
+
+def test_parts_of_another_usage_are_refused(keys, tmp_path, desk):
+    files = [tmp_path / name for name in "ab"]
+    assert keys("components", "ZPK", "--by", "Li", "--to", files[0], "--to", files[1]).code == 0
+    brought = ("--part", f"Chen={files[0]}", "--part", f"Wu={files[1]}")
+    said = keys("form", "ZAK", "--bank", BANK, "--by", "Li", *brought)
+    assert said.code == 2
+    assert f"{files[0]}: is a part of a ZPK, not of a ZAK; bring the parts of this key" in said.err
+    assert one_line(said.err)
+    assert len(desk().ledger.acts) == 1
 
 
 def test_the_repr_of_a_ledger_shows_nothing():

@@ -29,13 +29,16 @@ def show_parts(drawn: list[Part], usage: Usage) -> None:
 
 
 @contextlib.contextmanager
-def brought(files: list[str] | None, count: int, algorithm: str) -> Iterator[list[Part]]:
-    """The parts that people bring, in files or typed; wiped in the end. OfficeError unless they are two."""
+def brought(files: list[str] | None, count: int, algorithm: str, usage: str = "") -> Iterator[list[Part]]:
+    """The parts that people bring, in files or typed; wiped in the end.
+
+    OfficeError unless they are two, and for files that say another usage.
+    """
     given: list[Part] = []
     try:
         for number in range(1, known_count(len(files) if files else count) + 1):
             name, file = _holder(files[number - 1] if files else "", number)
-            value = load_part(file) if file else _typed_part(number)
+            value = load_part(file, usage) if file else _typed_part(number)
             given.append(Part(name, value, algorithm))
             print(f"part {number} ({name}): check value {given[-1].check}")
         if all(same_name(given[0].holder, one.holder) for one in given):

@@ -112,7 +112,7 @@ def form_key(
     else:
         _software(desk, "form it")
         cipher = _cipher(desk, place, algorithm)
-        with brought(part, parts, cipher) as given:
+        with brought(part, parts, cipher, use) as given:
             key = form(desk.hsm, use, given, cipher)
             people = holders(given)
         value = _compared(desk.checks.of(use, key, cipher), check)

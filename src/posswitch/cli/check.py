@@ -8,13 +8,18 @@ from typing import Any
 import msgspec
 import typer
 
-from posswitch.base.errors import SecretShut
+from posswitch.base.errors import OfficeError, SecretShut
+from posswitch.base.order import OFFICE
 from posswitch.base.registry import Bin
 from posswitch.cli.backup import foreseen_of_backup
 from posswitch.cli.options import AsJson, ConfigFile
-from posswitch.edge.start import foreseen
-from posswitch.office.checks import NOT_VERIFIED, REFUSED
+from posswitch.crypto.hsm import SoftHsm
+from posswitch.edge.start import Obstacle, foreseen
+from posswitch.office.books import books_of, rebuilt
+from posswitch.office.checks import NOT_VERIFIED, REFUSED, Checks
+from posswitch.office.finding import named
 from posswitch.office.hsm_answers import AS_SHOWN, judged_by_hsm
+from posswitch.office.rules import shared_keys
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, Examined, examine
 from posswitch.settings.finding import ERROR, NOTE, WARNING, Fault, Finding, counted, found
@@ -43,7 +48,10 @@ def _around(examined: Examined, config: Config) -> Iterator[Finding]:
         read_secret(config.secret)
     except SecretShut:
         return
-    for one in foreseen(config, SystemClock()):
+    obstacles = list(foreseen(config, SystemClock()))
+    if not any(one.what.startswith(f"{OFFICE}: ") for one in obstacles):
+        obstacles += _in_the_books(config)
+    for one in obstacles:
         severity = ERROR if one.stops else WARNING
         fault = Fault(("node", one.key), f"node.{one.key}", one.what, one.remedy, severity)
         yield found(fault, examined.places.of(fault.path))
@@ -51,6 +59,21 @@ def _around(examined: Examined, config: Config) -> Iterator[Finding]:
         what, _, remedy = wrong.rpartition("; ")
         fault = Fault(("backup", "to"), "backup.to", what, remedy, WARNING)
         yield found(fault, examined.places.of(fault.path))
+
+
+def _in_the_books(config: Config) -> Iterator[Obstacle]:
+    """What is wrong with the office's history, or with the keys that it brought."""
+    try:
+        entries, _ = books_of(config, SystemClock()).history()
+    except OfficeError as error:
+        what, _, remedy = str(error).rpartition("; ")
+        yield Obstacle("data", what, remedy, stops=False)
+        return
+    checks = Checks(SoftHsm(read_secret(config.secret), SystemClock().entropy))
+    of_file = set(shared_keys(config.registry, checks))  # these have a line
+    for one in shared_keys(rebuilt(config.registry.rows, entries), checks) if entries else ():
+        if one not in of_file:
+            yield Obstacle("data", f"{OFFICE}: {named(one.key)} {one.what}", one.remedy, stops=False)
 
 
 def _keys_at_hsm(examined: Examined, config: Config) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ from posswitch.office.onboard import (
     read_component,
 )
 from posswitch.office.places import wrapped_keys
-from posswitch.office.rules import findings, shut_keys
+from posswitch.office.rules import findings, shared_keys, shut_keys
 from posswitch.office.sheets import write_sheets
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.finding import counted
@@ -233,7 +233,11 @@ def check(config: OrConfigFile = None, data: OrData = None) -> None:
         print(error)
         raise typer.Exit(1) from None
     refused, unheard = judged_by_hsm(desk.config.hsm, desk.registry)
-    found = [*shut_keys(desk.registry, desk.hsm), *findings(desk.registry)]
+    found = [
+        *shut_keys(desk.registry, desk.hsm),
+        *findings(desk.registry),
+        *shared_keys(desk.registry, desk.checks),
+    ]
     for place in refused:
         remedy = AS_SHOWN.format(place.usage)
         found.append(Finding(True, place.row, f"{place.column}: {REFUSED}", remedy))

@@ -21,8 +21,12 @@ from posswitch.base.order import (
     split_change,
 )
 from posswitch.base.registry import Change, Key, Registry, Row, Ruling, key_of
+from posswitch.crypto.vault import Vault
+from posswitch.edge.orders import ORDERS_LABEL
 from posswitch.office.acts import Act, Confirmed, pack_act, read_act, sign_act
 from posswitch.settings.clock import Clock
+from posswitch.settings.config import Config
+from posswitch.settings.secret import read_secret
 
 APPLICATION_ID, LAYOUT_VERSION = 0x504F534F, 2  # "POSO"
 _BEFORE_ACTS = 1  # the layout that had none
@@ -105,6 +109,11 @@ class Signed(NamedTuple):
 
     before: int
     act: Act
+
+
+def books_of(config: Config, clock: Clock) -> "Books":
+    """The books of a node, as its configuration names them."""
+    return Books(config.data, Vault(read_secret(config.secret), clock.entropy).derive(ORDERS_LABEL), clock)
 
 
 class Books:

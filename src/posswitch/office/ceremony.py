@@ -9,6 +9,7 @@ from typing import NamedTuple
 from posswitch.base.errors import CryptoError, OfficeError
 from posswitch.base.moment import clock_text
 from posswitch.base.registry import Key, Row
+from posswitch.crypto.commands import Usage
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.office.acts import (
     PROPOSALS_MAX,
@@ -114,10 +115,20 @@ Word = Callable[[int], Confirmed]  # the confirmation, for the version that it m
 
 def _foresee_put(desk: Desk, proposal: Proposed) -> None:
     place = _place(proposal)
+    _refuse_twin(desk, proposal, place)
     if place is not None:
         errors = desk.plan([with_key(row_at(desk.registry, place), place, proposal.wrapped)]).errors
         if errors:
             raise OfficeError(str(errors[0]))
+
+
+def _refuse_twin(desk: Desk, proposal: Proposed, place: Place | None) -> None:
+    """OfficeError when the key stands elsewhere; one for no row yet may be of a place of its usage."""
+    value = desk.checks.whole(Usage(proposal.usage), proposal.wrapped)
+    for at, wrapped in places_of(desk.registry):
+        other = at != place if place is not None else at.usage != proposal.usage
+        if other and value and desk.checks.whole(at.usage, wrapped) == value:
+            raise OfficeError(f"{proposal.place}: is the same key as {at}; form one of its own")
 
 
 def _put(desk: Desk, proposal: Proposed, word: Word) -> Done:

@@ -10,6 +10,7 @@ from posswitch.crypto.hsm import SoftHsm
 NOT_VERIFIED = "not verified: no HSM answers"
 REFUSED = "refused by the HSM"
 SHUT = "none"  # it does not open: damaged, for another usage, or of another secret
+_WHOLE_BLOCK = 8  # bytes of a check value that are the same for the same key only
 Asked = Mapping[tuple[Usage, bytes], str]  # what an HSM has said of its keys
 _NOTHING: Asked = {}
 
@@ -32,6 +33,15 @@ class Checks:
             return self._hsm.check_value(usage, wrapped, method=algorithm).hex().upper()
         except CryptoError:
             return SHUT
+
+    def whole(self, usage: Usage, wrapped: bytes) -> bytes:
+        """What is the same for the same key whatever it is for; of an HSM's key only as it is written."""
+        if is_host_key(wrapped):
+            return wrapped
+        try:
+            return self._hsm.check_value(usage, wrapped, _WHOLE_BLOCK)
+        except CryptoError:
+            return b""
 
 
 def is_check(text: str) -> bool:

@@ -9,11 +9,9 @@ from posswitch.base.errors import OfficeError
 from posswitch.base.order import OFFICE, TABLES
 from posswitch.base.registry import Change, Key, Registry, Row, Ruling, Word, key_of
 from posswitch.crypto.hsm import SoftHsm
-from posswitch.crypto.vault import Vault
-from posswitch.edge.orders import ORDERS_LABEL
 from posswitch.engine.state import State
 from posswitch.office.acts import Act, Ledger, mark_of
-from posswitch.office.books import Books, Entry, Signed, rebuilt
+from posswitch.office.books import Entry, Signed, books_of, rebuilt
 from posswitch.office.checks import Checks
 from posswitch.office.difference import Difference, between
 from posswitch.office.finding import Finding, named
@@ -40,10 +38,9 @@ class Desk:
     """The registry of one node: rows of its configuration, overlaid by every change of the office."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
-        root = read_secret(config.secret)
-        self.hsm = SoftHsm(root, clock.entropy)
+        self.hsm = SoftHsm(read_secret(config.secret), clock.entropy)
         self.checks = Checks(self.hsm)
-        self._books = Books(config.data, Vault(root, clock.entropy).derive(ORDERS_LABEL), clock)
+        self._books = books_of(config, clock)
         self.config = config
         self._base = config.registry.rows
         self._clock = clock

@@ -24,7 +24,7 @@ _BLANKS = frozenset(b" \t\r")
 _LENGTHS, _DES_BYTES_MAX = (16, 24, 32), 24
 KEY_BITS = {TDES: (128, 192), "aes": (128, 192, 256), "sm4": (128,)}
 _CHECK_BYTES = 4
-_CHECK = b"check value "
+_HEAD, _CHECK = b"posswitch key part ", b"check value "
 
 
 class Part:
@@ -95,10 +95,11 @@ def hexed(value: bytearray) -> bytearray:
     return text
 
 
-def read_part(text: bytearray, what: str) -> bytearray:
-    """The value in a text: 32, 48 or 64 hex digits, alone or in a file as `write_part` makes it.
+def read_part(text: bytearray, what: str, usage: str = "") -> bytearray:
+    """The value in a text: 32, 48 or 64 hex digits, alone or in a file as `write_parts` makes it.
 
-    The text is wiped; OfficeError, which never shows it, when there is no such value in it.
+    The text is wiped; OfficeError, which never shows it, when there is no such value in it, or when it says
+    itself that it is of another usage.
     """
     lines = text.split(b"\n")
     try:
@@ -106,7 +107,7 @@ def read_part(text: bytearray, what: str) -> bytearray:
             value = _unhexed(line)
             if value is None:
                 continue
-            _compare(value, lines, what)
+            _compare(value, lines, what, usage)
             return value
     finally:
         wipe(text)
@@ -123,8 +124,15 @@ def _unhexed(line: bytearray) -> bytearray | None:
     return bytearray(_VALUE_OF[high] << 4 | _VALUE_OF[low] for high, low in pairs)
 
 
-def _compare(value: bytearray, lines: list[bytearray], what: str) -> None:
-    """Holds a value against the check value that stands beside it, if any."""
+def _compare(value: bytearray, lines: list[bytearray], what: str, usage: str) -> None:
+    """Holds a value against the usage and the check value that stand beside it, if any."""
+    heads = [bytes(line).rpartition(b", ")[2].strip() for line in lines if line.startswith(_HEAD)]
+    if usage and any(head != usage.encode() for head in heads):
+        wipe(value)
+        raise OfficeError(
+            f"{what}: is a part of a {heads[0].decode('ascii', 'replace')[:4]}, not of a {usage}; "
+            "bring the parts of this key"
+        )
     said = [bytes(line[len(_CHECK) :].strip()).upper() for line in lines if line.startswith(_CHECK)]
     made = [_made(value, method) for method in KEY_BITS]
     if any(one not in made for one in said):
@@ -139,8 +147,8 @@ def _made(value: bytearray, method: str) -> bytes:
     return check_value(method, bytes(value), _CHECK_BYTES).hex().upper().encode()
 
 
-def load_part(path: Path) -> bytearray:
-    """The value in a file that only its owner may read; OfficeError otherwise."""
+def load_part(path: Path, usage: str = "") -> bytearray:
+    """The value in a file that only its owner may read; OfficeError otherwise, and for another usage."""
     text = bytearray(TEXT_BYTES_MAX)
     try:
         with path.open("rb", buffering=0) as file:
@@ -151,7 +159,7 @@ def load_part(path: Path) -> bytearray:
                 raise OfficeError(f"{path}: others may read it; its part is known: draw new ones")
             read = file.readinto(text) or 0
         del text[read:]
-        return read_part(text, str(path))
+        return read_part(text, str(path), usage)
     except OSError as error:
         raise OfficeError(f"{path}: cannot be read ({error.strerror}); name the file of a part") from None
     finally:
@@ -165,7 +173,7 @@ def write_parts(paths: Sequence[Path], usage: Usage, parts: Sequence[Part]) -> N
         for number, (path, part) in enumerate(zip(paths, parts, strict=True), 1):
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             made.append(path)
-            _write_part(fd, f"posswitch key part {number} of {len(parts)}, {usage}\n".encode(), part)
+            _write_part(fd, _HEAD + f"{number} of {len(parts)}, {usage}\n".encode(), part)
     except OSError as error:
         for path in made:
             path.unlink(missing_ok=True)

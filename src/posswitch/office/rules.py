@@ -6,8 +6,10 @@ from pathlib import Path
 from posswitch.base.order import TABLES
 from posswitch.base.registry import Key, Registry, key_of
 from posswitch.crypto.hsm import SoftHsm
+from posswitch.office.checks import Checks
 from posswitch.office.finding import Finding, found
 from posswitch.office.forms import shut, values_of, written
+from posswitch.office.places import Place, places_of
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import NOTE
 from posswitch.settings.rules import REFERENCES, ROW_RULES
@@ -36,6 +38,17 @@ def shut_keys(registry: Registry, hsm: SoftHsm) -> Iterator[Finding]:
     """Wrapped keys that this node's secret does not open: the node would not start with them."""
     for row in registry.rows:
         yield from shut(key_of(row), values_of(row), hsm)
+
+
+def shared_keys(registry: Registry, checks: Checks) -> Iterator[Finding]:
+    """Keys that stand in two places, whatever they are for there: one that leaks opens both."""
+    first: dict[bytes, Place] = {}
+    for place, wrapped in places_of(registry):
+        value = checks.whole(place.usage, wrapped)
+        before = first.setdefault(value, place) if value else place
+        if before is not place:
+            what = f"{place.column}: is the same key as {before}"
+            yield Finding(False, place.row, what, "form a key of its own: one that leaks opens both")
 
 
 def _orphans(draft: Draft, touched: Collection[Key]) -> Iterator[Finding]:
