@@ -63,6 +63,16 @@ def _until(terminal, words):
     return shown
 
 
+def shares_of(*words, before=()):
+    """Both shares as two people write them down at a terminal, and everything that it showed."""
+    alone = ("its holder alone may look; press Enter", "")
+    written = ("Enter when it is written down and compared: ", "")
+    code, shown = at_a_terminal(*words, "--shares", typed=[*before, alone, written, alone, written])
+    assert code == 0, shown
+    one, two = (line for line in shown.splitlines() if line[:2] in ("1:", "2:"))
+    return one, two, shown
+
+
 def seal(folder):
     """A city's secret sealed with WORDS, cheaply, and its root."""
     path = folder / "secret.key"

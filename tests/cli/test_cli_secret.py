@@ -6,7 +6,7 @@ import re
 import pytest
 import typer
 from cli_runs import one_line
-from secret_runs import WORDS, at_a_terminal, environment, program, seal
+from secret_runs import WORDS, at_a_terminal, environment, program, seal, shares_of
 
 from posswitch.base.errors import SecretRefused
 from posswitch.cli.main import app
@@ -60,17 +60,17 @@ def seal_opens(file, words):
 
 
 def test_two_people_have_a_share_each_and_one_alone_is_refused(file):
-    made = program("secret", "new", file, "--shares")
-    one, two = [line for line in made.stdout.splitlines() if line[:2] in ("1:", "2:")]
-    assert value(program("secret", "check", file, typed=f"{two}\n{one}\n")) == value(made)
+    one, two, shown = shares_of("secret", "new", file)
+    made = value(program("secret", "check", file, typed=f"{two}\n{one}\n"))
+    assert f"check value {made}" in shown
+    strange, *_ = shares_of("secret", "new", file.with_name("b"))
     assert read_share(one).number == 1
     for typed, said in {
         f"{one}\n{one}\n": "is one share twice",
         f"{one[:-1]}{'0' if one[-1] != '0' else '1'}\n": "share 1: does not fit its check digits",
         f"{one}\nnone\n": "share 2: is no share",
         f"{one}\n": "gives no line",
-        f"{one}\n{program('secret', 'new', file.with_name('b'), '--shares').stdout.splitlines()[1]}\n":
-            "shares of another secret",
+        f"{strange}\n{two}\n": "shares of another secret",
     }.items():  # fmt: skip
         ended = program("secret", "check", file, typed=typed)
         assert (ended.returncode, ended.stdout) == (2, "")
@@ -80,19 +80,35 @@ def test_two_people_have_a_share_each_and_one_alone_is_refused(file):
 
 
 def test_shares_and_passphrases_replace_each_other(file):
-    made = program("secret", "new", file, "--shares")
-    one, two = made.stdout.splitlines()[:2]
-    assert value(program("secret", "passphrase", file, typed=f"{one}\n{two}\n{WORDS}\n")) == value(made)
-    again = program("secret", "seal", file, "--shares", typed=f"{WORDS}\n")
-    assert value(again) == value(made)
-    assert "destroy" not in again.stdout
-    assert again.stdout.splitlines()[:2] != [one, two]
+    one, two, _ = shares_of("secret", "new", file)
+    made = value(program("secret", "passphrase", file, typed=f"{one}\n{two}\n{WORDS}\n"))
+    *again, shown = shares_of("secret", "seal", file, before=[(f"passphrase of {file}: ", WORDS)])
+    assert f"check value {made}" in shown
+    assert "destroy" not in shown
+    assert again != [one, two]
+
+
+def test_shares_are_shown_at_a_terminal_alone(file):
+    ended = program("secret", "new", file, "--shares")
+    assert (ended.returncode, ended.stdout, file.exists()) == (2, "", False)
+    assert "shares are shown at a terminal alone" in ended.stderr
+    assert one_line(ended.stderr)
+
+
+def test_through_a_pipe_both_lines_are_compared(file):
+    ended = program("secret", "new", file, typed=f"{WORDS}\n{OTHER}\n")
+    assert (ended.returncode, ended.stdout, file.exists()) == (2, "", False)
+    assert "the two passphrases differ; nothing was changed" in ended.stderr
+    assert value(program("secret", "new", file, typed=f"{WORDS}\n{WORDS}\n"))
+    assert seal_opens(file, WORDS)
 
 
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
         ("short\n", "must have 16 to 512 characters"),
+        ("a" * 40 + "\n", "must have 5 different characters"),
+        ("abab cc abab cc abab\n", "must have 5 different characters"),
         ("\n", "must have 16 to 512 characters"),
         ("", "standard input gives no line"),
         ("x" * 2000 + "\n", "at most 1024 characters"),
@@ -196,14 +212,11 @@ def test_at_a_terminal_nothing_that_is_typed_is_shown(file):
 
 
 def test_at_a_terminal_shares_are_shown_one_after_the_other_and_cleared(file):
-    prompt = "Enter when it is written down and compared: "
-    code, shown = at_a_terminal("secret", "new", file, "--shares", typed=[(prompt, ""), (prompt, "")])
-    assert code == 0, shown
+    *shares, shown = shares_of("secret", "new", file)
     cleared = "\x1b[2J\x1b[3J\x1b[H"
     screens = shown.split(cleared)
     assert ["\n1: " in screen for screen in screens] == [False, True, False, False, False]
     assert ["\n2: " in screen for screen in screens] == [False, False, False, True, False]
-    shares = [line for line in shown.splitlines() if line[:2] in ("1:", "2:")]
     ask = [(f"share {number} of {file}: ", share) for number, share in enumerate(shares, 1)]
     code, shown = at_a_terminal("secret", "check", file, typed=ask)
     assert code == 0, shown

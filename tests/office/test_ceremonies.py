@@ -24,6 +24,7 @@ from office_rows import activate, merchant, new_tmk, terminal
 from written_city import write_city
 
 from posswitch.base.errors import OfficeError
+from posswitch.base.moment import stamp
 from posswitch.base.order import OFFICE, pack_change, sign_order
 from posswitch.crypto.ciphers import check_value, kcv, odd_parity, tdes_encrypt, xor
 from posswitch.crypto.commands import Usage
@@ -132,7 +133,9 @@ def test_a_key_for_no_row_yet_is_given_wrapped(keys, parts, desk, hsm):
     assert desk().version == 0
 
 
-@pytest.mark.parametrize("name", ["Chen", "CHEN", " chen ", "Ｃｈｅｎ", "C h e n", "chen."])
+@pytest.mark.parametrize(
+    "name", ["Chen", "CHEN", " chen ", "Ｃｈｅｎ", "C h e n", "chen.", "Chén", "Che\u0301n"]
+)
 def test_the_same_person_does_not_confirm(keys, parts, desk, name):
     keys("form", "ZMK", "--bank", BANK, "--by", "Chen", *parts)
     said = keys("confirm", 1, "--by", name)
@@ -161,6 +164,19 @@ def test_a_name_that_is_none(keys, parts, name):
     assert one_line(said.err)
 
 
+@pytest.mark.parametrize("name", ["\u0421hen", "Ch\u0435n", "Chen \u0391", "陈 \u0421hen"])
+def test_a_name_of_mixed_scripts_is_refused(keys, parts, name):
+    said = keys("form", "ZMK", "--by", name, *parts)
+    assert said.code == 2
+    assert re.search("mixes letters of (Cyrillic|Greek) and Latin that look alike", said.err)
+    assert one_line(said.err)
+
+
+@pytest.mark.parametrize("name", ["陈 Chen", "Иванов", "Müller", "Ｗａｎｇ 王", "さとう Sato"])
+def test_a_name_of_one_script_beside_han_is_fine(name):
+    assert known_name(name) == name
+
+
 def test_parts_of_one_person_alone(keys, parts, tmp_path):
     said = keys(
         "form", "ZMK", "--by", "Li", "--part", f"Chen={tmp_path}/Chen", "--part", f"CHEN={tmp_path}/Wang"
@@ -184,6 +200,16 @@ def test_parts_of_one_person_alone(keys, parts, tmp_path):
         (("destroy", ZMK), "no key stands there"),
         (("expire", ZMK), "no key stands there"),
         (("expire", f"bank/{BANK}/zpk", "--on", "soon"), "--on: 'soon' is no date"),
+        (
+            ("expire", f"bank/{BANK}/zpk", "--on", "9999-12-31"),
+            "--on: 9999-12-31 is past or more",
+        ),
+        (
+            ("expire", f"bank/{BANK}/zpk", "--on", "0001-01-01"),
+            "--on: 0001-01-01 is past or more",
+        ),
+        (("expire", f"bank/{BANK}/zpk", "--on", "2020-01-01"), "--on: 2020-01-01 is past"),
+        (("expire", "bank/1", "--on", "2030-01-01"), "no place of a key"),
         (("export", "--bank", BANK, "--key", "zpk"), "no zone master key to carry it"),
         (("export", "--bank", BANK, "--key", "tmk"), "no place of a key"),
         (("rotate", BANK), f"bank {BANK} has no zone master key"),
@@ -201,6 +227,7 @@ def test_what_is_refused_in_one_line(keys, desk, words, said):
     assert ended.code == 2
     assert said in ended.err
     assert one_line(ended.err)
+    assert "crypto-period" not in ended.out
     assert desk().ledger.acts == []
 
 
@@ -389,11 +416,17 @@ def test_a_rotation_is_an_order_to_the_node(keys, with_zmk, config, vault, regis
 
 
 def test_an_end_is_set_by_two(keys, with_zmk, desk):
-    confirmed(keys, "expire", ZMK, "--on", "2020-01-01")
+    confirmed(keys, "expire", ZMK)
     said = keys("list")
     assert said.code == 1
     assert f"due: {ZMK}: its end is past" in said.out
     assert desk().version == 1
+
+
+def test_an_end_may_be_today_or_in_fifty_years(keys):
+    now_ns = SystemClock().wall_ns()
+    for day in (stamp(now_ns).day, stamp(now_ns + 49 * 366 * 86400 * 10**9).day):
+        assert keys("expire", f"bank/{BANK}/zpk", "--on", day, "--by", "Li").code == 0
 
 
 def test_a_destroyed_key_never_comes_back(keys, with_zmk, registry, desk, tmp_path):
@@ -701,6 +734,32 @@ def test_parts_are_shown_one_after_another(city, desk):
     assert kcv(xor(*shown)).hex().upper() == drawn.whole
     last = person.screen.rindex(shown[-1].hex().upper())
     assert "\x1b[3J" in person.screen[last:]  # nothing to scroll back to
+
+
+def test_a_drawing_that_is_broken_off_leaves_no_trace(city, desk):
+    person = AtTerminal("keys", "components", "ZMK", "--by", "Li", "--data", city)
+    person.until("part 1 of 2: its holder alone")
+    os.write(person.fd, b"\x03")
+    assert person.ends() == 130
+    assert desk().ledger.acts == []
+
+
+def test_parts_of_which_nothing_could_be_kept_are_removed(keys, city, tmp_path, monkeypatch):
+    def refused(*_):
+        raise OfficeError("no room")
+
+    monkeypatch.setattr(Desk, "note", refused)
+    files = [tmp_path / name for name in "ab"]
+    said = keys("components", "ZPK", "--by", "Li", "--to", files[0], "--to", files[1])
+    assert said.code == 2
+    assert not any(path.exists() for path in files)
+
+
+def test_parts_that_cannot_be_written_leave_no_trace(keys, tmp_path, desk):
+    (tmp_path / "b").write_text("there")
+    said = keys("components", "ZPK", "--by", "Li", "--to", tmp_path / "a", "--to", tmp_path / "b")
+    assert said.code == 2
+    assert desk().ledger.acts == []
 
 
 def test_an_interrupted_ceremony_leaves_the_terminal_as_it_was(city):

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from posswitch.base.errors import CryptoError, OfficeError
-from posswitch.base.moment import clock_text, of_iso
+from posswitch.base.moment import NS_PER_S, clock_text, of_iso, stamp
 from posswitch.cli.brought import brought, holders, show_parts, wipe_parts
 from posswitch.cli.options import OrConfigFile, OrData, settings_of
 from posswitch.cli.typed import at_terminal
@@ -47,6 +47,7 @@ Algorithm = Annotated[
 Check = Annotated[str, typer.Option("--check", help="The check value that the key must have, in hex.")]
 Under = Annotated[str, typer.Option("--under", help="zmk: that of the bank; parts: of a key formed now.")]
 _CHECK_DIGITS_MIN = 6
+_END_YEARS_MAX, _DAY_NS = 50, 86_400 * NS_PER_S
 
 
 def components(
@@ -74,16 +75,26 @@ def components(
     try:
         whole = desk.checks.of(use, form(desk.hsm, use, drawn, cipher), cipher)
         checks = tuple(part.check for part in drawn)
-        desk.note(Drawn(use, by, desk.now_ns(), checks, whole))
         if to:
             write_parts(to, use, drawn)
         else:
             show_parts(drawn, use)
+        _note_drawn(desk, Drawn(use, by, desk.now_ns(), checks, whole), to or [])
     finally:
         wipe_parts(drawn)
     for number, check in enumerate(checks, 1):
         print(f"part {number}: check value {check}{f'  {to[number - 1]}' if to else ''}")
     print(f"whole {use}: check value {whole}")
+
+
+def _note_drawn(desk: Desk, act: Drawn, files: list[Path]) -> None:
+    """Makes it durable that parts were drawn, once they are; files of which nothing is known are removed."""
+    try:
+        desk.note(act)
+    except BaseException:
+        for path in files:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def form_key(
@@ -231,20 +242,32 @@ def expire(
     on: Annotated[str, typer.Option("--on", help="When (2027-12-31); without it now.")] = "",
 ) -> None:
     """Propose when the crypto-period of a key ends; keys list warns before."""
-    desk = _desk(config, data)
+    desk, where = _desk(config, data), read_place(place)
+    end_ns = _end(on, desk.now_ns()) if on else desk.now_ns()
+    said = f"{place}: its crypto-period ends {clock_text(end_ns)}"
+    _propose(desk, _about(desk, "expire", where, by, end_ns), said)
+
+
+def _end(on: str, now_ns: int) -> int:
+    """The beginning of a day from today on; OfficeError for another one."""
     try:
-        end_ns = of_iso(on) if on else desk.now_ns()
-    except ValueError:
+        end_ns = of_iso(on)
+    except (ValueError, OverflowError):
         raise OfficeError(f"--on: {on!r} is no date; write 2027-12-31") from None
-    print(f"{place}: its crypto-period ends {clock_text(end_ns)}")
-    _propose(desk, _about(desk, "expire", read_place(place), by, end_ns))
+    near = -_DAY_NS < end_ns - now_ns <= _END_YEARS_MAX * 366 * _DAY_NS
+    if not near or stamp(end_ns).day < stamp(now_ns).day:
+        raise OfficeError(
+            f"--on: {on} is past or more than {_END_YEARS_MAX} years off; "
+            "write a date from today on, 2027-12-31, or leave --on out: it ends now"
+        )
+    return end_ns
 
 
 def destroy(place: PlaceOf, by: By, config: OrConfigFile = None, data: OrData = None) -> None:
     """Propose to destroy a key, its terminal or bank with it (of a zmk the key alone). Irreversible."""
     desk, where = _desk(config, data), read_place(place)
-    print(f"{place}: once confirmed, no row can hold this key again: irreversible / 销毁后不可恢复")
-    _propose(desk, _about(desk, "destroy", where, by, 0))
+    said = f"{place}: once confirmed, no row can hold this key again: irreversible / 销毁后不可恢复"
+    _propose(desk, _about(desk, "destroy", where, by, 0), said)
 
 
 def _about(desk: Desk, what: str, place: Place, by: str, end_ns: int) -> Proposed:
@@ -253,8 +276,10 @@ def _about(desk: Desk, what: str, place: Place, by: str, end_ns: int) -> Propose
     return Proposed(what, by, desk.now_ns(), str(place), place.usage, check, mark, end_ns=end_ns)
 
 
-def _propose(desk: Desk, proposal: Proposed) -> None:
+def _propose(desk: Desk, proposal: Proposed, said: str = "") -> None:
     number = propose(desk, proposal)
+    if said:
+        print(said)
     print(f"proposal {number}: {proposal.what} {proposal.place}, by {proposal.by}; nothing has happened yet")
     print(
         f"another person confirms it within {PROPOSAL_HOURS} hours: posswitch keys confirm {number} --by NAME"

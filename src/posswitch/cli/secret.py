@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from posswitch.base.errors import ConfigError, CryptoError, SecretRefused
-from posswitch.cli.typed import at_terminal, show_alone
+from posswitch.cli.typed import at_terminal, show_alone, typed
 from posswitch.crypto.keyfile import PASSPHRASE_CHARS_MIN, Seal, Share, sealed_by_passphrase, sealed_by_shares
 from posswitch.crypto.vault import Vault
 from posswitch.settings.clock import SystemClock
@@ -109,6 +109,10 @@ def _sealed(root: bytes, by_shares: bool, put: Callable[[str], None]) -> None:
     """Seals a root and puts the text where it belongs; shares are shown before, each by itself."""
     entropy = SystemClock().entropy
     if by_shares:
+        if not at_terminal():
+            raise SecretRefused(
+                "shares are shown at a terminal alone, each to one person; run it at a terminal"
+            )
         text, *both = sealed_by_shares(root, entropy)
         for share in both:
             _show(share)
@@ -123,12 +127,10 @@ def _sealed(root: bytes, by_shares: bool, put: Callable[[str], None]) -> None:
 
 
 def _show(share: Share) -> None:
-    """A share for one person; at a terminal it is gone before the next is shown."""
-    if at_terminal():
-        words = f"share {share.number} of 2, for one person alone; write it down:\n\n{share}\n\n"
-        show_alone(bytearray(words, "ascii"), "Enter when it is written down and compared: ")
-    else:
-        print(share)
+    """A share for one person, who says that he is alone; it is gone before the next is shown."""
+    typed(f"share {share.number} of 2: its holder alone may look; press Enter", hidden=True)
+    words = f"share {share.number} of 2, for one person alone; write it down:\n\n{share}\n\n"
+    show_alone(bytearray(words, "ascii"), "Enter when it is written down and compared: ")
 
 
 def _say(file: Path, root: bytes) -> None:

@@ -22,6 +22,7 @@ from posswitch.crypto.vault import ROOT_BYTES, box_bytes, opened, sealed
 VERSION = 1
 PASSPHRASE, SHARES = "passphrase", "shares"
 PASSPHRASE_CHARS_MIN, PASSPHRASE_CHARS_MAX = 16, 512
+PASSPHRASE_DIFFERENT_MIN = 5  # characters
 _SALT_BYTES, _CHECK_BYTES = 16, 4
 _NAME = "posswitch secret"
 _LINES = re.compile(
@@ -132,10 +133,12 @@ def read_seal(text: str) -> Seal:
 
 
 def sealed_by_passphrase(root: bytes, passphrase: str, entropy: Entropy, cost: Cost = COST) -> str:
-    """The text of a secret file that a passphrase opens; CryptoError when that is too short."""
+    """The text of a secret file that a passphrase opens; CryptoError when that is too short or too simple."""
     if not PASSPHRASE_CHARS_MIN <= len(_normal(passphrase)) <= PASSPHRASE_CHARS_MAX:
         few, many = PASSPHRASE_CHARS_MIN, PASSPHRASE_CHARS_MAX
         raise CryptoError(f"must have {few} to {many} characters; take six words")
+    if len(set(_normal(passphrase))) < PASSPHRASE_DIFFERENT_MIN:
+        raise CryptoError(f"must have {PASSPHRASE_DIFFERENT_MIN} different characters; take six words")
     salt = entropy(_SALT_BYTES)
     how = f"{PASSPHRASE} scrypt {cost.log2_n} {cost.r} {cost.p}"
     return _text(root, how, salt, _scrypted(passphrase, salt, cost), entropy)

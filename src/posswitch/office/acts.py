@@ -16,6 +16,7 @@ NAME_MIN, NAME_MAX = 2, 30
 _HOUR_NS = 3600 * 10**9
 _MARK_BYTES = 16
 _LABEL = b"acts"
+_ALIKE = frozenset({"Latin", "Cyrillic", "Greek", "Armenian", "Cherokee", "Coptic", "Lisu", "Georgian"})
 
 
 class Proposed(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -111,11 +112,22 @@ def known_name(name: str) -> str:
             f"--by: give the name of a person, {NAME_MIN} to {NAME_MAX} characters in one line; "
             "it is kept in the history"
         )
+    if len(_scripts(name)) > 1:
+        raise OfficeError(
+            f"--by: {name} mixes letters of {' and '.join(sorted(_scripts(name)))} that look alike; "
+            "write it in letters of one script"
+        )
     return name
 
 
+def _scripts(name: str) -> frozenset[str]:
+    """Which of the scripts with letters that look alike a name is written in."""
+    letters = filter(str.isalpha, unicodedata.normalize("NFKD", name))
+    return _ALIKE & {unicodedata.name(one, "").partition(" ")[0].capitalize() for one in letters}
+
+
 def same_name(one: str, other: str) -> bool:
-    """Whether two names are one person's: capitals, blanks, marks between and full-width letters are nothing.
+    """Whether two names are one person's: capitals, accents, blanks, marks and full-width are nothing.
 
     Only that: whether people are who they say is not known here.
     """
@@ -123,8 +135,8 @@ def same_name(one: str, other: str) -> bool:
 
 
 def _bare(name: str) -> str:
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(one for one in folded if one.isalnum())
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    return "".join(one for one in folded if one.isalnum())  # accents stand alone now, and are none
 
 
 class Ledger:

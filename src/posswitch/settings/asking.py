@@ -43,11 +43,20 @@ class Asker:
         return _bounded(self._line_of_input())
 
     def new(self, prompt: str) -> str:
-        """A new passphrase, at a terminal typed twice; SecretRefused when they differ."""
+        """A new passphrase, typed twice, or once through a pipe that ends there; SecretRefused otherwise."""
         first = self.line(prompt)
-        if at_a_terminal() and not _unattended() and self.line("again") != first:
+        if not _unattended() and self._again() not in (first, None):
             raise SecretRefused("the two passphrases differ; nothing was changed")
         return first
+
+    def _again(self) -> str | None:
+        """The same once more, None when standard input has no further line."""
+        try:
+            return self.line("again")
+        except SecretShut:
+            if at_a_terminal():
+                raise
+            return None
 
     @contextmanager
     def sparing_input(self) -> Iterator[None]:
