@@ -169,7 +169,7 @@ def test_a_number_in_clear_leaves_its_trace_first(folder, shown, capsys):
     before = SystemClock().wall_ns()
     ended = shown(folder, 4, "--reason", REASON, "--by", "Wang")
     assert ended.code == 0, ended.err
-    assert ended.out == f"payment 4: {MINE}  (trace 1)\n"
+    assert ended.out == f"payment 4: {MINE}  (act 1)\n"
     (trace,) = json.loads(posswitch(capsys, "card", "history", "--json", "--data", folder).out)
     assert (trace["payment"], trace["by"], trace["reason"]) == (4, "Wang", REASON)
     assert before < trace["at_ns"] < SystemClock().wall_ns()

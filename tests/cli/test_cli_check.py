@@ -183,7 +183,7 @@ def noted(capsys, config):
 def test_a_destroyed_office_is_worth_a_look(capsys, started, spoilt):
     (started.parent / "data" / "office.db").write_bytes(spoilt)
     said = noted(capsys, started)
-    assert said.startswith("node.data: office.db: cannot be read (")
+    assert said.startswith("node.data: office.db: cannot be read;")
     assert said.endswith("; run posswitch registry check")
 
 

@@ -391,3 +391,19 @@ def test_a_port_in_use_is_exit_2(capsys):
         ended = posswitch(capsys, "sim-bank", *KEYS, "--listen", f"127.0.0.1:{server.getsockname()[1]}")
     assert ended.code == 2
     assert one_line(ended.err)
+
+
+def test_a_terminal_seals_as_it_is_told(tmp_path):
+    """The switch knows the terminal's own MAC alone: with another one it is refused."""
+    with town(tmp_path):
+        own = sim_terminal("--data", tmp_path, "--mac", "cup-ecb", "--pin-block", "iso-0", "sale:12.34")
+        other = sim_terminal("--data", tmp_path, "--mac", "x9.9", "sale:12.34")
+    assert own.code == 0, own.err
+    assert other.code == 1
+
+
+@pytest.mark.parametrize("words", [("--mac", "crc"), ("--pin-block", "iso-9")])
+def test_a_seal_that_is_none(words):
+    ran = sim_terminal("127.0.0.1:9", "--tmk", TMK, *words, "sale:1")
+    assert ran.code == 2
+    assert "not known" in ran.err or "no MAC" in ran.err or "no such" in ran.err

@@ -145,6 +145,22 @@ def test_no_database(desk, config):
         desk()
 
 
+def test_a_folder_in_place_of_the_books(desk, config):
+    (config.data / OFFICE).mkdir(parents=True)
+    with pytest.raises(OfficeError, match="is a folder; bring back the newest good copy"):
+        desk()
+
+
+def test_nothing_of_the_database_s_own_words_is_told(desk, config):
+    config.data.mkdir()
+    (config.data / OFFICE).write_bytes(b"\x17" * 4096)
+    with pytest.raises(OfficeError) as raised:
+        desk()
+    assert str(raised.value).endswith(
+        "cannot be used as the office's books: it is damaged; bring back the newest good copy"
+    )
+
+
 # Two at once
 
 

@@ -212,6 +212,8 @@ def test_parts_of_one_person_alone(keys, parts, tmp_path):
         (("expire", "bank/1", "--on", "2030-01-01"), "no place of a key"),
         (("export", "--bank", BANK, "--key", "zpk"), "no zone master key to carry it"),
         (("export", "--bank", BANK, "--key", "tmk"), "no place of a key"),
+        (("export", "--bank", "nobank", "--key", "zpk"), "no bank nobank is registered"),
+        (("form", "ZMK", "--bank", BANK, "--part", f"1={BANK}", "--part", "Wu=a"), "--part: give the name"),
         (("rotate", BANK), f"bank {BANK} has no zone master key"),
         (("rotate", "1"), "no bank 1 is registered"),
         (("import", "ZPK", "--bank", BANK, "--block", "B"), "has no zone master key"),
@@ -618,6 +620,16 @@ def test_a_key_that_stands_elsewhere_is_refused(keys, parts, with_zmk, desk, wor
     assert f"is the same key as {ZMK}; form one of its own" in said.err
     assert one_line(said.err)
     assert len(desk().ledger.acts) == 2
+
+
+def test_who_brings_a_part_must_be_said(city):
+    words = ["keys", "form", "ZMK", "--bank", BANK, "--by", "Chen", "--data", str(city)]
+    ended = subprocess.run(
+        [*PROGRAM, *words], input="", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 2
+    assert "part 1: nobody brings it; type a name, or give --part NAME=FILE for each" in ended.stderr
+    assert one_line(ended.stderr)
 
 
 def test_the_key_of_a_place_may_be_formed_again(keys, parts, with_zmk):

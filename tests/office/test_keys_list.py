@@ -12,6 +12,7 @@ from office_rows import activate, new_tmk, terminal
 from written_city import START_NS, write_city
 
 from one_sale import RULES
+from posswitch.cli.inventory import _signed_on_text, _used
 from posswitch.crypto.commands import Usage
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
@@ -226,3 +227,11 @@ def test_acts_are_books_too(desk, config):
     copy = Books(config.data, bytes(32), SystemClock())
     with pytest.raises(Exception, match="act 1: its signature does not fit"):
         copy.history()
+
+
+def test_counts_are_said_as_people_do():
+    assert _used(0) == "used 0 times"
+    assert _used(1) == "used once"
+    assert _used(2000) == "used 2,000 times"
+    assert _signed_on_text(1) == "1 terminal is signed on, with working keys of its own"
+    assert _signed_on_text(2) == "2 terminals are signed on, with their own working keys"

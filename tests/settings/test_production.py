@@ -30,9 +30,9 @@ def test_keys_in_software_are_an_error_until_somebody_accepts_them(tmp_path):
 
 def test_an_hsm_behind_the_network_is_what_is_wanted(tmp_path):
     text = REAL.replace("[timers]", '[hsm]\nlinks = ["clear://127.0.0.1:1500"]\n\n[timers]')
-    said = [str(one) for one in examine(write_config(tmp_path, text)).of(ERROR)]
-    assert said
-    assert all("is no key of a network HSM" in one for one in said)
+    (said,) = examine(write_config(tmp_path, text)).of(ERROR)
+    assert (said.name, said.line) == ("[hsm]", line_of("[hsm]", text))
+    assert "none of the" in said.what
 
 
 def test_a_plain_secret_is_an_error_and_the_start_says_it(tmp_path):
@@ -82,3 +82,18 @@ def test_memory_that_may_be_swapped_out_is_a_warning(tmp_path, monkeypatch, swap
     examined = examine(write_config(tmp_path, REAL.replace("[timers]", ACCEPTED)))
     assert any("LimitMEMLOCK" in one.remedy for one in examined.of(WARNING)) is said
     assert examine(write_config(tmp_path)).findings == []
+
+
+@pytest.mark.parametrize(
+    ("put", "said"),
+    [
+        ('[hsm]\nlinks = ["clear://127.0.0.1:1500"]\ntimeout = 99.0\n', "write a number from 0.05 to 10"),
+        ("[keys]\nmisfits = 1\n", "write a whole number from 2 to 1000"),
+        ('[office]\nmay_show_cards = ["  "]\n', "at most 50 people, 2 to 30 characters each"),
+        ('[office]\nmay_show_cards = [""]\n', "at most 50 people, 2 to 30 characters each"),
+        ('[office]\nmay_show_cards = ["--"]\n', "at most 50 people, 2 to 30 characters each"),
+    ],
+)
+def test_what_may_stand_there_is_said_as_it_is(tmp_path, put, said):
+    examined = examine(write_config(tmp_path, GOOD.replace("[limits]", f"{put}\n[limits]")))
+    assert any(said in one.remedy for one in examined.of(ERROR))

@@ -57,7 +57,5 @@ def _opened(path: Path) -> Iterator[apsw.Connection]:
         with contextlib.closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
             db.set_busy_timeout(_BUSY_MS)
             yield db
-    except apsw.Error as error:
-        raise ArchiveError(
-            f"{path}: cannot be read ({type(error).__name__}); run posswitch registry check"
-        ) from None
+    except apsw.Error:
+        raise ArchiveError(f"{path}: cannot be read; run posswitch registry check") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from posswitch.base.errors import OfficeError
 from posswitch.cli.typed import show_alone, typed, typed_words
 from posswitch.crypto.commands import Usage
-from posswitch.office.acts import known_name, same_name
+from posswitch.office.acts import person, same_name
 from posswitch.office.parts import Part, hexed, known_count, load_part, read_part, wipe
 
 
@@ -51,11 +51,16 @@ def brought(files: list[str] | None, count: int, algorithm: str, usage: str = ""
 def _holder(written: str, number: int) -> tuple[str, Path | None]:
     """Whose part it is, and its file when it is in one."""
     if not written:
-        return known_name(typed_words(f"who brings part {number}? ")), None
+        who = typed_words(f"who brings part {number}? ")
+        if not who:
+            raise OfficeError(
+                f"part {number}: nobody brings it; type a name, or give --part NAME=FILE for each"
+            )
+        return person(f"part {number}", who), None
     name, given, file = written.partition("=")
     if not given or not file:
         raise OfficeError("--part: write NAME=FILE, whose part and where it is")
-    return known_name(name), Path(file)
+    return person("--part", name), Path(file)
 
 
 def _typed_part(number: int) -> bytearray:

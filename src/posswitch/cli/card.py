@@ -57,13 +57,16 @@ def find_payments(
 def show_number(
     payment: Annotated[str, typer.Argument(metavar="PAYMENT", help="Its number, or field 37.")],
     reason: Annotated[str, typer.Option("--reason", help="Why you must see it; kept for ever.")],
-    by: Annotated[str, typer.Option("--by", callback=known_name, help="Who sees it; it is not verified.")],
+    by: Annotated[
+        str,
+        typer.Option("--by", callback=known_name, help="Who sees it; it is not verified."),
+    ],
     config: OrConfigFile = None,
     data: OrData = None,
 ) -> None:
     """Show a card number in clear to somebody who may see it; who, when and why is durable before."""
     shown = show(Desk(settings_of(config, data), SystemClock()), payment, by, reason)
-    print(f"payment {shown.case.payment}: {shown.pan}  (trace {shown.trace})")
+    print(f"payment {shown.case.payment}: {shown.pan}  (act {shown.act})")
 
 
 @card.command("history")

@@ -33,7 +33,11 @@ UsageOf = Annotated[str, typer.Argument(metavar="USAGE", help="TMK, ZPK, ZAK or 
 PlaceOf = Annotated[str, typer.Argument(metavar="PLACE", help="bank/ID/zpk (zak, zmk), or terminal/ID/tmk.")]
 By = Annotated[
     str,
-    typer.Option("--by", callback=known_name, help="The name of the person who does it; it is not verified."),
+    typer.Option(
+        "--by",
+        callback=known_name,
+        help="The name of the person who does it; it is not verified.",
+    ),
 ]
 Bank = Annotated[str, typer.Option("--bank", help="The bank that shares the key.")]
 Terminal = Annotated[str, typer.Option("--terminal", help="The terminal that has the key.")]

@@ -55,7 +55,7 @@ def list_keys(
     else:
         print(f"keys of version {desk.version} / 密钥清单")
         _print(map(_key_text, keys))
-        print(f"  {problem or f'{signed_on:,} terminals are signed on, with working keys of their own'}")
+        print(f"  {problem or _signed_on_text(signed_on)}")
         print("zone keys in force that were exchanged on the line / 线路上交换的区域密钥")
         _print(map(_agreed_text, agreed))
         print("certificates / 证书")
@@ -94,14 +94,27 @@ def _key_text(line: KeyLine) -> str:
         return f"{line.place}  check value {line.check}  destroyed{since}{by}"
     end = f"until {clock_text(line.end_ns)}" if line.end_ns else _NO_END
     kind = f"{line.usage} {line.algorithm} {line.bits} bits"
-    used = f"used {line.uses:,} times"
-    return f"{line.place}  {kind}  check value {line.check}  {where}{since}{by}  {end}  {line.state}  {used}"
+    last = f"{end}  {line.state}  {_used(line.uses)}"
+    return f"{line.place}  {kind}  check value {line.check}  {where}{since}{by}  {last}"
 
 
 def _agreed_text(line: KeyLine) -> str:
     kind = f"{line.usage} {line.algorithm} {line.bits} bits"
     since = f"since {clock_text(line.since_ns)}"
-    return f"{line.place}  {kind}  check value {line.check}  {since}  used {line.uses:,} times"
+    return f"{line.place}  {kind}  check value {line.check}  {since}  {_used(line.uses)}"
+
+
+def _used(count: int) -> str:
+    return "used once" if count == 1 else f"used {count:,} times"
+
+
+def _signed_on_text(count: int) -> str:
+    own = (
+        "is signed on, with working keys of its own"
+        if count == 1
+        else "are signed on, with their own working keys"
+    )
+    return f"{counted(count, 'terminal')} {own}"
 
 
 def _paper_text(one: Paper) -> str:

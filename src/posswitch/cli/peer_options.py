@@ -47,6 +47,10 @@ BankMac = Annotated[
     typer.Option("--mac", help="How field 128 is made: x9.19, aes-cmac … (docs/crypto.md)."),
 ]
 BankPinBlock = Annotated[str, typer.Option("--pin-block", help="How field 52 is made: iso-0, iso-3.")]
+TerminalMac = Annotated[
+    str, typer.Option("--mac", help="How field 64 is made: cup-ecb, x9.19 … (docs/crypto.md).")
+]
+TerminalPinBlock = Annotated[str, typer.Option("--pin-block", help="How field 52 is made: iso-0, cup-1 ….")]
 KeyFile = Annotated[
     Path | None, typer.Option(help="File with both keys, as zpk = and zak =; made when it is not there.")
 ]

@@ -246,6 +246,8 @@ def sim_terminal(
     terminal: options.TerminalNumber = "",
     merchant: options.Merchant = "",
     tmk: options.Tmk = "",
+    mac: options.TerminalMac = "",
+    pin_block: options.TerminalPinBlock = "",
     data: options.TestFolder = None,
     pan: options.CardNumber = "",
     expiry: options.Expiry = VALID,
@@ -275,12 +277,9 @@ def sim_terminal(
         fitting = Fitting(terminal or _TERMINAL, merchant or _MERCHANT, b"")
     if data is None or tmk:
         fitting = fitting._replace(tmk=key_from("tmk", tmk))
-    options.check_name("--terminal", fitting.terminal, 8)
-    options.check_name("--merchant", fitting.merchant, 15)
+    fitting = _checked(fitting, mac, pin_block)
     options.check_card(pan or card, expiry)
-    options.check_pin(pin)
-    if pin and no_pin:
-        raise PosswitchError("--pin and --no-pin: give one of them")
+    _check_pin(pin, no_pin)
     steps = read_steps(said, mix, echo=echo)
     tls = options.spoken(centre, *papers_in(data, (certificate, certificate_key, authorities)), serves=False)
     customer = Regular(pan or card, expiry, "" if no_pin else typed)
@@ -301,6 +300,25 @@ def sim_terminal(
     )
     good = run_fast(_play(player, customer, steps, out))
     raise typer.Exit(0 if good else 1)
+
+
+def _check_pin(pin: str, no_pin: bool) -> None:
+    options.check_pin(pin)
+    if pin and no_pin:
+        raise PosswitchError("--pin and --no-pin: give one of them")
+
+
+def _checked(fitting: Fitting, mac: str, pin_block: str) -> Fitting:
+    """A terminal that makes its MACs and PIN blocks as asked, else as it did; its names can be sent."""
+    options.check_name("--terminal", fitting.terminal, 8)
+    options.check_name("--merchant", fitting.merchant, 15)
+    seals = fitting.seals
+    if mac:
+        mac_in_words(mac)
+        seals = seals._replace(mac=mac)
+    if pin_block:
+        seals = seals._replace(pin_block=_pin_format(pin_block))
+    return fitting._replace(seals=seals)
 
 
 def _tell(out: _Out, seen: Exchange | str | Result) -> None:

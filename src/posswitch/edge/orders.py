@@ -48,8 +48,8 @@ class OrderBox:
             self._report(waits.reason, str(waits))
         except (apsw.BusyError, apsw.LockedError):
             self._report("locked", "locked by another program; read again at the next look")
-        except (apsw.Error, OSError) as error:
-            self._report("damaged", f"cannot be read ({type(error).__name__}); run posswitch registry check")
+        except (apsw.Error, OSError):
+            self._report("damaged", "cannot be read; run posswitch registry check")
         self.counts["orders-read"] += len(changes)
         return changes
 

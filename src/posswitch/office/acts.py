@@ -105,16 +105,21 @@ def mark_of(wrapped: bytes) -> bytes:
 
 
 def known_name(name: str) -> str:
-    """A name that a person gives; OfficeError when it is none."""
+    """The name that a person gives with --by; OfficeError when it is none."""
+    return person("--by", name)
+
+
+def person(what: str, name: str) -> str:
+    """A person's name as `what` gives it; OfficeError when it is none."""
     name = name.strip()
     if not NAME_MIN <= len(name) <= NAME_MAX or not name.isprintable() or not any(map(str.isalpha, name)):
         raise OfficeError(
-            f"--by: give the name of a person, {NAME_MIN} to {NAME_MAX} characters in one line; "
+            f"{what}: give the name of a person, {NAME_MIN} to {NAME_MAX} characters in one line; "
             "it is kept in the history"
         )
     if len(_scripts(name)) > 1:
         raise OfficeError(
-            f"--by: {name} mixes letters of {' and '.join(sorted(_scripts(name)))} that look alike; "
+            f"{what}: {name} mixes letters of {' and '.join(sorted(_scripts(name)))} that look alike; "
             "write it in letters of one script"
         )
     return name

@@ -244,6 +244,8 @@ class Books:
     def _create(self) -> None:
         """Makes the file when it is not there, private to the owner of the folder: the node reads it."""
         folder = self._path.parent
+        if self._path.is_dir():
+            return  # said when it is opened
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if os.geteuid() == 0:
@@ -293,16 +295,15 @@ class Books:
     @contextlib.contextmanager
     def _opened(self, flags: int) -> Iterator[apsw.Connection]:
         """A connection for one act; what SQLite refuses becomes one line."""
+        if self._path.is_dir():
+            raise OfficeError(f"{self._path}: is a folder; bring back the newest good copy of the file")
         try:
             with contextlib.closing(apsw.Connection(str(self._path), flags=flags)) as db:
                 db.set_busy_timeout(_BUSY_MS)
                 yield db
         except apsw.Error as error:
-            name = type(error).__name__
             what = _REFUSALS.get(type(error), "it is damaged; bring back the newest good copy")
-            raise OfficeError(
-                f"{self._path}: cannot be used as the office's books ({name}): {what}"
-            ) from None
+            raise OfficeError(f"{self._path}: cannot be used as the office's books: {what}") from None
 
     def _check_layout(self, db: apsw.Connection) -> int:
         found = db.pragma("user_version")

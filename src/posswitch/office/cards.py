@@ -1,4 +1,4 @@
-"""Card numbers for people: whose payments they are, and one in clear, with a trace that comes first."""
+"""Card numbers for people: whose payments they are, and one in clear, once it is kept who saw it."""
 
 from typing import NamedTuple
 
@@ -21,11 +21,11 @@ _DAY_NS = 86_400 * NS_PER_S
 
 
 class Shown(NamedTuple):
-    """A card number that a person may see now: its trace is durable."""
+    """A card number that a person may see now: the act is durable."""
 
     case: Case
     pan: Pan
-    trace: int
+    act: int
 
 
 def find(config: Config, clock: Clock, pan: str, days: int, most: int) -> tuple[list[Case], bool]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from posswitch.base.errors import CryptoError, OfficeError
 from posswitch.base.moment import clock_text
-from posswitch.base.registry import Key, Row
+from posswitch.base.registry import Bank, Key, Row
 from posswitch.crypto.commands import Usage
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.office.acts import (
@@ -168,8 +168,8 @@ def block_out(desk: Desk, place: Place) -> tuple[str, str]:
 
     OfficeError when the key may not leave, or there is nothing to protect it.
     """
-    bank = desk.registry.banks.get(place.id) if place.table == "bank" else None
-    if bank is None:
+    bank = row_at(desk.registry, place)
+    if not isinstance(bank, Bank):
         raise OfficeError(f"{place}: only keys shared with a bank are exported, never a terminal's")
     wrapped = key_at(desk.registry, place)
     zmk = earlier_zmk(desk, place) if place.column == "zmk" else bank.zmk

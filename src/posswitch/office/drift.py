@@ -79,10 +79,8 @@ def read_drift(folder: Path) -> list[Drift]:
             return [Drift(*row) for row in db.execute(_READ, (DRIFT_ROWS_MAX,))]
         finally:
             db.close()
-    except apsw.Error as error:
-        raise OfficeError(
-            f"{path}: cannot be read ({type(error).__name__}); it may be deleted while the node is stopped"
-        ) from None
+    except apsw.Error:
+        raise OfficeError(f"{path}: cannot be read; it may be deleted while the node is stopped") from None
 
 
 def standing(noted: Iterable[Drift], registry: Registry) -> list[Drift]:

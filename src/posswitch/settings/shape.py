@@ -180,8 +180,10 @@ class OfficeTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[office]`; without `may_show_cards` nobody may."""
 
     may_show_cards: Annotated[
-        list[Annotated[str, _text(_PLAIN + "{2,30}", "write a person's name, 2 to 30 characters")]],
-        msgspec.Meta(max_length=50, description="list the names of at most 50 people"),
+        list[Annotated[str, _text(rf"(?=.*\w)\S{_PLAIN}{{0,28}}\S", "write a person's name")]],
+        msgspec.Meta(
+            max_length=50, description="list the names of at most 50 people, 2 to 30 characters each"
+        ),
     ] = []
 
 
@@ -371,7 +373,8 @@ def _expected(kind: object) -> str:
         if note.description:
             return str(note.description)
         if note.ge is not None and note.le is not None:
-            return f"write a whole number from {note.ge} to {note.le}"
+            number = "a number" if plain_type(kind) is float else "a whole number"
+            return f"write {number} from {note.ge:g} to {note.le:g}"
     return _KINDS.get(plain_type(kind), 'write a list: ["…", "…"]')
 
 

@@ -83,8 +83,15 @@ def _root(draft: Draft, row: Row) -> bytes | None:
 
 def keys_whole(draft: Draft) -> Iterator[Fault]:
     """A wrapped key has the form of one, of the HSM that there is."""
-    network = draft.network_hsm
-    for row, name, usage, wrapped in _written_keys(draft):
+    network, keys = draft.network_hsm, list(_written_keys(draft))
+    if network and len(keys) > 1 and not any(is_host_key(wrapped) for *_, wrapped in keys):
+        for row in draft.having("hsm", "links"):
+            what = f"names an HSM, and none of the {len(keys)} keys is one of an HSM"
+            yield Fault(
+                row.path, "[hsm]", what, "copy every key as the HSM shows it (U…), or leave [hsm] out"
+            )
+        return
+    for row, name, usage, wrapped in keys:
         at_hsm = is_host_key(wrapped)
         if network and not at_hsm:
             yield row.fault(name, "is no key of a network HSM", "copy it as the HSM shows it: U…")
