@@ -10,9 +10,13 @@ from cli_runs import one_line, posswitch
 from written_city import START_NS
 
 from posswitch.base.moment import NS_PER_S
+from posswitch.crypto.commands import Usage
+from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.start import PID_FILE
 from posswitch.journal.disk import MACHINE
 from posswitch.journal.layout import HEAD
+from posswitch.settings.config import load_config
+from posswitch.settings.secret import read_secret
 from posswitch.sim.city import build_city
 
 
@@ -219,3 +223,16 @@ def test_a_pid_file_that_was_left_behind_says_nothing(capsys, started, left):
     (started.parent / "data" / PID_FILE).write_text(left)
     ended = posswitch(capsys, "check", "-c", started)
     assert (ended.code, "warning" in ended.out) == (0, False)
+
+
+def test_one_key_for_two_usages_is_a_warning(capsys, city):
+    config = load_config(city.config)
+    hsm, bank = SoftHsm(read_secret(config.secret), bytes), next(iter(config.registry.banks.values()))
+    zmk = hsm.wrap(Usage.ZMK, hsm._unwrap(Usage.ZPK, bank.zpk)).hex()
+    row = f'zpk = "{bank.zpk.hex()}"'
+    lines = changed(city, (row, f'{row}\nzmk = "{zmk}"'))
+    ended = posswitch(capsys, "check", "-c", city.config)
+    number = lines.index(f'zmk = "{zmk}"') + 1
+    line = f"{city.config}:{number}:1: warning: "
+    assert ended.code == 0
+    assert any(said.startswith(line) and "is the same key as" in said for said in ended.out.splitlines())
