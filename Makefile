@@ -49,6 +49,7 @@ prove: .venv/.stamp
 
 prove-short: .venv/.stamp
 	$(BIN)/posswitch sim --seeds 1-300 --requests 300 --workers $(WORKERS)
+	$(BIN)/python -m pytest -q -m slow tests/cli/test_ping_lines.py
 	mkdir -p build
 	$(BIN)/posswitch demo --seconds 90 --kills 20 --no-console --report build/prove-short.json
 	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 20 --purchases-min 5000

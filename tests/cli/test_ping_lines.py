@@ -122,6 +122,7 @@ def look(folder, trouble):
         return ping(city, inside=line.inside("us"))
 
 
+@pytest.mark.slow
 def test_the_place_of_every_planted_trouble_is_named(tmp_path):
     """Four at a time: they mostly wait."""
     if reason := why_not():
