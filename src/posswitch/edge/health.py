@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
 
-# A cumulative sum (E. S. Page, 1954): how much likelier the answers are if 30 % fail than if 10 % do.
-_BAD, _GOOD = math.log(0.3 / 0.1), math.log(0.7 / 0.9)
+# A cumulative sum (E. S. Page, 1954): how much likelier the answers are if 35 % fail than if 15 % do.
+_BAD, _GOOD = math.log(0.35 / 0.15), math.log(0.65 / 0.85)
 SUSPICION_MAX = 10.0  # then the link is fenced,
 BAD_IN_A_ROW_MAX = 6  # or after so many, when no good answer has come for as long as one may take
 PROBES_AT_ONCE, PROBES_GOOD = 2, 8  # then it serves again
@@ -112,10 +112,10 @@ class Health:
         return True
 
     def lost(self, tick_ns: int) -> None:
-        """Its connection ended: nothing that is under way will be answered over it."""
-        for key in list(self._under_way):
-            del self._under_way[key]
+        """Its connection ended with something under way: one failure, however much that was."""
+        if self._under_way:
             self._count(good=False)
+        self._under_way.clear()
         self._overdue.clear()
 
     def look(self, tick_ns: int) -> Standing | None:
