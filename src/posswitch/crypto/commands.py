@@ -27,6 +27,8 @@ class Usage(StrEnum):
     ZAK = "ZAK"  # zone MAC key, shared with a bank
     ZMK = "ZMK"  # zone master key, protects the two above on their way to the bank
 
+    __hash__ = str.__hash__  # an enum's own is Python, and keys are looked up for each message
+
 
 # Accepted lengths in bytes; a new key has the first.
 KEY_BYTES = {

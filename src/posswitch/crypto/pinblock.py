@@ -30,6 +30,8 @@ class PinFormat(StrEnum):
     ISO_4 = "iso-4"  # AES
     CUP_1 = "cup-1"  # field 53 begins with 1
 
+    __hash__ = str.__hash__  # an enum's own is Python, and formats are looked up for each PIN
+
 
 _ISO_0 = PinFormat.ISO_0
 

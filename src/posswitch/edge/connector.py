@@ -154,18 +154,21 @@ class Links:
 
         `key`: STAN and F7 of what wants an answer. Without one each link has its turn, fenced or not.
         """
-        self._turn += 1
-        at = self._turn % len(self._links)
-        turned = self._links[at:] + self._links[:at]
-        links = [link for link in turned if link is not None and link.serving]
-        if key is not None:
-            links = sorted((link for link in links if link.health.may_take()), key=_burden)
-        for link in links:
-            if link.send(payload):
-                if key is not None:
-                    link.health.sent(key, self._tick_ns())
-                return True
-        return False
+        links, best = self._links, None
+        for _ in links:
+            self._turn = (self._turn + 1) % len(links)
+            link = links[self._turn]
+            if link is None or not link.serving or not link.alive:
+                continue
+            if key is None:
+                return link.send(payload)
+            if link.health.may_take() and (best is None or link.health.burden < best.health.burden):
+                best = link
+        if best is None or key is None or not best.send(payload):
+            return False
+        best.health.sent(key, self._tick_ns())
+        self._turn = (self._turn + 1) % len(links)  # the next begins elsewhere: equals take turns
+        return True
 
     def heard(self, key: Key) -> None:
         """An answer of the bank to what has this STAN and F7, whatever it says."""
@@ -252,7 +255,3 @@ def key_of(message: Message) -> Key:
     """What an answer repeats of a message; nothing fits when it cannot be read."""
     stan = text(message, 11)
     return (int(stan) if stan.isascii() and stan.isdecimal() else -1, text(message, 7))
-
-
-def _burden(link: Link) -> int:
-    return link.health.burden

@@ -138,8 +138,8 @@ class Exchange:
             if (bank.id, usage) in self._state.rekey:
                 return usage, ORDERED
             held = self._state.zone.get((bank.id, usage))
-            given = held is None or held.given != self._zone.given(bank.id, usage) or not held.since_ns
-            if self._plan.exchange_hours and (given or held is None or held.since_ns <= oldest_ns):
+            since_ns = held.since_ns if held and held.given == self._zone.given(bank.id, usage) else 0
+            if self._plan.exchange_hours and since_ns <= oldest_ns:
                 return usage, SCHEDULED
         return None
 
