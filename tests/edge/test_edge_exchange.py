@@ -4,7 +4,7 @@ import pytest
 
 from posswitch.base.registry import Bank, Registry
 from posswitch.crypto.commands import Usage
-from posswitch.edge.exchange import MISFITS, Exchange
+from posswitch.edge.exchange import MISFITS, Exchange, _Offer
 from posswitch.edge.mistrust import Mistrust
 from posswitch.edge.zone import Zone
 from posswitch.engine.events import AnswerArrived, ZoneKeyTaken
@@ -61,3 +61,12 @@ def test_a_bank_that_says_our_mac_does_not_fit_gets_a_new_key(between):
     assert made.wanted() == {}
     made.hear("A0")
     assert made.wanted() == {Usage.ZAK: MISFITS}
+
+
+@pytest.mark.parametrize(("code", "taken"), [("00", True), ("05", False), ("96", False), ("", False)])
+def test_a_bank_that_refuses_a_key_does_not_have_it(code, taken):
+    made = Made(ZoneKey(GIVEN, GIVEN, offered=(b"new",)))
+    offer = _Offer(Usage.ZAK, b"new", (b"sent", b"kcv"), "000001")
+    made.exchange._of(BANK).offer = offer
+    made.exchange._judged(BANK, offer, code, b"new")
+    assert made.submitted == ([ZoneKeyTaken(BANK, "ZAK", b"new")] if taken else [])

@@ -146,6 +146,25 @@ async def test_an_approval_that_cannot_be_signed_is_taken_back_when_the_hsm_is_w
     await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
 
 
+async def test_an_answer_that_nobody_can_verify_harms_no_link(switch):
+    """The HSM is away when the bank answers: the timer decides, and the line to the bank stays."""
+    till, bought = await switch.till(), switch.bought()
+    asked = await switch.forwarded(till, bought)
+    before = switch.gauges()
+    for box in switch.boxes:
+        box.deaf_to = frozenset({b"M8"})
+    switch.banks[0].answer(asked)
+    await until(lambda: switch.verdicts(till.id)[-1].state == "reversing")
+    for box in switch.boxes:
+        box.deaf_to = frozenset()
+    at_ns = time.time_ns()
+    await until(lambda: switch.gauges(at_ns).get("count.answer-unverified"))
+    after = switch.gauges(at_ns)
+    assert after.get("count.link-lost", 0) == before.get("count.link-lost", 0)
+    await switch.works()
+    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+
+
 # The pool by itself
 
 
