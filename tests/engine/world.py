@@ -35,11 +35,12 @@ from posswitch.engine.events import (
     TerminalSignedOn,
     TimerFired,
     Undelivered,
+    Verdict,
 )
 from posswitch.engine.facts import Row
-from posswitch.engine.guard import card_key
 from posswitch.engine.invariants import Refold
 from posswitch.engine.lifecycle import ADVISING, REVERSING
+from posswitch.engine.limits import card_key
 from posswitch.engine.state import Flight, pack_state
 from posswitch.journal.facts import FactReader
 from posswitch.journal.quarantine import quarantine
@@ -111,6 +112,7 @@ class World:
         self.at_ns = MORNING_NS
         self.room = True  # on the disk
         self.serving = {BANK: True, OTHER_BANK: True}
+        self.burdens: dict[str, int] = {}
         self.refold = Refold(rules.limits.card_daily_minor)
         self.answers: list[SendResponse] = []
         self.timers: list[SetTimer] = []
@@ -127,7 +129,12 @@ class World:
         self.journal = Journal(self.folder, KEY)
         self.state = self.journal.recover(NODE)
         self.reader = FactReader(
-            self.journal, self.state, ACQUIRER, lambda bank: self.serving.get(bank, False), lambda: self.room
+            self.journal,
+            self.state,
+            ACQUIRER,
+            self.rules,
+            lambda bank: self.burdens.get(bank, 1) if self.serving.get(bank, False) else -1,
+            lambda: self.room,
         )
         for seq, record in records(self.folder):
             if seq > self._checked:
@@ -368,6 +375,10 @@ class World:
     def reversing(self) -> list[int]:
         """The payments that are being reversed."""
         return [flight.payment for flight in self.state.flights.values() if flight.state == REVERSING]
+
+    def verdicts(self) -> list[Verdict]:
+        """Of every record, in order."""
+        return [record.verdict for _, record in records(self.folder)]
 
     def used_minor(self, card: str = "card 1", day: str = "") -> int:
         """What a card's counter of the day holds."""

@@ -8,6 +8,7 @@ import pytest
 from office_rows import SHOP, activate, merchant, new_tmk, rows_of, terminal
 
 from posswitch.base.errors import OfficeError
+from posswitch.base.policy import Limit, Pause, Route, StandIn
 from posswitch.base.registry import Bin, Merchant, Source
 from posswitch.crypto.commands import Usage
 from posswitch.office.intake import take_in
@@ -353,7 +354,15 @@ def test_old_faults_do_not_stop_a_change(registry, city, sheet):
 def test_export_and_import_agree(registry, desk, hsm, tmp_path):
     activate(
         desk(),
-        [terminal(7, new_tmk(hsm), kinds=("sale", "void"), model="X, 1"), Bin("63", 19, "90010000", True)],
+        [
+            terminal(7, new_tmk(hsm), kinds=("sale", "void"), model="X, 1"),
+            Bin("63", 19, "90010000", True),
+            Bin("6410-6420", 16, "90010000"),
+            Limit("night", of="merchant", only=("8024",), day_minor=100, hours="0700-2300", trial=True),
+            Route("r", ("90010000",), bins=("63", "64"), choose="split", split=(1,), to_minor=500),
+            Pause("90010000", "2026-10-01 02:00", "2026-10-01 04:00", "maintenance"),
+            StandIn("90010000", 10_000, 20_000, 1_000_000),
+        ],
     )
     out = tmp_path / "out"
     assert registry("export", out).code == 0
@@ -361,8 +370,12 @@ def test_export_and_import_agree(registry, desk, hsm, tmp_path):
     assert [path.name for path in paths] == [
         "bank.csv",
         "bin.csv",
+        "limit.csv",
         "merchant.csv",
+        "pause.csv",
+        "route.csv",
         "source.csv",
+        "standin.csv",
         "terminal.csv",
     ]
     assert all(path.stat().st_mode & 0o077 == 0 for path in paths)

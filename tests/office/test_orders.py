@@ -224,7 +224,7 @@ def test_a_gap(box, plant):
         b"\xc1",
         b"",
         pack_change(Change(2)),
-        pack_change(Change(1, (), (("limit", "x"),))),
+        pack_change(Change(1, (), (("rebate", "x"),))),
         pack_change(Change(1))[:-1],
     ],
 )

@@ -77,7 +77,7 @@ def noted(old: str, new: str, says: str, at: str = "") -> Planted:
 
 PLANTED = {
     # tables and keys
-    "unknown table": wrong("[limits]", "[limitz]", "did you mean [limits]"),
+    "unknown table": wrong("[timers]", "[timerz]", "did you mean [timers]"),
     "strange table": wrong("[limits]", "[zzz]", "the tables are"),
     "unknown list": wrong("[[bin]]\nprefix", "[[bins]]\nprefix", "did you mean [[bin]]", "[[bins]]"),
     "stray key": wrong("[node]", "colour = 1\n[node]", "under its [table]", "colour"),

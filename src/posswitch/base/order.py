@@ -11,7 +11,8 @@ import msgspec
 from posswitch.base.registry import Change, Key, Row, key_of
 
 OFFICE = "office.db"  # the file they are written in, in the data folder
-TABLES = ("bank", "bin", "merchant", "terminal", "source")  # what is named comes before what names it
+# What is named comes before what names it.
+TABLES = ("bank", "bin", "merchant", "terminal", "source", "limit", "route", "pause", "standin")
 CHANGE_ROWS_MAX = 2000  # rows and keys of one order; more are split over consecutive versions
 CHANGE_BYTES_MAX = 256 * 1024  # of an order's body
 ORDER_ID_BYTES = 16

@@ -1,4 +1,4 @@
-"""Who may speak with whom: institutions, BIN rows, merchants, terminals, limits; and how they are found."""
+"""Who may speak with whom: institutions, BIN rows, merchants, terminals, policy; and how they are found."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NamedTuple
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from posswitch.base.amount import CNY
+from posswitch.base.policy import Limit, Pause, Policy, Route, StandIn
 
 TLS, CLEAR = "tls", "clear"
 
@@ -65,7 +66,8 @@ class Bank(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Bin(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A row of the BIN table: cards with this prefix and length belong to this bank."""
+    """A row of the BIN table: cards with this prefix (or in a range of them, `6229-6231`) and length belong
+    to this bank."""
 
     prefix: str
     pan_digits: int
@@ -115,7 +117,7 @@ class Source(msgspec.Struct, frozen=True, array_like=True, tag=True):
     merchants: tuple[str, ...] = ()
 
 
-Row = Bank | Bin | Merchant | Terminal | Source
+Row = Bank | Bin | Merchant | Terminal | Source | Policy
 Key = tuple[str, str]  # table and id
 
 
@@ -166,8 +168,13 @@ class Registry:
         self.terminals: dict[str, Terminal] = {}
         self.sources: dict[str, Source] = {}
         self._holders: dict[str, Source] = {}  # certificate → who holds it
+        self.limits: dict[str, Limit] = {}
+        self.routes: dict[str, Route] = {}
+        self.pauses: dict[str, Pause] = {}
+        self.standins: dict[str, StandIn] = {}
+        self.ranked: tuple[Route, ...] = ()  # routes in the order in which they are tried
         self._bins: dict[str, Bin] = {}
-        self._routes: dict[int, dict[str, Bin]] = {}  # length of the PAN → prefix → row
+        self._cards: dict[int, dict[str, Bin]] = {}  # length of the PAN → prefix → row
         self._sizes: dict[int, tuple[int, ...]] = {}  # length of the PAN → lengths of prefixes, longest first
         self.amend(rows)
 
@@ -186,6 +193,10 @@ class Registry:
             *self.merchants.values(),
             *self.terminals.values(),
             *self.sources.values(),
+            *self.limits.values(),
+            *self.routes.values(),
+            *self.pauses.values(),
+            *self.standins.values(),
         ]
 
     def amend(self, put: Iterable[Row] = (), drop: Iterable[Key] = ()) -> None:
@@ -195,7 +206,8 @@ class Registry:
         for row in put:
             table, name = key_of(row)
             self._table(table)[name] = row
-        self._compile_routes()
+        self._compile_cards()
+        self.ranked = tuple(sorted(self.routes.values(), key=lambda row: (row.rank, row.id)))
         self._holders = {
             certificate: row for row in self.sources.values() for certificate in row.certificates
         }
@@ -206,10 +218,10 @@ class Registry:
 
     def bin_of(self, pan: str) -> Bin | None:
         """The row of the longest matching prefix for this length of card number."""
-        routes = self._routes.get(len(pan))
-        if routes is not None:
+        cards = self._cards.get(len(pan))
+        if cards is not None:
             for size in self._sizes[len(pan)]:
-                row = routes.get(pan[:size])
+                row = cards.get(pan[:size])
                 if row is not None:
                     return row
         return None
@@ -221,20 +233,49 @@ class Registry:
             "merchant": self.merchants,
             "terminal": self.terminals,
             "source": self.sources,
+            "limit": self.limits,
+            "route": self.routes,
+            "pause": self.pauses,
+            "standin": self.standins,
         }
         return tables[name]
 
-    def _compile_routes(self) -> None:
-        self._routes = {}
+    def _compile_cards(self) -> None:
+        self._cards = {}
         for row in self._bins.values():
-            self._routes.setdefault(row.pan_digits, {})[row.prefix] = row
+            cards = self._cards.setdefault(row.pan_digits, {})
+            cards.update(dict.fromkeys(prefixes_of(row.prefix), row))
         self._sizes = {
-            digits: tuple(sorted(dict.fromkeys(map(len, routes)), reverse=True))
-            for digits, routes in self._routes.items()
+            digits: tuple(sorted(dict.fromkeys(map(len, cards)), reverse=True))
+            for digits, cards in self._cards.items()
         }
 
 
-_TABLES: dict[type, str] = {Bank: "bank", Merchant: "merchant", Terminal: "terminal", Source: "source"}
+def prefixes_of(text: str) -> tuple[str, ...]:
+    """The prefixes that a prefix or a range of them (`6229-6231`, both included) stands for, the fewest."""
+    low, _, high = text.partition("-")
+    if not high:
+        return (low,)
+    found, at, end = [], int(low), int(high)
+    while at <= end:
+        size = 0  # digits at the end that this step leaves open
+        while at % 10 ** (size + 1) == 0 and at + 10 ** (size + 1) - 1 <= end and size + 1 < len(low):
+            size += 1
+        found.append(f"{at:0{len(low)}d}"[: len(low) - size])
+        at += 10**size
+    return tuple(found)
+
+
+_TABLES: dict[type, str] = {
+    Bank: "bank",
+    Merchant: "merchant",
+    Terminal: "terminal",
+    Source: "source",
+    Limit: "limit",
+    Route: "route",
+    Pause: "pause",
+    StandIn: "standin",
+}
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -303,6 +303,7 @@ class Admission:
             had.get(38, ""),
             is_declared_repeat(heard.message.mti),
             heard.fresh,
+            "" if route is None else route.prefix,
         )
 
     def _reversal(self, heard: Heard, kind: Kind) -> Event:

@@ -145,6 +145,15 @@ class Links:
         """Whether any link can be sent over now."""
         return any(link is not None and link.takes() for link in self._links)
 
+    def burden(self) -> int:
+        """What a choice between banks goes by: that of the link to be taken; -1 when there is none."""
+        lightest = -1
+        for link in self._links:
+            if link is not None and link.takes():
+                burden = link.health.burden
+                lightest = burden if lightest < 0 else min(lightest, burden)
+        return lightest
+
     def standings(self) -> Counter[Standing]:
         """How many links serve, are probed, are fenced."""
         return Counter(health.standing for health in self._healths)

@@ -33,6 +33,7 @@ from posswitch.settings.config import Config
 _NO_MAC = bytes(MAC_BYTES)
 _ECHOED = (3, 4, 11, 25, 41, 42, 49, 60)
 _NAME_BYTES, _CITY_BYTES = 25, 13
+_NO_TEXTS, _CASHIER_BYTES = "CUP" + " " * 60, 60  # field 63: brand; nothing of issuer, network, acquirer
 
 
 class Dresser:
@@ -107,6 +108,8 @@ class Dresser:
             fields[38] = answer.auth
         if ticket.balance:
             fields[54] = ticket.balance
+        if answer.says:
+            fields[63] = _NO_TEXTS + _fitted(answer.says, _CASHIER_BYTES)
         return answer_mti(kind.terminal[0])
 
     def _signed_on(

@@ -103,7 +103,7 @@ class Node:
         self._runtime = Runtime(
             self._journal,
             self._state,
-            Rules(config.timers, config.limits),
+            Rules(config.timers, config.limits, self._registry),
             clock,
             hsm,
             self._dresser,

@@ -44,6 +44,7 @@ from posswitch.engine.events import (
     Verdict,
 )
 from posswitch.engine.lifecycle import ADVISING, FORWARDED, IN_LANE, LIFE, NEEDS_OWNER, REVERSING
+from posswitch.engine.routing import CLOSED
 from posswitch.engine.state import Flight, State
 from posswitch.journal.facts import FactReader
 from posswitch.journal.sqlite import Journal
@@ -84,7 +85,7 @@ class Runtime:
         self._vitals = vitals
         self._dirty = dirty
         self._die = die
-        self._facts = FactReader(journal, state, acquirer, self._ready, lambda: not headroom.low)
+        self._facts = FactReader(journal, state, acquirer, rules, self._burden, lambda: not headroom.low)
         self._headroom = headroom
         self._cutover_s = cutover_s
         self._queue: deque[Event] = deque()
@@ -192,9 +193,10 @@ class Runtime:
             self.owners = self._journal.owners()
             log.warning("owner", payment=verdict.payment, cause=verdict.cause, owners=self.owners)
 
-    def _ready(self, bank: str) -> bool:
+    def _burden(self, bank: str) -> int:
+        """How much a bank has to do, for choices between banks; CLOSED when it gets nothing new."""
         links = self.links.get(bank)
-        return links is not None and links.ready() and not self.draining
+        return CLOSED if links is None or self.draining else links.burden()
 
     # Release
 

@@ -36,6 +36,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     batch: str = ""  # sign-on only
     flags: str = ""  # settlement only, with our totals of domestic and foreign cards
     sides: tuple[Side, Side] = (Side(), Side())
+    says: str = ""  # a sentence for the cashier
 
 
 class SendRequest(msgspec.Struct, frozen=True, gc=False):

@@ -48,6 +48,7 @@ class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=
     auth: str = ""
     declared: bool = False  # the terminal says itself that it sends this again
     fresh: bool = False  # signed with the keys of the last sign-on, for the first time
+    bin: str = ""  # the BIN row's prefix
 
 
 class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from posswitch.base.policy import Route
 from posswitch.engine.events import Record, RequestArrived
+from posswitch.engine.limits import Claim
+from posswitch.engine.routing import Door
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -38,14 +41,16 @@ class Entry(NamedTuple):
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
-    """`row`: the payment the event speaks of, found by repeat key, number or RRN; `used_minor`: the card's
-    holds today; `bank_ready`: a link to the bank is serving. `original`: the payment that a request builds
-    on; `taken_minor`: what has already been taken of it, or of `row`. `batch`: every payment of a batch.
-    `room`: the disk has room for something new."""
+    """`row`: the payment the event speaks of, found by repeat key, number or RRN; `used`: what it claims of
+    counters, what each holds, and what the one holds that it is a share of; `rule` and `doors`: the banks it
+    may go to, its own where none are named. `original`: the payment that a request builds on; `taken_minor`:
+    what has already been taken of it, or of `row`. `batch`: every payment of a batch. `room`: the disk has
+    room for something new."""
 
     row: Row | None = None
-    used_minor: int = 0
-    bank_ready: bool = True
+    used: tuple[tuple[Claim, int, int], ...] = ()
+    rule: Route | None = None
+    doors: tuple[Door, ...] = ()
     original: Row | None = None
     taken_minor: int = 0
     batch: tuple[Entry, ...] = ()

@@ -9,8 +9,8 @@ import msgspec
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.engine.events import Hold, Original, RequestArrived
 from posswitch.engine.facts import Facts, Row
-from posswitch.engine.guard import Refusal
 from posswitch.engine.lifecycle import ADVISING, APPROVED
+from posswitch.engine.limits import Refusal
 from posswitch.engine.rules import Rules
 from posswitch.engine.state import State
 from posswitch.scheme.kinds import (

@@ -1,5 +1,7 @@
 """What terminals ask: payments and reversals. The first refusal ends a request with its DE39."""
 
+import msgspec
+
 from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.engine.effects import (
     Answer,
@@ -12,11 +14,13 @@ from posswitch.engine.effects import (
 )
 from posswitch.engine.events import Hold, RequestArrived, ReversalArrived, Verdict
 from posswitch.engine.facts import Facts, Row
-from posswitch.engine.guard import Refusal, card, card_hold, guard, limits, route
+from posswitch.engine.guard import card, guard
 from posswitch.engine.lifecycle import APPROVED, FORWARDED, RECEIVED, REVERSED, after
+from posswitch.engine.limits import Refusal, judged, unused
 from posswitch.engine.original import Base, build_on
 from posswitch.engine.owner import in_doubt
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, reopen, reverse
+from posswitch.engine.routing import Door, chosen
 from posswitch.engine.rules import Rules
 from posswitch.engine.state import State
 from posswitch.scheme.kinds import BALANCE, PAYMENT_KINDS
@@ -41,16 +45,21 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
         request, original, holds = base.request, base.original, (base.hold,)
     elif base is not None and kind.binding:
         refusal = refusal or base
-    refusal = (
-        refusal
-        or card(kind, request, now)
-        or limits(kind, request, facts, rules.limits)
-        or route(kind, request, state, facts)
-    )
+    refusal = refusal or card(kind, request, now)
+    tried = ""
+    if not refusal:
+        used = facts.used or unused(kind, request, rules.limits, rules.registry.limits, state.day, at_ns)
+        refusal, held, tried = judged(kind, request, used, rules.registry.limits, at_ns)
+        holds += held
+    if not refusal:
+        doors = facts.doors or (Door(request.bank, 0),)
+        way = chosen(doors, facts.rule, kind, state, rules.registry, at_ns)
+        if way.why:
+            refusal = "91", way.why
+        elif way.bank != request.bank:
+            request = msgspec.structs.replace(request, bank=way.bank)
     if refusal:
         return _refused(state, event, refusal, at_ns)
-    if kind.limited:
-        holds += (card_hold(request, state.day),)
     payment = state.seq + 1
     cause = "advice-accepted" if kind.advice else "accepted"
     verdict = Verdict(
@@ -58,6 +67,7 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
         cause,
         after(RECEIVED, cause),
         _DONE if kind.advice else UNKNOWN_OUTCOME,
+        tried,
         stan=state.next_stan(request.bank),
         f7=now.f7,
         holds=holds,
@@ -71,10 +81,10 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
 
 
 def _refused(state: State, event: RequestArrived, refusal: Refusal, at_ns: int) -> Decision:
-    code, why = refusal
+    code, why, *says = refusal
     payment = state.seq + 1
     verdict = Verdict(payment, "refused", after(RECEIVED, "refused"), code, why)
-    answer = Answer(code, state.rrn(at_ns, payment), day=state.day[4:])
+    answer = Answer(code, state.rrn(at_ns, payment), day=state.day[4:], says="".join(says))
     return Decision(verdict, (SendResponse(event.ticket, event, answer),))
 
 
@@ -137,7 +147,7 @@ def reversal_arrived(
         return _told(event, Answer(code), row.payment, "reversal again")
     differs = _differs(event, first, _is_old(state, row, at_ns, rules))
     if differs:
-        code, why = differs
+        code, why, *_ = differs
         return _told(event, Answer(code), row.payment, why)
     rrn = state.rrn(row.first.at_ns, row.payment)
     done = Answer(_DONE, rrn, day=state.day[4:])

@@ -16,9 +16,11 @@ from posswitch.engine.events import (
     UploadEnded,
 )
 from posswitch.engine.facts import NO_FACTS, Facts, Row
-from posswitch.engine.guard import card_key
 from posswitch.engine.lifecycle import APPROVED
+from posswitch.engine.limits import Claim, claims
 from posswitch.engine.original import taken_key
+from posswitch.engine.routing import Door, rule_for
+from posswitch.engine.rules import Rules
 from posswitch.engine.state import State
 from posswitch.journal.sqlite import Journal
 from posswitch.scheme.kinds import BY_AUTH, ORIGINAL_DAYS_MAX, PAYMENT_KINDS, Kind
@@ -28,20 +30,23 @@ _PREAUTH_NS_MAX = ORIGINAL_DAYS_MAX * 86_400 * NS_PER_S
 
 
 class FactReader:
-    """Reads for one node; `ready`: whether a bank can be sent to now, `room`: whether the disk has room."""
+    """Reads for one node; `burden`: how much a bank has to do, CLOSED when it cannot be sent to now; `room`:
+    whether the disk has room."""
 
     def __init__(
         self,
         journal: Journal,
         state: State,
         acquirer: str,
-        ready: Callable[[str], bool],
+        rules: Rules,
+        burden: Callable[[str], int],
         room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._journal = journal
         self._state = state
         self._acquirer = acquirer
-        self._ready = ready
+        self._rules = rules
+        self._burden = burden
         self._room = room
 
     def read(self, event: Event, at_ns: int) -> Facts:
@@ -50,15 +55,37 @@ class FactReader:
         return NO_FACTS if reads is None else reads(self, event, at_ns)
 
     def _request(self, event: RequestArrived, at_ns: int) -> Facts:
-        row, used_minor = self._journal.facts(event.key, card_key(event), self._state.day)
+        journal, registry = self._journal, self._rules.registry
+        kind, day = PAYMENT_KINDS[event.kind], self._state.day
+        claimed = claims(kind, event, self._rules.limits, registry.limits, day, at_ns)
+        first = claimed[0] if claimed else None
+        row, has = journal.facts(event.key, first.key if first else "", first.windows[0] if first else "")
         if row is None and not self._room():
             return Facts(room=False)
-        kind = PAYMENT_KINDS[event.kind]
+        used = tuple(
+            (
+                claim,
+                has if claim is first and len(claim.windows) == 1 else self._used(claim),
+                self._base(claim),
+            )
+            for claim in claimed
+        )
         original = self._original(kind, event, at_ns) if kind.original else None
         if original is None or original.request is None:
-            return Facts(row, used_minor, self._ready(event.bank), original)
-        taken_minor = self._journal.used(taken_key(original.payment))
-        return Facts(row, used_minor, self._ready(original.request.bank), original, taken_minor)
+            rule = rule_for(registry, kind, event, at_ns)
+            banks = (event.bank,) if rule is None else rule.to
+            return Facts(row, used, rule, self._doors(banks), original)
+        taken_minor = journal.used(taken_key(original.payment))
+        return Facts(row, used, None, self._doors((original.request.bank,)), original, taken_minor)
+
+    def _used(self, claim: Claim) -> int:
+        return sum(self._journal.used(claim.key, window) for window in claim.windows)
+
+    def _base(self, claim: Claim) -> int:
+        return self._journal.used(claim.base_key, claim.windows[0]) if claim.base_key else 0
+
+    def _doors(self, banks: tuple[str, ...]) -> tuple[Door, ...]:
+        return tuple(Door(bank, self._burden(bank)) for bank in banks)
 
     def _original(self, kind: Kind, event: RequestArrived, at_ns: int) -> Row | None:
         """The payment that a request builds on, as far as its numbers tell; the engine compares the rest."""

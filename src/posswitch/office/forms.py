@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -67,10 +67,13 @@ def _from_cell(value: object, kind: object) -> object:
     """What a text says in a column of numbers, flags or lists; what cannot be read stays as it is."""
     if kind is str or not isinstance(value, str):
         return value
-    if kind == list[str]:
-        return value.translate(_BETWEEN).split()
+    words: object = value
+    if get_origin(kind) is list:
+        words = value.translate(_BETWEEN).split()
+        if plain_type(get_args(kind)[0]) is str:
+            return words
     try:
-        return msgspec.convert(value, kind, strict=False)
+        return msgspec.convert(words, kind, strict=False)
     except msgspec.ValidationError:
         return value
 
@@ -140,4 +143,4 @@ def cell(value: object) -> str:
     """A column's value as one cell of a sheet."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return " ".join(value) if isinstance(value, list | tuple) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,4 +1,4 @@
-"""Tables about the machine around the switch (`[scan]`, `[firewall]`) and the life of keys (`[keys]`)."""
+"""Tables about the machine (`[scan]`, `[firewall]`), keys (`[keys]`) and people (`[office]`)."""
 
 from typing import Annotated
 
@@ -14,6 +14,9 @@ _Networks = Annotated[
 _Ports = Annotated[
     list[Annotated[int, msgspec.Meta(ge=1, le=65535)]],
     msgspec.Meta(max_length=PORTS_MAX, description=f"list at most {PORTS_MAX} ports from 1 to 65535"),
+]
+_Name = Annotated[
+    str, msgspec.Meta(pattern=r"\A(?=.*\w)\S[^\x00-\x1f\x7f]{0,28}\S\Z", description="write a person's name")
 ]
 
 
@@ -44,3 +47,14 @@ class KeysTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     exchange_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # 0 = only when asked or in trouble
     overlap: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 300  # seconds that the one before is accepted
     misfits: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 5  # in a row, and new keys are exchanged
+
+
+class OfficeTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[office]`; without `may_show_cards` nobody may."""
+
+    may_show_cards: Annotated[
+        list[_Name],
+        msgspec.Meta(
+            max_length=50, description="list the names of at most 50 people, 2 to 30 characters each"
+        ),
+    ] = []

@@ -1,7 +1,9 @@
 """A row as it is written becomes a row of the registry."""
 
 import re
+from typing import Any
 
+from posswitch.base.policy import Limit, Pause, Route, StandIn
 from posswitch.base.registry import Bank, Bin, Line, Merchant, Row, Source, Terminal
 from posswitch.crypto.hostcommands import is_host_key
 from posswitch.settings.address import address_of
@@ -10,6 +12,12 @@ from posswitch.settings.shape import Row as Written
 
 _FINGERPRINT = re.compile(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
 _LINE = re.compile(r"([^\s\x00-\x1f\x7f/,;|]{0,40})/([^\s\x00-\x1f\x7f/,;|]{0,40})/([1-9][0-9]{0,8})?")
+_POLICY: dict[str, type[Limit | Route | Pause | StandIn]] = {
+    "limit": Limit,
+    "route": Route,
+    "pause": Pause,
+    "standin": StandIn,
+}
 
 
 def read_fingerprint(text: str) -> str:
@@ -52,4 +60,9 @@ def registry_row(written: Written, draft: Draft) -> Row:
         case "source":
             certificates = tuple(map(read_fingerprint, good["certificates"]))
             return Source(good["id"], certificates, tuple(good["terminals"]), tuple(good["merchants"]))
+        case "limit" | "route" | "pause" | "standin":
+            values: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in good.items()
+            }
+            return _POLICY[written.table](**values)
     return Terminal(**good | {"tmk": wrapped_key(good["tmk"]), "kinds": tuple(good["kinds"])})

@@ -13,6 +13,15 @@ from posswitch.settings.algorithms import hsm_able, macs_known, pin_blocks_known
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, counted, shown
 from posswitch.settings.networks import networks_readable
+from posswitch.settings.policy_rules import (
+    limits_limit,
+    pauses_end,
+    policy_banks_known,
+    policy_kinds_known,
+    policy_once,
+    ranges_run,
+    routes_lead,
+)
 from posswitch.settings.rows import read_line
 from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
 from posswitch.settings.speech import (
@@ -90,7 +99,7 @@ def _twice(rows: Iterable[Row], keys: tuple[str, ...]) -> Iterator[Fault]:
 def prefixes_fit(draft: Draft) -> Iterator[Fault]:
     """A prefix is no longer than its cards."""
     for row in draft.having("bin", "prefix", "pan_digits"):
-        if len(row.good["prefix"]) > row.good["pan_digits"]:
+        if len(row.good["prefix"].partition("-")[0]) > row.good["pan_digits"]:
             what = f"is longer than its cards ({row.good['pan_digits']} digits)"
             yield row.fault("prefix", what, "shorten it or correct pan_digits")
 
@@ -272,6 +281,7 @@ def _look(row: Row, key: str, what: str, remedy: str, item: int | None = None) -
 # What must hold between rows wherever they come from, and what only a whole file can say.
 ROW_RULES: tuple[Check, ...] = (
     links_readable,
+    ranges_run,
     prefixes_fit,
     prefixes_apart,
     links_apart,
@@ -288,11 +298,17 @@ ROW_RULES: tuple[Check, ...] = (
     bank_dialects_spoken,
     macs_known,
     pin_blocks_known,
+    limits_limit,
+    policy_kinds_known,
+    routes_lead,
+    policy_banks_known,
+    pauses_end,
 )
 FILE_RULES: tuple[Check, ...] = (
     timers_in_order,
     listen_readable,
     ids_once,
+    policy_once,
     ranges_once,
     references_lead_somewhere,
     nothing_idle,

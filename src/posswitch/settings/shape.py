@@ -10,8 +10,9 @@ from posswitch.base.amount import CNY
 from posswitch.base.bounds import HSM_LINKS_MAX, LINKS_PER_BANK_MAX, Timers
 from posswitch.base.registry import Limits
 from posswitch.settings.finding import Fault, brief, shown
-from posswitch.settings.machine import FirewallTable, KeysTable, ScanTable
+from posswitch.settings.machine import FirewallTable, KeysTable, OfficeTable, ScanTable
 from posswitch.settings.places import Path
+from posswitch.settings.policy import LimitTable, PauseTable, RouteTable, StandInTable
 
 
 def _text(pattern: str, expected: str) -> msgspec.Meta:
@@ -106,7 +107,9 @@ class BankTable(msgspec.Struct, forbid_unknown_fields=True):
 class BinTable(msgspec.Struct, forbid_unknown_fields=True):
     """`[[bin]]`."""
 
-    prefix: Annotated[str, _text("[0-9]{1,19}", "write the first digits of the cards between quotes")]
+    prefix: Annotated[
+        str, _text("[0-9]{1,19}(-[0-9]{1,19})?", "write the first digits of the cards between quotes")
+    ]
     pan_digits: Annotated[int, _Digits]
     bank: _Institution
     foreign: bool = False
@@ -176,17 +179,6 @@ class HsmTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     software: Annotated[str, _text(f"({SOFTWARE_KEYS})?", f'write exactly "{SOFTWARE_KEYS}"')] = ""
 
 
-class OfficeTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[office]`; without `may_show_cards` nobody may."""
-
-    may_show_cards: Annotated[
-        list[Annotated[str, _text(rf"(?=.*\w)\S{_PLAIN}{{0,28}}\S", "write a person's name")]],
-        msgspec.Meta(
-            max_length=50, description="list the names of at most 50 people, 2 to 30 characters each"
-        ),
-    ] = []
-
-
 class Tables(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -202,6 +194,10 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     tls: TlsTable = TlsTable()
     keys: KeysTable = KeysTable()
     source: list[SourceTable] = []
+    limit: list[LimitTable] = []
+    route: list[RouteTable] = []
+    pause: list[PauseTable] = []
+    standin: list[StandInTable] = []
     office: OfficeTable = OfficeTable()
     scan: ScanTable = ScanTable()
     firewall: FirewallTable = FirewallTable()

@@ -1,0 +1,119 @@
+"""Where a payment goes: the rule that fits, the banks it names, and the one of them that can take it now.
+
+A payment moves to another bank only while nothing was sent: the choice is made once, with its record.
+"""
+
+from typing import NamedTuple
+
+from posswitch.base.bounds import LANE_ITEMS_MAX, OPEN_PER_BANK_MAX
+from posswitch.base.moment import stamp
+from posswitch.base.policy import COST, LEAST, SPLIT, Route, within
+from posswitch.base.registry import Registry
+from posswitch.engine.events import RequestArrived
+from posswitch.engine.state import State
+from posswitch.scheme.kinds import Kind
+
+CLOSED = -1
+_SPREAD = 2_654_435_761  # consecutive payments fall evenly over shares (Knuth's multiplicative hash)
+
+
+class Door(NamedTuple):
+    """A bank that a payment may go to, and how much it has to do; CLOSED when no link can take it now."""
+
+    bank: str
+    burden: int
+
+
+class Way(NamedTuple):
+    """Where a payment goes, or why it cannot."""
+
+    bank: str
+    why: str = ""  # it cannot: the reason of the first choice
+
+
+def rule_for(registry: Registry, kind: Kind, request: RequestArrived, at_ns: int) -> Route | None:
+    """The first rule that fits a request; one that builds on another payment goes where that went."""
+    if not registry.ranked or kind.original:
+        return None
+    time = stamp(at_ns).time
+    for row in registry.ranked:
+        if _fits(row, kind, request, time):
+            return row
+    return None
+
+
+def _fits(row: Route, kind: Kind, request: RequestArrived, time: str) -> bool:
+    amount = request.amount_minor
+    return (
+        (not row.kinds or kind.name in row.kinds)
+        and (not row.banks or request.bank in row.banks)
+        and (not row.bins or request.bin.startswith(row.bins))
+        and (not row.merchants or request.merchant.startswith(row.merchants))
+        and (not row.entries or request.entry.startswith(row.entries))
+        and row.currency in ("", request.currency)
+        and row.from_minor <= amount
+        and (not row.to_minor or amount <= row.to_minor)
+        and within(row.hours, time)
+    )
+
+
+def chosen(
+    doors: tuple[Door, ...], rule: Route | None, kind: Kind, state: State, registry: Registry, at_ns: int
+) -> Way:
+    """The bank that gets it; an advice waits in its bank's lane for a link."""
+    closed = {door.bank: _closed(door, kind, state, registry, at_ns) for door in doors}
+    for door in _order(doors, rule, state.seq + 1):
+        if not closed[door.bank]:
+            return Way(door.bank)
+    first = doors[0].bank
+    return Way(first, closed[first])
+
+
+def _closed(door: Door, kind: Kind, state: State, registry: Registry, at_ns: int) -> str:
+    """Why a bank gets nothing new now, or empty; one that owes too many answers gets nothing at all."""
+    lane = state.lanes.get(door.bank)
+    if lane is not None and len(lane) >= LANE_ITEMS_MAX:
+        return "the bank owes too many answers"
+    if kind.advice:
+        return ""
+    if registry.pauses and (pause := registry.pauses.get(door.bank)) and pause.holds(at_ns):
+        return f"the bank is paused: {pause.reason}" if pause.reason else "the bank is paused"
+    if door.burden == CLOSED:
+        return "no link to the bank"
+    if state.forwarded.get(door.bank, 0) >= OPEN_PER_BANK_MAX:
+        return "too many unanswered requests at the bank"
+    return ""
+
+
+def _order(doors: tuple[Door, ...], rule: Route | None, payment: int) -> tuple[Door, ...]:
+    """The banks in the order in which they are asked."""
+    if rule is None or len(doors) < 2:
+        return doors
+    point = payment * _SPREAD % (1 << 32)
+    if rule.choose == SPLIT:
+        at = _share(rule.split, point)
+    elif rule.choose == LEAST:
+        at = _lighter(doors, point)
+    elif rule.choose == COST:
+        return tuple(door for _, door in sorted(zip(rule.cost, doors, strict=True), key=lambda pair: pair[0]))
+    else:
+        return doors
+    return doors[at], *doors[:at], *doors[at + 1 :]
+
+
+def _share(split: tuple[int, ...], point: int) -> int:
+    """The place whose share a point of 2**32 lies in."""
+    mark = point * sum(split) >> 32
+    for at, share in enumerate(split):
+        if mark < share:
+            return at
+        mark -= share
+    return 0
+
+
+def _lighter(doors: tuple[Door, ...], point: int) -> int:
+    """Of two drawn places the one with less to do; a closed one is never lighter."""
+    one = point % len(doors)
+    other = (one + 1 + (point >> 16) % (len(doors) - 1)) % len(doors)
+    heavy = [1 << 62 if doors[at].burden == CLOSED else doors[at].burden for at in (one, other)]
+    return one if heavy[0] <= heavy[1] else other

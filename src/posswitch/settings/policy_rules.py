@@ -1,0 +1,138 @@
+"""What must hold in limits, routes, pauses and stand-in."""
+
+from collections.abc import Iterator
+
+from posswitch.base.codes import APPROVALS, CODES
+from posswitch.base.moment import of_iso
+from posswitch.base.policy import ALL, CHOICES, COST, SCOPES, SPLIT
+from posswitch.base.registry import prefixes_of
+from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.settings.draft import Draft
+from posswitch.settings.finding import WARNING, Fault, shown
+from posswitch.settings.shape import Row, did_you_mean
+
+_CAPS = (
+    "single_minor", "day_minor", "day_count", "month_minor", "month_count", "burst_count", "hours",
+    "refund_percent",
+)  # fmt: skip
+_OF_SHOPS = ("terminal", "merchant")
+
+
+def limits_limit(draft: Draft) -> Iterator[Fault]:
+    """A limit counts by something that there is, and has a cap."""
+    for row in draft.having("limit", "of", "only", "code", *_CAPS):
+        good = row.good
+        if good["of"] not in SCOPES:
+            yield row.fault(
+                "of", f"{shown(good['of'])} is not known", did_you_mean(good["of"], dict.fromkeys(SCOPES))
+            )
+        if not any(good[cap] for cap in _CAPS):
+            yield row.fault("id", "has no cap", f"add one of {', '.join(_CAPS)}, or remove the row")
+        if good["of"] == ALL and good["only"]:
+            yield row.fault("only", 'names beginnings of what "all" does not count by', "leave it out")
+        if good["refund_percent"] and good["of"] not in _OF_SHOPS:
+            yield row.fault(
+                "refund_percent", f"of {good['of']}: refunds are a share of a shop's sales",
+                'write of = "merchant" or of = "terminal"',
+            )  # fmt: skip
+        if good["code"] and (good["code"] not in CODES or good["code"] in APPROVALS):
+            yield row.fault("code", f"{good['code']} refuses nothing that terminals know", "write 61 or 65")
+        if good["hours"] and good["hours"][:4] == good["hours"][5:]:
+            yield row.fault("hours", "begins and ends at one time", "leave it out, or correct it")
+        for small, large in (("single_minor", "day_minor"), ("day_minor", "month_minor")):
+            if good[small] > good[large] > 0:
+                what = f"{good[small]} is more than {large}, {good[large]}: it never counts"
+                yield row.fault(small, what, "lower it, or leave it out")._replace(severity=WARNING)
+
+
+def policy_kinds_known(draft: Draft) -> Iterator[Fault]:
+    """Kinds of payment are written as they are called here."""
+    for table in ("limit", "route", "standin"):
+        for row in draft.having(table, "kinds"):
+            for item, kind in enumerate(row.good["kinds"]):
+                if kind not in PAYMENT_KINDS:
+                    what = f"kind {shown(kind)} is not known"
+                    yield row.fault("kinds", what, did_you_mean(kind, PAYMENT_KINDS), item)
+    for row in draft.having("standin", "kinds"):
+        for item, kind in enumerate(row.good["kinds"]):
+            if kind in PAYMENT_KINDS and kind != "sale":
+                yield row.fault("kinds", f"a {kind} cannot be told to a bank afterwards", "write sale", item)
+
+
+def routes_lead(draft: Draft) -> Iterator[Fault]:
+    """A route chooses in a known way, with a number for each bank where the way needs one."""
+    for row in draft.having("route", "to", "choose", "split", "cost", "from_minor", "to_minor"):
+        good = row.good
+        if good["choose"] not in CHOICES:
+            what = f"{shown(good['choose'])} is not known"
+            yield row.fault("choose", what, did_you_mean(good["choose"], dict.fromkeys(CHOICES)))
+        for key, choice in (("split", SPLIT), ("cost", COST)):
+            if (good["choose"] == choice or good[key]) and len(good[key]) != len(good["to"]):
+                what = f"{len(good[key])} numbers for {len(good['to'])} banks"
+                yield row.fault(key, what, "write one for each bank of `to`, in the same order")
+        if good["choose"] == SPLIT and good["split"] and not any(good["split"]):
+            yield row.fault("split", "gives no bank a share", "write shares such as [70, 30]")
+        if 0 < good["to_minor"] < good["from_minor"]:
+            yield row.fault("to_minor", "is less than from_minor: no payment fits", "correct one of them")
+
+
+def policy_banks_known(draft: Draft) -> Iterator[Fault]:
+    """Banks that policy names are there."""
+    if draft.holes:
+        return
+    known = draft.written("bank", "id")
+    for table, keys in (("route", ("to", "banks")), ("pause", ("id",)), ("standin", ("id",))):
+        for key in keys:
+            for row in draft.having(table, key):
+                for item, bank in _names(row, key):
+                    if bank not in known:
+                        yield row.fault(key, f"no bank {bank}", "add it, or correct the number", item)
+
+
+def _names(row: Row, key: str) -> Iterator[tuple[int | None, str]]:
+    value = row.good[key]
+    if isinstance(value, list):
+        yield from enumerate(value)
+    else:
+        yield None, value
+
+
+def pauses_end(draft: Draft) -> Iterator[Fault]:
+    """A pause's times are times, in order."""
+    for row in draft.having("pause", "begin", "end"):
+        times = {}
+        for key in ("begin", "end"):
+            if row.good[key]:
+                try:
+                    times[key] = of_iso(row.good[key])
+                except (ValueError, OverflowError):
+                    yield row.fault(key, f"{shown(row.good[key])} is no time", "write 2026-10-01 02:00")
+        if len(times) == 2 and times["end"] <= times["begin"]:
+            yield row.fault("end", "is not after begin", "correct one of them")
+
+
+def policy_once(draft: Draft) -> Iterator[Fault]:
+    """An id names one row; a bank has one pause and one stand-in."""
+    for table in ("limit", "route", "pause", "standin"):
+        first: dict[str, Row] = {}
+        for row in draft.having(table, "id"):
+            before = first.setdefault(row.good["id"], row)
+            if before is not row:
+                yield row.fault("id", "stands twice", "remove one or correct it")
+
+
+def ranges_run(draft: Draft) -> Iterator[Fault]:
+    """A range of prefixes goes up, with as many digits at both ends, and meets no other bank's."""
+    first: dict[tuple[int, str], Row] = {}
+    for row in draft.having("bin", "prefix", "pan_digits", "bank"):
+        low, _, high = row.good["prefix"].partition("-")
+        if high and (len(low) != len(high) or high < low):
+            yield row.fault("prefix", "is no range", "write both ends with as many digits, as 6229-6231")
+            continue
+        for prefix in prefixes_of(row.good["prefix"]):
+            before = first.setdefault((row.good["pan_digits"], prefix), row)
+            ranges = "-" in row.good["prefix"] or "-" in before.good["prefix"]
+            if before is not row and ranges and before.good["prefix"] != row.good["prefix"]:
+                what = f"{prefix} belongs to {before.name()} too"
+                yield row.fault("prefix", what, "let each card belong to one row")
+                break
