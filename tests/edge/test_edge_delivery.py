@@ -39,6 +39,9 @@ class BankLinks:
         self.sent: list[bytes] = []
         self.counts: dict[str, int] = {}
 
+    def burden(self) -> int:
+        return 1
+
     def ready(self) -> bool:
         return True
 

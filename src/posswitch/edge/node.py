@@ -25,6 +25,7 @@ from posswitch.edge.key_uses import KeyUses
 from posswitch.edge.listener import Listener
 from posswitch.edge.mistrust import Mistrust
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
+from posswitch.edge.overload import Rank, key_of, rank_of
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Tickets
 from posswitch.edge.start import identity_of, journal_key, obstacles, registry_in_force
@@ -41,12 +42,13 @@ from posswitch.engine.events import (
     Event,
     NodeRestarted,
     RegistryChanged,
+    RequestArrived,
     ReturnedUnread,
 )
 from posswitch.journal.disk import Disk
 from posswitch.journal.sqlite import Journal
-from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, answer_mti, text
-from posswitch.scheme.numbers import next_stan
+from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, answer_mti, batch_of, text, texts
+from posswitch.scheme.numbers import next_stan, repeat_key
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
 
@@ -115,10 +117,10 @@ class Node:
             config.acquirer,
             config.cutover_s,
         )
-        self._runtime.amend = self._amend
+        self._runtime.release.amend = self._amend
         self._exchange = self._exchange_of(zone)
         self._hearing.fitted = self._exchange.fitted
-        self._runtime.offer = self._exchange.release
+        self._runtime.release.offer = self._exchange.release
         self._tls = Tls(config.tls, clock.wall_ns)
         self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry)
         self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
@@ -290,8 +292,10 @@ class Node:
         if not may_speak(self._registry, reply.certificate, text(read, 41)):
             counts["source-refused"] += 1
             self._answer(Direct("97", read), reply)
-        elif self._runtime.full:
-            self._refuse(read, reply)
+        elif self._runtime.refusals.knows(read, self._clock.tick_ns()):
+            self._answer(self._admission.refusal(read, "00" if read.mti[1] == "4" else "96"), reply)
+        elif read.mti[1] != "8" and not self._runtime.admits(rank := rank_of(read)) and self._is_new(read):
+            self._shed(read, rank, reply)
         else:
             work = self._admission.admitted(read, payload, reply)
             self._hsm.run(work, partial(self._admitted, reply), partial(self._refuse, read, reply))
@@ -301,6 +305,8 @@ class Node:
         if isinstance(admitted, Direct):
             self._answer(admitted, reply)
         else:
+            if type(admitted) is RequestArrived:
+                self._runtime.refusals.admitted(admitted)
             self._runtime.submit(admitted)
 
     def _answer(self, direct: Direct, reply: Reply) -> None:
@@ -319,6 +325,24 @@ class Node:
     def _reply(self, reply: Reply, payload: bytes) -> None:
         reply.send(payload)
         self._runtime.wake()
+
+    def _is_new(self, message: Message) -> bool:
+        """Whether nothing under its repeat key was admitted: else its first answer stands."""
+        may = self._runtime.refusals.may_repeat(message)
+        if may is None:
+            had = texts(message)
+            key = repeat_key(
+                self._config.acquirer, had.get(41, ""), batch_of(had), had.get(11, ""), message.mti
+            )
+            may = self._runtime.has(key)
+        return not may
+
+    def _shed(self, message: Message, rank: Rank, reply: Reply) -> None:
+        """Refused for want of time: nothing of it was recorded, so it is remembered."""
+        self._runtime.overload.refused(rank)
+        if key := key_of(message):
+            self._runtime.refusals.remember(key, self._clock.tick_ns())
+        self._refuse(message, reply)
 
     def _refuse(self, message: Message, reply: Reply, _: PosswitchError | None = None) -> None:
         """Overloaded, or without keys: everybody is told so."""

@@ -3,49 +3,42 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from functools import partial
-from heapq import heappop, heappush
+from heapq import heappop
 
 import structlog
 
 from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY, TURN_SPACING_NS
-from posswitch.base.errors import CryptoError, HsmDown, PosswitchError
-from posswitch.base.moment import NS_PER_S, business_day, stamp
-from posswitch.base.registry import Change
+from posswitch.base.moment import NS_PER_S, business_day
 from posswitch.crypto.commands import Hsm
-from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.headroom import Headroom
 from posswitch.edge.health import Standing
-from posswitch.edge.sealed import Ticket, Tickets
+from posswitch.edge.overload import Overload, Rank, Refusals, key_of_request
+from posswitch.edge.release import Release
+from posswitch.edge.sealed import Tickets
 from posswitch.edge.vitals import Vitals
 from posswitch.edge.wire import Wire
 from posswitch.engine.apply import apply
 from posswitch.engine.decide import Rules, decide
 from posswitch.engine.effects import (
-    Amend,
+    Answer,
     Effect,
-    EraseTicket,
-    OfferKey,
-    SendRequest,
     SendResponse,
-    SetTimer,
-    TellCutover,
     WakeLane,
 )
 from posswitch.engine.events import (
     DayTurned,
     DeliveryExpired,
     Event,
-    NotSent,
     RequestArrived,
     TimerFired,
     Undelivered,
     Verdict,
 )
-from posswitch.engine.lifecycle import ADVISING, FORWARDED, IN_LANE, LIFE, NEEDS_OWNER, REVERSING
+from posswitch.engine.facts import Facts
+from posswitch.engine.lifecycle import ADVISING, IN_LANE, LIFE, NEEDS_OWNER, REVERSING
 from posswitch.engine.routing import CLOSED
-from posswitch.engine.state import Flight, State
+from posswitch.engine.state import State
 from posswitch.journal.facts import FactReader
 from posswitch.journal.sqlite import Journal
 from posswitch.settings.clock import Clock
@@ -89,24 +82,31 @@ class Runtime:
         self._headroom = headroom
         self._cutover_s = cutover_s
         self._queue: deque[Event] = deque()
-        self._unheard: dict[int, None] = {}  # approvals told to nobody in this turn
         self._scheduled = self._turning = False
-        self._timers: list[tuple[int, int]] = []
+        self._woken_ns = 0
+        self.overload = Overload()
+        self.refusals = Refusals(int(rules.timers.flight_max * NS_PER_S))
+        self._spare_ns = int((rules.timers.terminal - rules.timers.centre) * NS_PER_S)
         self._snapshot_seq = state.seq
         self.draining = False  # no new sale is forwarded; all else is decided as ever
         self.owners = journal.owners()
-        self.links: dict[str, Links] = {}
-        self.amend: Callable[[Change], None] = lambda change: None  # the node's: registry, links
-        self.offer: Callable[[OfferKey], None] = lambda effect: None  # likewise: zone keys
         self.counts: Counter[str] = Counter()
+        self.release = Release(
+            state, rules, clock, self._now_ns, hsm, dresser, tickets, vitals, self.counts, self.submit,
+            self._flush_later,
+        )  # fmt: skip
+        self.links = self.release.links
 
     def __repr__(self) -> str:
         return f"<runtime {self._state!r} queue {len(self._queue)}>"
 
-    @property
-    def full(self) -> bool:
-        """Whether a new request must be refused."""
-        return len(self._queue) >= QUEUE_EVENTS_MAX
+    def admits(self, rank: Rank) -> bool:
+        """Whether a new request of this rank is taken now."""
+        return self.overload.admits(rank, len(self._queue))
+
+    def has(self, key: str) -> bool:
+        """Whether the journal has a payment with this repeat key."""
+        return self._journal.row_by_key(key) is not None
 
     @property
     def flooded(self) -> bool:
@@ -122,6 +122,7 @@ class Runtime:
         """Sees to it that a turn comes, for queued events or queued writes."""
         if not self._scheduled:
             self._scheduled = True
+            self._woken_ns = self._clock.tick_ns()
             asyncio.get_running_loop().call_soon(self._turn)
 
     def start(self, first: Event) -> None:
@@ -146,17 +147,19 @@ class Runtime:
     def _whole_turn(self) -> None:
         self._scheduled, self._turning = False, True
         began_ns = self._clock.tick_ns()
-        recorded = self._state.seq
+        recorded, events = self._state.seq, min(len(self._queue), BATCH_EVENTS_MAX)
         for effect in self._transaction() if self._queue else []:
-            _RELEASE[type(effect)](self, effect)
+            self.release.release(effect)
+        unheard = self.release.unheard
         # First of all in the next turn: no repeat may be told what is being taken back.
-        for payment in self._unheard:
+        for payment in unheard:
             self._queue.appendleft(Undelivered(payment))
-        self._unheard.clear()
+        unheard.clear()
         self._turning = False
         for wire in self._dirty:
             wire.flush()
         self._dirty.clear()
+        self.overload.turned(self._woken_ns, began_ns, self._clock.tick_ns(), events, len(self._queue))
         if self._queue:
             self.wake()
         elif self._state.seq != recorded:
@@ -170,7 +173,11 @@ class Runtime:
         journal.begin()
         for _ in range(min(len(queue), BATCH_EVENTS_MAX)):
             event = queue.popleft()
-            decision = decide(state, event, self._facts.read(event, at_ns), at_ns, self._rules)
+            facts = self._facts.read(event, at_ns)
+            if self._sheds and isinstance(event, RequestArrived) and self._is_late(event, facts):
+                effects.append(SendResponse(event.ticket, event, Answer("96")))
+                continue
+            decision = decide(state, event, facts, at_ns, self._rules)
             if decision.verdict is None:
                 self.counts[decision.note] += 1
             else:
@@ -184,6 +191,22 @@ class Runtime:
             self._snapshot_seq = state.seq
         return effects
 
+    @property
+    def _sheds(self) -> bool:
+        return self.overload.standing or len(self.refusals) > 0
+
+    def _is_late(self, event: RequestArrived, facts: Facts) -> bool:
+        """Whether its terminal may not wait for what becomes of it any more: then it is not begun."""
+        ticket, now_ns = self._tickets.get(event.ticket), self._clock.tick_ns()
+        if facts.row is not None or ticket is None:
+            return False
+        key = key_of_request(event)
+        late = now_ns - ticket.born_ns > self._spare_ns
+        if late:
+            self.counts["request-late"] += 1
+            self.refusals.remember(key, now_ns)
+        return late or self.refusals.has(key, now_ns)
+
     def _now_ns(self) -> int:
         """The time of records and receipts: that of the clock, never before the last record's."""
         return max(self._clock.wall_ns(), self._state.at_ns)
@@ -193,148 +216,32 @@ class Runtime:
             self.owners = self._journal.owners()
             log.warning("owner", payment=verdict.payment, cause=verdict.cause, owners=self.owners)
 
-    def _burden(self, bank: str) -> int:
-        """How much a bank has to do, for choices between banks; CLOSED when it gets nothing new."""
-        links = self.links.get(bank)
-        return CLOSED if links is None or self.draining else links.burden()
-
-    # Release
-
-    def _send_request(self, effect: SendRequest) -> None:
-        flight = self._state.flights.get(effect.payment)
-        if flight is None or flight.state != FORWARDED:
-            self.counts["request-overtaken"] += 1
-            return
-        ticket = self._tickets.get(flight.ticket)
-        if ticket is None:
-            self.submit(NotSent(effect.payment, "96", "its secrets are past their deadline"))
-            return
-        self._hsm.run(
-            self._dresser.request(flight, ticket),
-            partial(self._forward, effect.payment),
-            partial(self._undressed, effect.payment),
-        )
-
-    def _forward(self, payment: int, payload: bytes) -> None:
-        """Sends what the HSM has sealed, unless the payment has moved on meanwhile."""
-        flight = self._state.flights.get(payment)
-        if flight is None or flight.state != FORWARDED:
-            self.counts["request-overtaken"] += 1
-        elif not self.links[flight.request.bank].send(payload, (flight.stan, flight.f7)):
-            self.submit(NotSent(payment, "91", "no link to the bank"))
-        else:
-            self._flush_later()
-
     def _flush_later(self) -> None:
         """What an HSM answers between turns leaves with the next one."""
         if not self._turning:
             self.wake()
 
-    def _undressed(self, payment: int, error: PosswitchError) -> None:
-        """Nothing was sent: a PIN block that does not fit is the terminal's fault, all else is ours."""
-        pin = isinstance(error, CryptoError) and not isinstance(error, HsmDown)
-        why = "the PIN block cannot be translated" if pin else str(error)
-        self.submit(NotSent(payment, "99" if pin else "96", why))
-
-    def _send_response(self, effect: SendResponse) -> None:
-        ticket = self._tickets.get(effect.ticket)
-        if ticket is None:
-            self._count_heard(effect, heard=False)
-            return
-        self._hsm.run(
-            self._dresser.response(effect.request, effect.answer, ticket, stamp(self._now_ns())),
-            partial(self._say, effect, ticket),
-            partial(self._unsaid, effect, ticket),
-        )
-
-    def _say(self, effect: SendResponse, ticket: Ticket, payload: bytes) -> None:
-        """Sends an answer to its terminal, unless its ticket has expired meanwhile."""
-        self._close(effect, ticket, heard=effect.ticket in self._tickets and ticket.reply.send(payload))
-        self._flush_later()
-
-    def _unsaid(self, effect: SendResponse, ticket: Ticket, _: PosswitchError) -> None:
-        self.counts["response-undressed"] += 1
-        self._close(effect, ticket, heard=False)
-
-    def _close(self, effect: SendResponse, ticket: Ticket, *, heard: bool) -> None:
-        bank = effect.request.bank if isinstance(effect.request, RequestArrived) else ""
-        self._vitals.outcome(bank, effect.answer.code, self._clock.tick_ns() - ticket.born_ns)
-        self.counts["frames-answered"] += self._tickets.erase(effect.ticket)
-        self._count_heard(effect, heard=heard)
-
-    def _count_heard(self, effect: SendResponse, *, heard: bool) -> None:
-        """An approval that nobody has heard is taken back first of all."""
-        if not heard:
-            self.counts["undelivered"] += 1
-        if effect.payment and heard:
-            self._unheard.pop(effect.payment, None)
-        elif effect.payment and not effect.repeat:
-            self._unheard[effect.payment] = None
-            self._flush_later()
-
-    def _set_timer(self, effect: SetTimer) -> None:
-        heappush(self._timers, (self._clock.tick_ns() + int(effect.delay_s * NS_PER_S), effect.payment))
-
-    def _wake_lane(self, effect: WakeLane) -> None:
-        lane = self._state.lanes.get(effect.bank)
-        links = self.links.get(effect.bank)
-        if lane is None:
-            return
-        if effect.answered:
-            lane.answered(effect.answered)
-        if links is None or not links.ready() or not self._hsm.ready:
-            return
-        for payment, repeat in lane.send(self._clock.tick_ns(), self._rules.timers):
-            self._send_from_lane(links, self._state.flights[payment], repeat)
-
-    def _erase_ticket(self, effect: EraseTicket) -> None:
-        self.counts["frames-superseded"] += self._tickets.erase(effect.ticket)
-
-    def _send_from_lane(self, links: Links, flight: Flight, repeat: bool) -> None:
-        """One try; whatever goes wrong, the lane tries again."""
-        what, dress = (
-            ("reversal", self._dresser.reversal)
-            if flight.state == REVERSING
-            else ("advice", self._dresser.advice)
-        )
-
-        reversing = flight.state == REVERSING
-        key = (flight.rev_stan, flight.rev_f7) if reversing else (flight.stan, flight.f7)
-
-        def send(payload: bytes) -> None:
-            if flight.payment in self._state.flights:
-                self.counts[f"{what}-sent" if links.send(payload, key) else f"{what}-no-link"] += 1
-                self._flush_later()
-
-        def give_up(_: PosswitchError) -> None:
-            self.counts[f"{what}-undressed"] += 1
-
-        self._hsm.run(dress(flight, repeat), send, give_up)
-
-    def _amend(self, effect: Amend) -> None:
-        self.amend(effect.change)
-
-    def _offer_key(self, effect: OfferKey) -> None:
-        self.offer(effect)
-
-    def _tell_cutover(self, effect: TellCutover) -> None:
-        for links in self.links.values():
-            links.tell_cutover()
+    def _burden(self, bank: str) -> int:
+        """How much a bank has to do, for choices between banks; CLOSED when it gets nothing new."""
+        links = self.links.get(bank)
+        return CLOSED if links is None or self.draining else links.burden()
 
     # Time
 
     def tick(self) -> None:
         """Fires what is due: answer timers, lanes, secrets past their deadline, the business day."""
         tick_ns = self._clock.tick_ns()
-        while self._timers and self._timers[0][0] <= tick_ns:
-            payment = heappop(self._timers)[1]
+        timers = self.release.timers
+        while timers and timers[0][0] <= tick_ns:
+            payment = heappop(timers)[1]
             if payment in self._state.flights:
                 self.submit(TimerFired(payment))
         self.counts["frames-expired"] += self._tickets.sweep(tick_ns)
+        self.refusals.sweep(tick_ns)
         for bank, lane in self._state.lanes.items():
             due_ns = lane.next_tick_ns()
             if lane.has_new() or (due_ns is not None and due_ns <= tick_ns):
-                self._wake_lane(WakeLane(bank))
+                self.release.release(WakeLane(bank))
         today = business_day(self._clock.wall_ns(), self._cutover_s)
         if today > self._state.day:
             self.submit(DayTurned(today))
@@ -361,6 +268,9 @@ class Runtime:
         gauges: dict[str, float] = {
             "record": self._state.seq,
             "queue": len(self._queue),
+            "rung": self.overload.rung(len(self._queue)),
+            "wait_us": self.overload.wait_ns(len(self._queue)) // 1000,
+            "refusals_kept": len(self.refusals),
             "open_payments": len(flights),
             "open_reversals": states[REVERSING],
             "open_advices": states[ADVISING],
@@ -378,15 +288,3 @@ class Runtime:
             for name, count in counts.items():
                 gauges[f"count.{name}"] = gauges.get(f"count.{name}", 0) + count
         return gauges
-
-
-_RELEASE: dict[type, Callable[..., None]] = {
-    SendRequest: Runtime._send_request,
-    SendResponse: Runtime._send_response,
-    SetTimer: Runtime._set_timer,
-    WakeLane: Runtime._wake_lane,
-    EraseTicket: Runtime._erase_ticket,
-    Amend: Runtime._amend,
-    TellCutover: Runtime._tell_cutover,
-    OfferKey: Runtime._offer_key,
-}

@@ -1,0 +1,188 @@
+"""Overload: how long work waits here, who is still admitted, and what was refused.
+
+The delay of work that waits is measured, not the load: a burst that is gone within a moment refuses nobody
+(the idea of CoDel, K. Nichols and V. Jacobson, 2012). While a queue stands, each rank of work is admitted as
+long as it would wait no longer than that rank may. Who is refused is told so, and remembered: its reversal
+ends here, and the same request is refused again.
+"""
+
+from collections import Counter
+from enum import IntEnum
+
+from posswitch.base.bounds import QUEUE_EVENTS_MAX, REFUSED_KEPT_MAX, TERMINALS_KEPT_MAX
+from posswitch.base.moment import NS_PER_MS
+from posswitch.codec import Message
+from posswitch.engine.events import RequestArrived
+from posswitch.scheme.kinds import PAYMENT_KINDS, kind_reversed, text, texts
+
+STANDING_NS = 20 * NS_PER_MS  # a queue that no turn of an interval finds shorter stands
+INTERVAL_NS = 100 * NS_PER_MS
+_WEIGHT = 0.2  # of a new turn in what one event takes
+
+
+class Rank(IntEnum):
+    """What is served first; management of the network is asked for by nobody and always served."""
+
+    REVERSAL = 0
+    COMPLETION = 1  # and advices, voids: what ends something
+    PURCHASE = 2
+    INQUIRY = 3
+    REPORT = 4  # settlement and upload
+
+
+# The ladder of brown-out: how long each rank may have to wait here before it is refused.
+PATIENCE_NS = {
+    Rank.REVERSAL: 1 << 62,
+    Rank.COMPLETION: 1000 * NS_PER_MS,
+    Rank.PURCHASE: 150 * NS_PER_MS,
+    Rank.INQUIRY: 75 * NS_PER_MS,
+    Rank.REPORT: 50 * NS_PER_MS,
+}
+RUNGS = ("all", "no reports", "no inquiries", "fewer payments", "only what ends something", "only reversals")
+
+
+def rank_of(message: Message) -> Rank:
+    """The rank of a terminal's message by MTI, F3 and F25."""
+    mti = message.mti
+    if mti[1] == "4":
+        return Rank.REVERSAL
+    if mti[1] in "35":
+        return Rank.REPORT
+    processing = text(message, 3)
+    if processing[:2] in ("30", "31"):
+        return Rank.INQUIRY
+    if mti[2] == "2" or processing[:2] == "20" or (processing == "000000" and text(message, 25) == "06"):
+        return Rank.COMPLETION
+    return Rank.PURCHASE
+
+
+class Overload:
+    """Measures turns of the loop; says who is admitted."""
+
+    def __init__(self) -> None:
+        self.standing = False
+        self.shed: Counter[Rank] = Counter()
+        self._event_ns = 0.0  # that one event takes, everything around it included
+        self._cycle_ns = 0
+        self._began_ns = self._ended_ns = 0
+        self._events = self._left = 0
+        self._least_ns = 1 << 62  # waited by the oldest event of a turn of this interval
+        self._interval_ns = 0
+
+    def __repr__(self) -> str:
+        how = "standing" if self.standing else "running"
+        return f"<queue {how}, {self._event_ns / 1000:.0f} us an event, refused {sum(self.shed.values())}>"
+
+    def turned(self, woken_ns: int, began_ns: int, ended_ns: int, events: int, left: int) -> None:
+        """A turn of so many events is over, and leaves so many; the first came at `woken_ns` or was left."""
+        waited_ns = began_ns - (self._began_ns if self._left else woken_ns)
+        if self._events and woken_ns <= self._ended_ns + NS_PER_MS:  # work was there all the time
+            self._cycle_ns = began_ns - self._began_ns
+            each_ns = self._cycle_ns / self._events
+            self._event_ns += (each_ns - self._event_ns) * (_WEIGHT if self._event_ns else 1.0)
+        else:
+            self._cycle_ns, waited_ns = ended_ns - began_ns, 0  # there was a moment without work
+        self._least_ns = min(self._least_ns, waited_ns)
+        if began_ns >= self._interval_ns:
+            self.standing = self._least_ns > STANDING_NS
+            self._least_ns = 1 << 62
+            self._interval_ns = began_ns + INTERVAL_NS
+        self._began_ns, self._ended_ns, self._events, self._left = began_ns, ended_ns, events, left
+
+    def wait_ns(self, ahead: int) -> int:
+        """How long an event waits that has so many before it."""
+        return int(ahead * self._event_ns) + self._cycle_ns
+
+    def admits(self, rank: Rank, ahead: int) -> bool:
+        """Whether work of this rank may join a queue of so many."""
+        if ahead >= QUEUE_EVENTS_MAX and (rank is not Rank.REVERSAL or ahead >= 2 * QUEUE_EVENTS_MAX):
+            return False
+        return not self.standing or self.wait_ns(ahead) <= PATIENCE_NS[rank]
+
+    def refused(self, rank: Rank) -> None:
+        """One was refused."""
+        self.shed[rank] += 1
+
+    def rung(self, ahead: int) -> int:
+        """How far down the ladder of brown-out it is now: an index of RUNGS."""
+        return sum(not self.admits(rank, ahead) for rank in Rank)
+
+
+class Refusals:
+    """Payments that were refused before anything was recorded, as long as a message of theirs may come.
+
+    What was admitted before must not be refused when it comes again: its first answer stands. So of each
+    terminal the highest trace number that was admitted in this life is kept.
+    """
+
+    def __init__(self, keep_ns: int) -> None:
+        self._keep_ns = keep_ns
+        self._kept: dict[int, int] = {}
+        self._highest: dict[str, tuple[str, str]] = {}  # terminal → batch and trace number
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} refusals remembered>"
+
+    def admitted(self, request: RequestArrived) -> None:
+        """A request was taken; the oldest terminals make room."""
+        before = self._highest.get(request.terminal)
+        here = (request.batch, request.stan)
+        if before is None and len(self._highest) >= TERMINALS_KEPT_MAX:
+            del self._highest[next(iter(self._highest))]
+        if before is None or before[0] != request.batch or before[1] < request.stan:
+            self._highest[request.terminal] = here
+
+    def may_repeat(self, message: Message) -> bool | None:
+        """Whether it may be a repeat of what was admitted: False = surely not, None = the journal knows."""
+        if message.mti[1] not in "12":
+            return False
+        highest = self._highest.get(text(message, 41))
+        if highest is None or highest[0] != text(message, 60)[2:8]:
+            return None
+        return text(message, 11) <= highest[1]
+
+    def remember(self, key: int, tick_ns: int) -> None:
+        """A request for a payment was refused; the oldest make room."""
+        if len(self._kept) >= REFUSED_KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        self._kept.pop(key, None)
+        self._kept[key] = tick_ns + self._keep_ns
+
+    def knows(self, message: Message, tick_ns: int) -> bool:
+        """Whether a request is one of these again, or takes one of them back."""
+        return bool(self._kept) and self.has(key_of(message), tick_ns)
+
+    def has(self, key: int, tick_ns: int) -> bool:
+        """Whether a payment with this key is one of these."""
+        return bool(key) and self._kept.get(key, 0) > tick_ns
+
+    def sweep(self, tick_ns: int) -> None:
+        """Forgets what can have no message under way any more."""
+        kept = self._kept
+        while kept and next(iter(kept.values())) <= tick_ns:
+            del kept[next(iter(kept))]
+
+
+def key_of(message: Message) -> int:
+    """What makes a repeat a repeat, as a number of 64 bits; 0 for what is neither paid nor taken back.
+
+    Two payments under one number among all that are kept are less likely than one in 10**13.
+    """
+    mti = message.mti
+    if mti[1] == "4":
+        kind = kind_reversed(texts(message))
+        if kind is None:
+            return 0
+        mti = kind.terminal[0]
+    elif mti[1] not in "12" or mti[2] != "0":
+        return 0
+    return hash((text(message, 41), text(message, 60)[2:8], text(message, 11), mti[1]))
+
+
+def key_of_request(request: RequestArrived) -> int:
+    """The same of a request that was admitted."""
+    class_ = PAYMENT_KINDS[request.kind].terminal[0][1]
+    return hash((request.terminal, request.batch, request.stan, class_))
