@@ -87,7 +87,7 @@ class Node:
         self._vitals = ports.vitals
         self._mistrust = Mistrust(clock.wall_ns, config.keys.misfits)
         self._key_uses = KeyUses()
-        self._vitals.beside += [self._mistrust.write, self._key_uses.write]
+        self._vitals.beside += [self._mistrust.beside.write, self._key_uses.write]
         zone = Zone(self._registry, self._state, clock.wall_ns, config.keys.overlap)
         self._dresser = Dresser(config, self._registry, self._voices, vault, zone)
         keys = TerminalKeys(self._registry, clock, config.keys.overlap, self._mistrust)

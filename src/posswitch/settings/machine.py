@@ -1,4 +1,4 @@
-"""Tables about the machine around the switch (`[scan]`, `[firewall]`) and the life of keys (`[keys]`)."""
+"""Tables about the machine around the switch (`[scan]`, `[firewall]`), keys (`[keys]`) and `[guards]`."""
 
 from typing import Annotated
 
@@ -44,3 +44,30 @@ class KeysTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     exchange_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # 0 = only when asked or in trouble
     overlap: Annotated[int, msgspec.Meta(ge=1, le=86400)] = 300  # seconds that the one before is accepted
     misfits: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 5  # in a row, and new keys are exchanged
+
+
+OFF, SHADOW, FORCE = "off", "shadow", "force"
+_Mode = Annotated[
+    str,
+    msgspec.Meta(pattern=rf"\A({OFF}|{SHADOW}|{FORCE})\Z", description='write "off", "shadow" or "force"'),
+]
+
+
+class GuardsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[guards]`: what each guard may do: nothing, count, or bar.
+
+    Those that bar from the start count what ordinary business does not have; those in shadow count what an
+    unusual but honest one may have: a desk for returned goods, a front with two addresses, a bad line.
+    """
+
+    card_testing: _Mode = FORCE
+    bin_enumeration: _Mode = FORCE
+    pin_guessing: _Mode = FORCE
+    amount_probing: _Mode = FORCE
+    cloned_terminal: _Mode = FORCE
+    terminal_pace: _Mode = FORCE
+    unknown_terminals: _Mode = FORCE
+    unreadable_frames: _Mode = FORCE
+    two_places: _Mode = SHADOW
+    refund_abuse: _Mode = SHADOW
+    reversal_abuse: _Mode = SHADOW
