@@ -29,6 +29,7 @@ class Connection:
             int(at * NS_PER_S) for at in (opened_s, heard_s, frame_s)
         )
         self.cuts = 0
+        self.peer = "198.51.100.7"
 
     def cut(self):
         self.cuts += 1

@@ -22,7 +22,8 @@ def db():
 
 def rows(db):
     return db.execute(
-        "SELECT terminal, what, registered, sent, first_ns, last_ns, count FROM drift ORDER BY terminal, what, sent"
+        "SELECT terminal, what, registered, sent, first_ns, last_ns, count FROM drift"
+        " ORDER BY terminal, what, sent"
     ).fetchall()
 
 

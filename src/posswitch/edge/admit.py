@@ -271,8 +271,10 @@ class Admission:
         route = self._registry.bin_of(pan)
         terminal, stan, merchant = had[41], had[11], had[42]
         original = had.get(61, "")
+        ticket = heard.ticket(pan or None, track2, pin_block)
+        ticket.bin = route.prefix if route is not None else ""
         return RequestArrived(
-            self._seal(heard.ticket(pan or None, track2, pin_block)),
+            self._seal(ticket),
             kind.name,
             self._key(terminal, heard.session.batch, stan, kind),
             terminal,

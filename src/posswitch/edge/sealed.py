@@ -39,7 +39,7 @@ class Ticket:
     The keys are those it was admitted with: a sign-on in between does not take them away.
     """
 
-    __slots__ = ("balance", "born_ns", "header", "keys", "pan", "pin_block", "reply", "track2")
+    __slots__ = ("balance", "bin", "born_ns", "header", "keys", "pan", "pin_block", "reply", "track2")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Ticket:
         self.pin_block = pin_block
         self.born_ns = 0
         self.balance = ""  # field 54 of a bank's answer
+        self.bin = ""  # the prefix of the BIN table that the card number begins with
 
     def __repr__(self) -> str:
         return "<ticket, sealed>"
