@@ -37,8 +37,9 @@ class Bars:
 
     def begin(self, subject: Subject, tick_ns: int) -> Bar:
         """Bars a subject from now on."""
+        times = self.times(subject, tick_ns)
         bar = self.by_subject.pop(subject, None)
-        if bar is None or tick_ns - bar.until_ns > _FORGIVEN_NS:
+        if bar is None or not times:
             bar = Bar()
         if len(self.by_subject) >= GUARD_SUBJECTS_MAX:
             del self.by_subject[next(iter(self.by_subject))]
@@ -46,6 +47,11 @@ class Bars:
         bar.times += 1
         self.by_subject[subject] = bar
         return bar
+
+    def times(self, subject: Subject, tick_ns: int) -> int:
+        """How often a subject was barred, unless that is forgiven."""
+        bar = self.by_subject.get(subject)
+        return 0 if bar is None or tick_ns - bar.until_ns > _FORGIVEN_NS else bar.times
 
     def standing(self, subject: Subject, tick_ns: int) -> Bar | None:
         """The bar of a subject, if it stands now."""

@@ -12,6 +12,7 @@ from posswitch.edge.verdicts import Guard, Scope
 from posswitch.settings.machine import FORCE, SHADOW
 
 _EXAMPLES, _REASONS = 3, 8  # in the evidence
+_HALVED_MAX = 2  # times
 EVERY = -1  # instead of a part: it counts however often it comes
 
 
@@ -98,8 +99,11 @@ class Watch:
         return tally
 
     def judged(self, subject: Subject, tally: Tally, tick_ns: int) -> Bar | None:
-        """The bar that begins now, if it is enough and none stands (for what was under way when it began)."""
-        if tally.points < self.guard.points_max:
+        """The bar that begins now, if it is enough and none stands (for what was under way when it began).
+
+        Who was barred lately is on probation: half as much is enough, and a quarter from the third time on.
+        """
+        if tally.points < self.guard.points_max >> min(self.bars.times(subject, tick_ns), _HALVED_MAX):
             return None
         self.tallies.pop(subject, None)
         if self.bars.standing(subject, tick_ns) is not None:
