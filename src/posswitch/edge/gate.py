@@ -20,6 +20,9 @@ _FRAME_NS = int(FRAME_SECONDS_MAX * NS_PER_S)
 _IDLE_NS = int(IDLE_SECONDS_MAX * NS_PER_S)
 
 
+NO_PEER = "?"  # whoever has no address: there is nobody to count
+
+
 class Guarded(Protocol):
     """A connection as the gate sees it."""
 
@@ -111,13 +114,13 @@ class Gate:
     def _against(self, peer: str, tick_ns: int) -> str:
         if self._shut(peer, tick_ns):
             return "gate-quarantined"
-        if self._of_peers[peer] >= self._peer_max:
+        if peer != NO_PEER and self._of_peers[peer] >= self._peer_max:
             return "gate-peer-full"
         left = self._connections_max - len(self._connections)
         return "gate-reserved" if self.allowed and left <= self._reserve else ""
 
     def _shut(self, peer: str, tick_ns: int) -> bool:
-        return self._guards is not None and self._guards.shut(peer, tick_ns)
+        return peer != NO_PEER and self._guards is not None and self._guards.shut(peer, tick_ns)
 
     def enter(self, connection: Guarded) -> bool:
         """Whether there is room for one more connection."""

@@ -16,7 +16,7 @@ from posswitch.base.errors import ConfigError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Registry
 from posswitch.edge.doorstep import Doorstep
-from posswitch.edge.gate import Gate
+from posswitch.edge.gate import NO_PEER, Gate
 from posswitch.edge.sealed import Reply
 from posswitch.edge.tls import Tls, certificate_of
 from posswitch.edge.wire import Wire
@@ -51,7 +51,7 @@ class TerminalWire(Wire):
         self._whole_ns = 0  # when its allowance is whole again
         self._capped = True
         self.certificate = ""
-        self.peer = "?"  # the address at the other end, without its port
+        self.peer = NO_PEER  # the address at the other end, without its port
 
     def opened(self) -> None:
         """Passes the gate or is cut; with TLS only who is known."""
