@@ -152,10 +152,21 @@ async def test_every_frame_replayed_a_thousand_times_across_a_restart_posts_noth
     # The terminal itself pays on.
     await switch.redialled(till)
     async with asyncio.timeout(10):  # sign-ons were replayed, too: the next is allowed a second later
-        while POS.unpack(answer := await till.ask(till.sign_on_request())).fields[39] != "00":
+        while POS.unpack(answer := await till.ask(till.sign_on_request())).fields[39] != "00":  # noqa: ASYNC110
             await asyncio.sleep(0.2)
     till.take_keys(POS.unpack(answer))
     await switch.approved(till, switch.bought())
+
+
+async def test_a_refusal_that_is_told_again_counts_once(lone_switch):
+    """A line that loses answers is no PIN guessing."""
+    switch = lone_switch
+    till, bank, customer = await switch.till(), switch.banks[0], switch.bought()
+    bank.answer(await switch.forwarded(till, customer), "55")
+    assert (await till.answer()).fields[39] == "55"
+    for _ in range(10):
+        assert (await till.answered(till.sale_again())).fields[39] == "55"
+    await switch.approved(till, customer)
 
 
 async def test_a_peer_that_nobody_can_read_again_and_again_waits_outside(lone_switch):
