@@ -154,14 +154,29 @@ async def test_who_sends_more_than_his_allowance_is_read_more_slowly_and_loses_n
         (wire,) = door.gate._connections
         frames = 2 * FRAMES_PER_SECOND_MAX
         taken = asyncio.create_task(_taken(cable, frames))
-        for _ in range(frames // 100):
-            cable.put_raw(b"\x00\x04many" * 100)
+        for _ in range(frames // 50):
+            cable.put_raw(b"\x00\x04many" * 50)
             await cable.flushed()
         await until(lambda: door.gate.counts["gate-slowed"])
         assert wire._paused
         door.now_ns += 5 * NS_PER_S
         await taken
         assert len(door.heard) == frames + 1
+
+
+async def test_a_connection_that_is_held_reads_nothing_until_it_is_let_go():
+    async with Door() as door:
+        cable = await Cable.dial(door.at)
+        await until(lambda: len(door.gate))
+        (wire,) = door.gate._connections
+        wire.hold(3600)
+        assert not wire._transport.is_reading()
+        cable.put(b"wait")
+        await cable.flushed()
+        await asyncio.sleep(0.1)
+        assert door.heard == []
+        wire._let_go()
+        assert await cable.take() == b"wait"
 
 
 async def _taken(cable, frames):
