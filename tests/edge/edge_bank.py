@@ -31,13 +31,16 @@ class Asked:
 
 
 class ScriptedBank:
-    """Answers sign-ons and echoes, and reversals while `acks` is a code; the rest is the test's."""
+    """Answers sign-ons and echoes, reversals while `acks` is a code, sales while `says` is; the rest is the
+    test's.
+    """
 
     def __init__(self, plan: BankPlan) -> None:
         self.plan = plan
         self.dialect = load_dialect(plan.dialect)
         self.tls: ssl.SSLContext | None = None
         self.acks = "00"
+        self.says = ""
         self.heard: list[bytes] = []
         self.said: list[bytes] = []
         self.faults: list[str] = []
@@ -79,6 +82,8 @@ class ScriptedBank:
         self._boxes[asked.message.mti, str(asked[41])].put_nowait(asked)
         if asked.message.mti in ("0420", "0421") and self.acks:
             self.answer(asked, self.acks)
+        if asked.message.mti == "0200" and self.says:
+            self.answer(asked, self.says)
 
     async def asked(self, mti: str, terminal: str) -> Asked:
         """The centre's next message of this kind for this terminal."""

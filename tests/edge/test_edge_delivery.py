@@ -20,6 +20,7 @@ class Line:
     """A connection that is there, or is not."""
 
     certificate = ""
+    peer = "198.51.100.7"
 
     def __init__(self, there: bool = True) -> None:
         self.there = there

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from edge_door import Connection, Door
 from edge_till import Cable
 from edge_town import until
 
@@ -16,23 +17,7 @@ from posswitch.base.bounds import (
 )
 from posswitch.base.errors import ConfigError
 from posswitch.base.moment import NS_PER_S
-from posswitch.base.registry import Address
 from posswitch.edge.gate import Gate
-from posswitch.edge.listener import Listener
-
-
-class Connection:
-    """What the gate sees."""
-
-    def __init__(self, opened_s=1.0, heard_s=0.0, frame_s=0.0):
-        self.opened_ns, self.heard_ns, self.frame_ns = (
-            int(at * NS_PER_S) for at in (opened_s, heard_s, frame_s)
-        )
-        self.cuts = 0
-
-    def cut(self):
-        self.cuts += 1
-
 
 OVERSTAYS = [
     ("gate-no-first-byte", {"opened_s": 1.0}, 1.0 + FIRST_BYTE_SECONDS_MAX),
@@ -84,40 +69,6 @@ def test_everybody_can_be_sent_away_also_those_who_leave_on_being_cut():
     gate.cut_all()
     assert [leaver.cuts for leaver in leavers] == [1, 1, 1]
     assert len(gate) == 0
-
-
-class Door:
-    """A listener on a real port, its gate and its clock; keeps what came in and answers with an echo."""
-
-    def __init__(self, connections_max=8):
-        self.now_ns = NS_PER_S
-        self.gate = Gate(connections_max)
-        self.heard = []
-        self.readable = True
-        self._dirty = {}
-        self._listener = Listener(self, self.gate, lambda: self.now_ns, self._dirty)
-
-    def from_terminal(self, payload, reply):
-        self.heard.append(payload)
-        if self.readable:
-            reply.send(payload)
-            for wire in self._dirty:
-                wire.flush()
-            self._dirty.clear()
-        return self.readable
-
-    async def __aenter__(self):
-        self.at = await self._listener.open(Address("127.0.0.1", 0))
-        await self._listener.serve()
-        return self
-
-    async def __aexit__(self, *_):
-        self._listener.close()
-        self.gate.cut_all()
-
-    def later(self, seconds):
-        self.now_ns += int(seconds * NS_PER_S)
-        self.gate.sweep(self.now_ns)
 
 
 async def test_a_taken_port_is_a_mistake_in_the_configuration():

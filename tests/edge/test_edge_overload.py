@@ -1,4 +1,4 @@
-"""Overload: a burst passes, a standing queue refuses by rank, what was refused ends here, and nothing else."""
+"""Overload: a burst passes, a standing queue refuses by rank, and what was refused ends here."""
 
 import asyncio
 import time

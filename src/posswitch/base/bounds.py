@@ -12,6 +12,10 @@ FIRST_BYTE_SECONDS_MAX = 15.0  # from accept to the first byte
 IDLE_SECONDS_MAX = 300.0  # a silent terminal connection is closed
 BAD_FRAMES_MAX = 3  # unreadable frames before a terminal connection is closed
 CONNECTIONS_MAX = 4096
+CONNECTIONS_PER_PEER_MAX = 1024  # of one address that nobody vouches for
+FRAMES_PER_SECOND_MAX = 2_000  # of one such connection; then it is read more slowly
+BYTES_PER_SECOND_MAX = 1 << 20
+VOUCHED_PEERS_MAX = 4_096  # addresses that have shown a registered certificate
 HANDSHAKES_MAX = 256  # of TLS under way at once, and so many without a pause
 HANDSHAKES_PER_SECOND_MAX = 400  # then newcomers wait in the kernel: about a third of a core
 HANDSHAKE_SECONDS_MAX = 3.0  # from accept (or connect) to a finished handshake
@@ -40,6 +44,9 @@ DISK_AGAIN = 1.25  # times the mark, and payments are taken again
 NEAR_FLIGHTS_MAX = 512  # payments under way that an answer which matches nothing is compared with
 RESTORED_SKIP = 1_000_000_000  # record numbers that a restored journal leaves out
 RESTORED_DOUBT_NS = 48 * 3600 * 1_000_000_000  # how long a reversal of nothing may be of a lost payment
+GUARD_SUBJECTS_MAX = 10_000  # terminals, merchants, BINs, cards, peers that a guard doubts, or has barred
+GUARD_POSTS_MAX = 50_000  # terminals whose last place and trace number are known
+GUARD_FAMILIAR_MAX = 500_000  # cards remembered as approved, before the older half is forgotten
 _SECONDS_MAX = 1_000_000
 PLANS_MAX = 1024  # compiled bitmaps a dialect remembers
 KEY_CONTEXTS_MAX = 4096  # opened keys the software HSM remembers
@@ -95,4 +102,5 @@ def timer_faults(waits: Mapping[str, float]) -> Iterator[tuple[tuple[str, ...], 
 
 assert LANE_SENDING_MAX <= OPEN_PER_BANK_MAX <= LANE_ITEMS_MAX
 assert BATCH_EVENTS_MAX <= QUEUE_EVENTS_MAX
+assert CONNECTIONS_PER_PEER_MAX < CONNECTIONS_MAX
 assert HANDSHAKE_SECONDS_FAIR < HANDSHAKE_SECONDS_MAX < FIRST_BYTE_SECONDS_MAX

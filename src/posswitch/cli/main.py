@@ -15,6 +15,7 @@ from posswitch.base.errors import PosswitchError
 from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, switch, unknowns, words
 from posswitch.cli.card import card
 from posswitch.cli.firewall import firewall
+from posswitch.cli.guards import guards
 from posswitch.cli.keys import keys
 from posswitch.cli.ping import ping
 from posswitch.cli.registry import registry
@@ -58,6 +59,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_)
 app.command("check")(check.check)
 app.command("scan")(scan)
+app.command("guards")(guards)
 app.command("ping")(ping)
 app.command("batches")(batches.batches)
 app.command("unknowns")(unknowns.unknowns)

@@ -105,8 +105,7 @@ class Doorstep:
 
     def _greet(self, connection: socket.socket, peer: str) -> bool:
         """Before a byte is read: is there room, for one more connection and for one more handshake?"""
-        if self._gate.full:
-            self._gate.counts["gate-full"] += 1
+        if self._gate.refuses(peer, self._tick_ns()):
             connection.close()
         elif len(self._under_way) >= HANDSHAKES_MAX and not self._crowded_out():
             self._gate.counts["tls-busy"] += 1

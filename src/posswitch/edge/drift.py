@@ -1,68 +1,37 @@
 """What terminals send that is not what is registered of them: bounded rows beside the vitals."""
 
-import apsw
-
 from posswitch.base.card import scrub
+from posswitch.edge.beside import Beside
 
-DRIFT_ROWS_MAX = 10_000  # in the table; the longest unseen make room
-_PENDING_MAX = 500  # between two writes, so that a write never holds the node up
+DRIFT, DRIFT_ROWS_MAX = "drift", 10_000  # in the table; the longest unseen make room
 _TEXT_MAX = 32
 
-DRIFT_TABLE = """
-CREATE TABLE IF NOT EXISTS drift(
+_KEY = "terminal, what, sent"
+_COLUMNS = """
     terminal TEXT NOT NULL,
-    what TEXT NOT NULL,        -- merchant, currency, dialect, kind
-    registered TEXT NOT NULL,
+    what TEXT NOT NULL, -- merchant or currency or dialect or kind
     sent TEXT NOT NULL,
+    registered TEXT NOT NULL,
     first_ns INTEGER NOT NULL,
     last_ns INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    PRIMARY KEY(terminal, what, sent)
-) WITHOUT ROWID;
-"""
-_PUT = """INSERT INTO drift VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(terminal, what, sent) DO UPDATE SET
-registered = excluded.registered, last_ns = excluded.last_ns, count = count + excluded.count"""
-_CUT = """DELETE FROM drift WHERE (terminal, what, sent) IN
-(SELECT terminal, what, sent FROM drift ORDER BY last_ns LIMIT max(0, (SELECT count(*) FROM drift) - ?))"""
+    count INTEGER NOT NULL"""
+_AGAIN = "registered = excluded.registered, last_ns = excluded.last_ns, count = count + excluded.count"
 
 
-class DriftLog:
-    """Collects differences in memory; `write` adds them to the table with the vitals' period."""
+class DriftLog(Beside):
+    """Collects differences; `lost` counts those that found no room, or no disk."""
 
     def __init__(self) -> None:
-        self._pending: dict[tuple[str, str, str], tuple[str, int, int, int]] = {}
-        self.dropped = 0  # differences that found no room, or no disk
-
-    def __repr__(self) -> str:
-        return f"<drift: {len(self._pending)} to write, {self.dropped} dropped>"
+        super().__init__(DRIFT, _COLUMNS, _KEY, _AGAIN, DRIFT_ROWS_MAX)
 
     def note(self, terminal: str, what: str, registered: str, sent: str, at_ns: int) -> None:
         """Notes one difference; values are masked and cut to 32 characters."""
         key = (as_noted(terminal), what, as_noted(sent))
-        held = self._pending.get(key)
-        if held is not None:
-            self._pending[key] = (as_noted(registered), held[1], at_ns, held[3] + 1)
-        elif len(self._pending) < _PENDING_MAX:
-            self._pending[key] = (as_noted(registered), at_ns, at_ns, 1)
-        else:
-            self.dropped += 1
-
-    def write(self, db: apsw.Connection) -> None:
-        """Writes what was noted; a busy or full disk loses it, payments go on."""
-        if not self._pending:
+        if not self.takes(key):
+            self.lost += 1
             return
-        pending, self._pending = self._pending, {}
-        rows = [
-            (terminal, what, registered, sent, first_ns, last_ns, count)
-            for (terminal, what, sent), (registered, first_ns, last_ns, count) in pending.items()
-        ]
-        try:
-            with db:
-                db.execute(DRIFT_TABLE)
-                db.executemany(_PUT, rows)
-                db.execute(_CUT, (DRIFT_ROWS_MAX,))
-        except apsw.Error:
-            self.dropped += sum(row[-1] for row in rows)
+        _, first_ns, _, count = self.pending.get(key, ("", at_ns, at_ns, 0))
+        self.pending[key] = (as_noted(registered), first_ns, at_ns, count + 1)
 
 
 def as_noted(text: str) -> str:

@@ -6,11 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from posswitch.base.bounds import BAD_FRAMES_MAX, UNSENT_BYTES_MAX_TERMINAL
+from posswitch.base.bounds import (
+    BAD_FRAMES_MAX,
+    BYTES_PER_SECOND_MAX,
+    FRAMES_PER_SECOND_MAX,
+    UNSENT_BYTES_MAX_TERMINAL,
+)
 from posswitch.base.errors import ConfigError
+from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Registry
 from posswitch.edge.doorstep import Doorstep
-from posswitch.edge.gate import Gate
+from posswitch.edge.gate import NO_PEER, Gate
 from posswitch.edge.sealed import Reply
 from posswitch.edge.tls import Tls, certificate_of
 from posswitch.edge.wire import Wire
@@ -41,27 +47,46 @@ class TerminalWire(Wire):
         self._gate = gate
         self._known = known  # None in clear text
         self._bad = 0
+        self._frames = 0  # since the last read
+        self._whole_ns = 0  # when its allowance is whole again
+        self._capped = True
         self.certificate = ""
-
-    @property
-    def peer(self) -> str:
-        """The address at the other end, without its port."""
-        at = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return str(at[0]) if at else "?"
+        self.peer = NO_PEER  # the address at the other end, without its port
 
     def opened(self) -> None:
         """Passes the gate or is cut; with TLS only who is known."""
         assert self._transport is not None
+        at = self._transport.get_extra_info("peername")
+        if at:
+            self.peer = str(at[0])
         if self._known is not None:
             self.certificate = certificate_of(self._transport)
             if not self._known(self._transport, self.certificate):
                 self.cut()
                 return
+            self._gate.allowed.vouch(self.peer)
+        self._capped = not self._gate.allowed(self.peer)
         if not self._gate.enter(self):
             self.cut()
 
+    def data_received(self, data: bytes) -> None:
+        """See Wire; who sends more than a second's allowance at once is read more slowly."""
+        super().data_received(data)
+        if self._capped:
+            frames, self._frames = self._frames, 0
+            cost_ns = max(
+                len(data) * NS_PER_S // BYTES_PER_SECOND_MAX, frames * NS_PER_S // FRAMES_PER_SECOND_MAX
+            )
+            now_ns = self._tick_ns()
+            self._whole_ns = max(self._whole_ns, now_ns) + cost_ns
+            over_ns = self._whole_ns - now_ns - NS_PER_S
+            if over_ns > 0:
+                self._gate.counts["gate-slowed"] += 1
+                self.hold(over_ns / NS_PER_S)
+
     def received(self, payload: bytes) -> None:
         """Hands the payload on; a keep-alive is ignored, too many in a row that nobody can read end it."""
+        self._frames += 1
         if not payload:
             return
         if self._front.from_terminal(payload, self):
@@ -69,8 +94,7 @@ class TerminalWire(Wire):
             return
         self._bad += 1
         if self._bad >= BAD_FRAMES_MAX:
-            self._gate.counts["gate-bad-frames"] += 1
-            self.cut()
+            self._gate.unreadable(self, self._tick_ns())
 
     def closed(self) -> None:
         """Leaves the gate; what TLS could not decipher is counted."""

@@ -6,31 +6,26 @@ A row stands from the first that does not fit to the next that does. Rows go to 
 from collections import Counter
 from collections.abc import Callable
 
-import apsw
 import msgspec
+
+from posswitch.edge.beside import Beside
 
 TERMINAL, LINK, BANK = "terminal", "link", "bank"
 MAC, PIN = "mac", "pin"
 OUR_MAC = "our-mac"  # a bank says that ours does not fit
 ROWS_MAX = 10_000  # kept in memory; the oldest makes room
-_PENDING_MAX = 500  # between two writes
 _NEIGHBOURS = 3  # so many terminals in a row, and it is not the terminals
 
-MISFIT_TABLE = """
-CREATE TABLE IF NOT EXISTS misfit(
-    scope TEXT NOT NULL,       -- terminal, link, bank
-    place TEXT NOT NULL,       -- field 41; source or address; institution
-    what TEXT NOT NULL,        -- mac, pin, our-mac
+_COLUMNS = """
+    scope TEXT NOT NULL, -- terminal or link or bank
+    place TEXT NOT NULL, -- field 41; source or address; institution
+    what TEXT NOT NULL, -- mac or pin or our-mac
     first_ns INTEGER NOT NULL,
     last_ns INTEGER NOT NULL,
     count INTEGER NOT NULL,
-    healed_ns INTEGER NOT NULL, -- 0 while it stands
-    PRIMARY KEY(scope, place, what)
-) WITHOUT ROWID;
-"""
-_PUT = "INSERT OR REPLACE INTO misfit VALUES(?, ?, ?, ?, ?, ?, ?)"
-_CUT = """DELETE FROM misfit WHERE (scope, place, what) IN
-(SELECT scope, place, what FROM misfit ORDER BY last_ns LIMIT max(0, (SELECT count(*) FROM misfit) - ?))"""
+    healed_ns INTEGER NOT NULL -- 0 while it stands"""
+_AGAIN = """first_ns = excluded.first_ns, last_ns = excluded.last_ns, count = excluded.count,
+healed_ns = excluded.healed_ns"""
 
 Place = tuple[str, str, str]  # scope, place, what
 
@@ -51,7 +46,7 @@ class Mistrust:
         self._wall_ns = wall_ns
         self._misfits = misfits
         self._rows: dict[Place, Row] = {}
-        self._pending: dict[Place, tuple[int, int, int, int]] = {}
+        self.beside = Beside("misfit", _COLUMNS, "scope, place, what", _AGAIN, ROWS_MAX)
 
     def __repr__(self) -> str:
         return f"<mistrust of {dict(self.standing())}>"
@@ -88,19 +83,6 @@ class Mistrust:
         """How many terminals, connections and banks do not fit now."""
         return Counter(place[0] for place, row in self._rows.items() if _counts(place, row))
 
-    def write(self, db: apsw.Connection) -> None:
-        """Writes what has changed; a busy or full disk loses it, payments go on."""
-        if not self._pending:
-            return
-        pending, self._pending = self._pending, {}
-        try:
-            with db:
-                db.execute(MISFIT_TABLE)
-                db.executemany(_PUT, [(*place, *row) for place, row in pending.items()])
-                db.execute(_CUT, (ROWS_MAX,))
-        except apsw.Error:
-            pass
-
     def _note(self, place: Place, who: str) -> Row:
         now_ns = self._wall_ns()
         row = self._rows.get(place)
@@ -121,8 +103,8 @@ class Mistrust:
             self._report(place, row, self._wall_ns())
 
     def _report(self, place: Place, row: Row, healed_ns: int) -> None:
-        if _counts(place, row) and (place in self._pending or len(self._pending) < _PENDING_MAX):
-            self._pending[place] = (row.first_ns, row.last_ns, row.count, healed_ns)
+        if _counts(place, row) and self.beside.takes(place):
+            self.beside.pending[place] = (row.first_ns, row.last_ns, row.count, healed_ns)
 
 
 def _counts(place: Place, row: Row) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -13,21 +12,21 @@ from posswitch.base.registry import Address, Bank, Change
 from posswitch.codec import Message
 from posswitch.crypto.commands import Hsm
 from posswitch.crypto.vault import Vault
-from posswitch.edge.admit import Admission, Direct, Dropped
+from posswitch.edge.admit import Admission, Dropped
 from posswitch.edge.connector import Link, Links
 from posswitch.edge.dress import Dresser
 from posswitch.edge.exchange import Exchange
-from posswitch.edge.gate import Gate
+from posswitch.edge.front import TerminalFront
+from posswitch.edge.gate import Allowed, Gate
+from posswitch.edge.guards import Guards
 from posswitch.edge.headroom import Headroom
 from posswitch.edge.hear import ANSWERS, Hearing
-from posswitch.edge.identity import may_speak
 from posswitch.edge.key_uses import KeyUses
 from posswitch.edge.listener import Listener
 from posswitch.edge.mistrust import Mistrust
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
-from posswitch.edge.overload import Rank, key_of, rank_of
 from posswitch.edge.runtime import Runtime
-from posswitch.edge.sealed import Reply, Tickets
+from posswitch.edge.sealed import Tickets
 from posswitch.edge.start import identity_of, journal_key, obstacles, registry_in_force
 from posswitch.edge.terminal_keys import TerminalKeys
 from posswitch.edge.tls import Tls
@@ -42,13 +41,12 @@ from posswitch.engine.events import (
     Event,
     NodeRestarted,
     RegistryChanged,
-    RequestArrived,
     ReturnedUnread,
 )
 from posswitch.journal.disk import Disk
 from posswitch.journal.sqlite import Journal
-from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, answer_mti, batch_of, text, texts
-from posswitch.scheme.numbers import next_stan, repeat_key
+from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, answer_mti, text
+from posswitch.scheme.numbers import next_stan
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
 
@@ -70,7 +68,7 @@ class Ports(NamedTuple):
 
 
 class Node:
-    """The switch as one process; Front of its listener and Back of its links."""
+    """The switch as one process, and the Back of its links."""
 
     def __init__(self, config: Config, hsm: Hsm, vault: Vault, ports: Ports) -> None:
         self._config = config
@@ -89,7 +87,7 @@ class Node:
         self._vitals = ports.vitals
         self._mistrust = Mistrust(clock.wall_ns, config.keys.misfits)
         self._key_uses = KeyUses()
-        self._vitals.beside += [self._mistrust.write, self._key_uses.write]
+        self._vitals.beside += [self._mistrust.beside.write, self._key_uses.write]
         zone = Zone(self._registry, self._state, clock.wall_ns, config.keys.overlap)
         self._dresser = Dresser(config, self._registry, self._voices, vault, zone)
         keys = TerminalKeys(self._registry, clock, config.keys.overlap, self._mistrust)
@@ -98,31 +96,22 @@ class Node:
             config, self._registry, vault, sessions, self._tickets, keys, clock, noted
         )
         self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets, zone)
-        self._gate = Gate()
+        allowed = Allowed(config.firewall.known)
+        self._guards = Guards(config.guards, clock.wall_ns, allowed)
+        self._gate = Gate(allowed=allowed, guards=self._guards, reserve=config.firewall.reserve)
+        self._vitals.beside.append(self._guards.write)
         self._dirty: dict[Wire, None] = {}
         self._headroom = Headroom(ports.disk, config.data)
         self._headroom.look()
-        self._runtime = Runtime(
-            self._journal,
-            self._state,
-            Rules(config.timers, config.limits, self._registry),
-            clock,
-            hsm,
-            self._dresser,
-            self._tickets,
-            self._vitals,
-            self._dirty,
-            ports.die,
-            self._headroom,
-            config.acquirer,
-            config.cutover_s,
-        )
+        self._runtime = self._runtime_of()
         self._runtime.release.amend = self._amend
         self._exchange = self._exchange_of(zone)
         self._hearing.fitted = self._exchange.fitted
         self._runtime.release.offer = self._exchange.release
         self._tls = Tls(config.tls, clock.wall_ns)
-        self._listener = Listener(self, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry)
+        front = self._front_of()
+        self._listener = Listener(front, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry)
+        self.from_terminal = front.from_terminal
         self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
         self._tasks: list[asyncio.Task[None]] = []  # the look for orders, links that are being closed
         self._orders = OrderBox(config.data, vault.derive(ORDERS_LABEL))
@@ -205,6 +194,7 @@ class Node:
             self._next_vitals_ns = tick_ns + PERIOD_NS
             gauges = self._runtime.gauges()
             gauges |= {"connections": len(self._gate), **self._tls.expiry.gauges()}
+            gauges |= self._guards.gauges(tick_ns)
             gauges |= {f"misfit_{scope}s": count for scope, count in self._mistrust.standing().items()}
             for name, count in (*self._gate.counts.items(), *self._exchange.counts.items()):
                 gauges[f"count.{name}"] = count
@@ -222,6 +212,35 @@ class Node:
             self._key_uses.collect(self._hsm.uses.taken(), self._clock.wall_ns())
             self._tls.refresh()
             self._journal.sync_head()
+
+    def _runtime_of(self) -> Runtime:
+        return Runtime(
+            self._journal,
+            self._state,
+            Rules(self._config.timers, self._config.limits, self._registry),
+            self._clock,
+            self._hsm,
+            self._dresser,
+            self._tickets,
+            self._vitals,
+            self._dirty,
+            self._die,
+            self._headroom,
+            self._config.acquirer,
+            self._config.cutover_s,
+        )
+
+    def _front_of(self) -> TerminalFront:
+        return TerminalFront(
+            self._admission,
+            self._guards,
+            self._runtime,
+            self._registry,
+            self._hsm,
+            self._dresser,
+            self._clock,
+            self._config.acquirer,
+        )
 
     def _exchange_of(self, zone: Zone) -> Exchange:
         return Exchange(
@@ -277,76 +296,6 @@ class Node:
             if self._orders.problem != self._order_problem:
                 self._order_problem = self._orders.problem
                 log.warning("orders", problem=self._order_problem or "none any more")
-
-    # Front: what terminals send
-
-    def from_terminal(self, payload: bytes, reply: Reply) -> bool:
-        """Admits one payload; False when nobody can read it."""
-        counts = self._runtime.counts
-        counts["frames-received"] += 1
-        read = self._admission.read(payload)
-        if isinstance(read, Dropped):
-            counts[read.why] += 1
-            counts["frames-dropped"] += 1
-            return False
-        if not may_speak(self._registry, reply.certificate, text(read, 41)):
-            counts["source-refused"] += 1
-            self._answer(Direct("97", read), reply)
-        elif self._runtime.refusals.knows(read, self._clock.tick_ns()):
-            self._answer(self._admission.refusal(read, "00" if read.mti[1] == "4" else "96"), reply)
-        elif read.mti[1] != "8" and not self._runtime.admits(rank := rank_of(read)) and self._is_new(read):
-            self._shed(read, rank, reply)
-        else:
-            work = self._admission.admitted(read, payload, reply)
-            self._hsm.run(work, partial(self._admitted, reply), partial(self._refuse, read, reply))
-        return True
-
-    def _admitted(self, reply: Reply, admitted: Event | Direct) -> None:
-        if isinstance(admitted, Direct):
-            self._answer(admitted, reply)
-        else:
-            if type(admitted) is RequestArrived:
-                self._runtime.refusals.admitted(admitted)
-            self._runtime.submit(admitted)
-
-    def _answer(self, direct: Direct, reply: Reply) -> None:
-        """Ends a request at the edge; without a MAC when there is no HSM to make one."""
-        self._runtime.counts[f"direct-{direct.code}"] += 1
-        self._runtime.counts["frames-answered"] += 1
-        now = stamp(self._clock.wall_ns())
-
-        def without_mac(_: PosswitchError) -> None:
-            bare = self._dresser.refusal(direct.message, direct.code, None, now)
-            self._hsm.run(bare, partial(self._reply, reply), _pass_over)
-
-        signed = self._dresser.refusal(direct.message, direct.code, direct.keys, now)
-        self._hsm.run(signed, partial(self._reply, reply), without_mac)
-
-    def _reply(self, reply: Reply, payload: bytes) -> None:
-        reply.send(payload)
-        self._runtime.wake()
-
-    def _is_new(self, message: Message) -> bool:
-        """Whether nothing under its repeat key was admitted: else its first answer stands."""
-        may = self._runtime.refusals.may_repeat(message)
-        if may is None:
-            had = texts(message)
-            key = repeat_key(
-                self._config.acquirer, had.get(41, ""), batch_of(had), had.get(11, ""), message.mti
-            )
-            may = self._runtime.has(key)
-        return not may
-
-    def _shed(self, message: Message, rank: Rank, reply: Reply) -> None:
-        """Refused for want of time: nothing of it was recorded, so it is remembered."""
-        self._runtime.overload.refused(rank)
-        if key := key_of(message):
-            self._runtime.refusals.remember(key, self._clock.tick_ns())
-        self._refuse(message, reply)
-
-    def _refuse(self, message: Message, reply: Reply, _: PosswitchError | None = None) -> None:
-        """Overloaded, or without keys: everybody is told so."""
-        self._answer(self._admission.refusal(message, "96"), reply)
 
     # Back: what banks send
 
@@ -411,7 +360,3 @@ class Node:
         if code == KEY_EXCHANGE_CODE:  # keys are made here: a bank may ask for one, and bring none
             answer = self._exchange.asked(bank, message) if message.mti == "0820" else "40"
         return self._dresser.management(bank, mti, stan, now, code, answer)
-
-
-def _pass_over(_: PosswitchError) -> None:
-    """Nothing can be said: whoever waits finds out by himself."""

@@ -64,6 +64,7 @@ class Release:
         self.timers: list[tuple[int, int]] = []
         self.amend: Callable[[Change], None] = lambda change: None  # the node's: registry, links
         self.offer: Callable[[OfferKey], None] = lambda effect: None  # likewise: zone keys
+        self.told: Callable[[SendResponse, Ticket], None] = lambda effect, ticket: None  # likewise: guards
 
     def __repr__(self) -> str:
         return f"<release: {len(self.timers)} timers, {len(self.links)} banks>"
@@ -126,6 +127,8 @@ class Release:
     def _close(self, effect: SendResponse, ticket: Ticket, *, heard: bool) -> None:
         bank = effect.request.bank if isinstance(effect.request, RequestArrived) else ""
         self._vitals.outcome(bank, effect.answer.code, self._clock.tick_ns() - ticket.born_ns)
+        if not effect.repeat:
+            self.told(effect, ticket)
         self.counts["frames-answered"] += self._tickets.erase(effect.ticket)
         self._count_heard(effect, heard=heard)
 

@@ -10,8 +10,8 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.base.order import OFFICE
 from posswitch.base.registry import Registry
 from posswitch.crypto.vault import Vault
+from posswitch.edge.beside import VITALS
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
-from posswitch.edge.vitals import VITALS
 from posswitch.engine.state import State
 from posswitch.journal.disk import held
 from posswitch.journal.layout import HEAD

@@ -9,9 +9,9 @@ import apsw
 import msgspec
 
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
+from posswitch.edge.beside import VITALS
 from posswitch.edge.drift import DriftLog
 
-VITALS = "vitals.db"
 PERIOD_NS = 250 * NS_PER_MS
 _KEPT_NS = 600 * NS_PER_S
 _STALE_NS = 5 * NS_PER_S

@@ -25,7 +25,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._in: deque[bytes] = deque()
         self._out: list[bytes] = []
-        self._paused = False
+        self._paused = self._held = False
         self.lost: Exception | None = None
         self.opened_ns = tick_ns()
         self.heard_ns = 0
@@ -116,7 +116,19 @@ class Wire(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._take)
         elif self._framer.broken:
             self.cut()
-        else:
+        elif not self._held:
+            self._pause(False)
+
+    def hold(self, seconds: float) -> None:
+        """Reads nothing more for so long; what was read is still handed on."""
+        if not self._held:
+            self._held = True
+            self._pause(True)
+            asyncio.get_running_loop().call_later(seconds, self._let_go)
+
+    def _let_go(self) -> None:
+        self._held = False
+        if not self._in:
             self._pause(False)
 
     def _pause(self, wanted: bool) -> None:

@@ -49,6 +49,7 @@ class RequestArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=
     declared: bool = False  # the terminal says itself that it sends this again
     fresh: bool = False  # signed with the keys of the last sign-on, for the first time
     bin: str = ""  # the BIN row's prefix
+    barred: str = ""  # the guard that refuses it
 
 
 class ReversalArrived(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

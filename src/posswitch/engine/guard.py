@@ -7,9 +7,13 @@ from posswitch.engine.events import RequestArrived
 from posswitch.engine.limits import Refusal
 from posswitch.scheme.kinds import Kind
 
+BARRED = "59"  # whatever the guard: who tries cards shall learn nothing from it
+
 
 def guard(kind: Kind, request: RequestArrived) -> Refusal | None:
-    """What is wrong with what the message says."""
+    """Whether a guard bars it, and what is wrong with what the message says."""
+    if request.barred:
+        return BARRED, f"barred: {request.barred}"
     if request.currency != CNY:
         return "12", "currency is not the yuan"
     if request.amount_minor <= 0 and 4 in kind.need:

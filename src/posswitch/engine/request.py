@@ -90,7 +90,7 @@ def _refused(state: State, event: RequestArrived, refusal: Refusal, at_ns: int) 
 
 def _told(request: RequestArrived | ReversalArrived, answer: Answer, payment: int, why: str) -> Decision:
     """Nothing moves: the terminal is told what stands, and why is noted beside the payment."""
-    return Decision(Verdict(payment, why=why), (SendResponse(request.ticket, request, answer),))
+    return Decision(Verdict(payment, why=why), (SendResponse(request.ticket, request, answer, repeat=True),))
 
 
 def _content(request: RequestArrived) -> tuple[str | int | bytes, ...]:

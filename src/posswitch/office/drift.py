@@ -8,8 +8,8 @@ import msgspec
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.registry import Registry, Terminal
-from posswitch.edge.drift import DRIFT_ROWS_MAX, as_noted
-from posswitch.edge.vitals import VITALS
+from posswitch.edge.beside import VITALS, read_beside
+from posswitch.edge.drift import DRIFT, DRIFT_ROWS_MAX, as_noted
 
 _READ = """SELECT terminal, what, registered, sent, first_ns, last_ns, count FROM drift
 ORDER BY terminal, what, last_ns DESC LIMIT ?"""
@@ -67,19 +67,10 @@ class Drift(msgspec.Struct, frozen=True):
 
 def read_drift(folder: Path) -> list[Drift]:
     """What the node noted, by terminal; empty without vitals. Raises OfficeError when they cannot be read."""
-    path = folder / VITALS
-    if not path.exists():
-        return []
     try:
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            db.set_busy_timeout(1000)
-            if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'drift'").fetchone():
-                return []
-            return [Drift(*row) for row in db.execute(_READ, (DRIFT_ROWS_MAX,))]
-        finally:
-            db.close()
+        return [Drift(*row) for row in read_beside(folder, DRIFT, _READ, DRIFT_ROWS_MAX)]
     except apsw.Error:
+        path = folder / VITALS
         raise OfficeError(f"{path}: cannot be read; it may be deleted while the node is stopped") from None
 
 

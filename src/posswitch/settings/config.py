@@ -15,7 +15,7 @@ from posswitch.base.registry import Address, Limits, Registry
 from posswitch.settings.address import address_of
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import ERROR, SEVERITIES, Fault, Finding, found
-from posswitch.settings.machine import FirewallTable, KeysTable, ScanTable
+from posswitch.settings.machine import FirewallTable, GuardsTable, KeysTable, ScanTable
 from posswitch.settings.places import Places
 from posswitch.settings.rows import registry_row
 from posswitch.settings.rules import FILE_RULES, ROW_RULES
@@ -75,6 +75,7 @@ class Config(msgspec.Struct, frozen=True):
     production: bool = False  # real cards
     scan: ScanTable = ScanTable()
     firewall: FirewallTable = FirewallTable()
+    guards: GuardsTable = GuardsTable()
 
 
 class Examined(NamedTuple):
@@ -174,4 +175,5 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         production=node.production,
         scan=file.scan,
         firewall=file.firewall,
+        guards=file.guards,
     )

@@ -1,4 +1,4 @@
-"""Tables about the machine (`[scan]`, `[firewall]`), keys (`[keys]`) and people (`[office]`)."""
+"""Tables about the machine (`[scan]`, `[firewall]`), keys, people (`[office]`) and `[guards]`."""
 
 from typing import Annotated
 
@@ -58,3 +58,30 @@ class OfficeTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             max_length=50, description="list the names of at most 50 people, 2 to 30 characters each"
         ),
     ] = []
+
+
+OFF, SHADOW, FORCE = "off", "shadow", "force"
+_Mode = Annotated[
+    str,
+    msgspec.Meta(pattern=rf"\A({OFF}|{SHADOW}|{FORCE})\Z", description='write "off", "shadow" or "force"'),
+]
+
+
+class GuardsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[guards]`: what each guard may do: nothing, count, or bar.
+
+    Those that bar from the start count what ordinary business does not have; those in shadow count what an
+    unusual but honest one may have: a desk for returned goods, a front with two addresses, a bad line.
+    """
+
+    card_testing: _Mode = FORCE
+    bin_enumeration: _Mode = FORCE
+    pin_guessing: _Mode = FORCE
+    amount_probing: _Mode = FORCE
+    cloned_terminal: _Mode = FORCE
+    terminal_pace: _Mode = FORCE
+    unknown_terminals: _Mode = FORCE
+    unreadable_frames: _Mode = FORCE
+    two_places: _Mode = SHADOW
+    refund_abuse: _Mode = SHADOW
+    reversal_abuse: _Mode = SHADOW

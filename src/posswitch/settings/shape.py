@@ -10,7 +10,7 @@ from posswitch.base.amount import CNY
 from posswitch.base.bounds import HSM_LINKS_MAX, LINKS_PER_BANK_MAX, Timers
 from posswitch.base.registry import Limits
 from posswitch.settings.finding import Fault, brief, shown
-from posswitch.settings.machine import FirewallTable, KeysTable, OfficeTable, ScanTable
+from posswitch.settings.machine import FirewallTable, GuardsTable, KeysTable, OfficeTable, ScanTable
 from posswitch.settings.places import Path
 from posswitch.settings.policy import LimitTable, PauseTable, RouteTable, StandInTable
 
@@ -201,6 +201,7 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     office: OfficeTable = OfficeTable()
     scan: ScanTable = ScanTable()
     firewall: FirewallTable = FirewallTable()
+    guards: GuardsTable = GuardsTable()
 
 
 class Row(NamedTuple):

@@ -1,0 +1,144 @@
+"""What terminals send: admitted and handed on, or answered here; the guards are told of all of it."""
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from posswitch.base.errors import PosswitchError
+from posswitch.base.moment import stamp
+from posswitch.base.registry import Registry
+from posswitch.codec import Message
+from posswitch.crypto.commands import Hsm
+from posswitch.edge.admit import Admission, Direct, Dropped
+from posswitch.edge.dress import Dresser
+from posswitch.edge.guards import Guards
+from posswitch.edge.identity import may_speak
+from posswitch.edge.overload import Rank, key_of, rank_of
+from posswitch.edge.runtime import Runtime
+from posswitch.edge.sealed import Reply, Ticket
+from posswitch.engine.effects import SendResponse
+from posswitch.engine.events import Event, RequestArrived, ReversalArrived
+from posswitch.scheme.kinds import batch_of, text, texts
+from posswitch.scheme.numbers import repeat_key
+from posswitch.settings.clock import Clock
+
+_STRANGE = frozenset({"97", "03"})  # no terminal of ours, or not at its merchant
+
+
+class TerminalFront:
+    """The Front of a node's listener."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        guards: Guards,
+        runtime: Runtime,
+        registry: Registry,
+        hsm: Hsm,
+        dresser: Dresser,
+        clock: Clock,
+        acquirer: str,
+    ) -> None:
+        self._admission = admission
+        self._guards = guards
+        self._runtime = runtime
+        self._registry = registry
+        self._hsm = hsm
+        self._dresser = dresser
+        self._clock = clock
+        self._acquirer = acquirer
+        runtime.release.told = self._told
+
+    def __repr__(self) -> str:
+        return f"<front, {self._guards!r}>"
+
+    def from_terminal(self, payload: bytes, reply: Reply) -> bool:
+        """Admits one payload; False when nobody can read it."""
+        counts = self._runtime.counts
+        counts["frames-received"] += 1
+        read = self._admission.read(payload)
+        if isinstance(read, Dropped):
+            counts[read.why] += 1
+            counts["frames-dropped"] += 1
+            return False
+        if not may_speak(self._registry, reply.certificate, text(read, 41)):
+            counts["source-refused"] += 1
+            self._answer(Direct("97", read), reply)
+        elif self._runtime.refusals.knows(read, self._clock.tick_ns()):
+            self._answer(self._admission.refusal(read, "00" if read.mti[1] == "4" else "96"), reply)
+        elif read.mti[1] != "8" and not self._runtime.admits(rank := rank_of(read)) and self._is_new(read):
+            self._shed(read, rank, reply)
+        else:
+            work = self._admission.admitted(read, payload, reply)
+            self._hsm.run(work, partial(self._admitted, reply), partial(self._refuse, read, reply))
+        return True
+
+    def _admitted(self, reply: Reply, admitted: Event | Direct) -> None:
+        if isinstance(admitted, Direct):
+            self._answer(admitted, reply)
+            return
+        self._guards.readable(reply.peer)
+        if isinstance(admitted, RequestArrived):
+            self._runtime.refusals.admitted(admitted)
+            admitted = self._guarded(admitted)
+        self._runtime.submit(admitted)
+
+    def _guarded(self, request: RequestArrived) -> RequestArrived:
+        barred = self._guards.asked(request, request.bin, self._clock.tick_ns())
+        return replace(request, barred=barred) if barred else request
+
+    def _told(self, effect: SendResponse, ticket: Ticket) -> None:
+        """A terminal was given its answer: approvals and refusals are what guards count."""
+        request, code, tick_ns = effect.request, effect.answer.code, self._clock.tick_ns()
+        if isinstance(request, RequestArrived):
+            self._guards.answered(request, code, request.bin, self._place_of(ticket.reply), tick_ns)
+        elif isinstance(request, ReversalArrived):
+            self._guards.reversed(request, code, tick_ns)
+
+    def _place_of(self, reply: Reply) -> str:
+        """How people call where a connection comes from."""
+        source = self._registry.source_of(reply.certificate) if reply.certificate else None
+        return source.id if source is not None else reply.peer
+
+    def _answer(self, direct: Direct, reply: Reply) -> None:
+        """Ends a request at the edge; without a MAC when there is no HSM to make one."""
+        self._runtime.counts[f"direct-{direct.code}"] += 1
+        self._runtime.counts["frames-answered"] += 1
+        if direct.code in _STRANGE:
+            self._guards.strange(reply.peer, text(direct.message, 41), self._clock.tick_ns())
+        now = stamp(self._clock.wall_ns())
+
+        def without_mac(_: PosswitchError) -> None:
+            bare = self._dresser.refusal(direct.message, direct.code, None, now)
+            self._hsm.run(bare, partial(self._reply, reply), _pass_over)
+
+        signed = self._dresser.refusal(direct.message, direct.code, direct.keys, now)
+        self._hsm.run(signed, partial(self._reply, reply), without_mac)
+
+    def _reply(self, reply: Reply, payload: bytes) -> None:
+        reply.send(payload)
+        self._runtime.wake()
+
+    def _is_new(self, message: Message) -> bool:
+        """Whether nothing under its repeat key was admitted: else its first answer stands."""
+        may = self._runtime.refusals.may_repeat(message)
+        if may is None:
+            had = texts(message)
+            numbers = had.get(41, ""), batch_of(had), had.get(11, "")
+            may = self._runtime.has(repeat_key(self._acquirer, *numbers, message.mti))
+        return not may
+
+    def _shed(self, message: Message, rank: Rank, reply: Reply) -> None:
+        """Refused for want of time: nothing of it was recorded, so it is remembered."""
+        self._runtime.overload.refused(rank)
+        if key := key_of(message):
+            self._runtime.refusals.remember(key, self._clock.tick_ns())
+        self._refuse(message, reply)
+
+    def _refuse(self, message: Message, reply: Reply, _: PosswitchError | None = None) -> None:
+        """Overloaded, or without keys: everybody is told so."""
+        self._answer(self._admission.refusal(message, "96"), reply)
+
+
+def _pass_over(_: PosswitchError) -> None:
+    """Nothing can be said: whoever waits finds out by himself."""

@@ -1,0 +1,334 @@
+"""The loop over the guards: each is told what was asked and answered, counts, and bars when it is enough.
+
+Nothing of a card is kept but its keyed fingerprint and its last four digits. Time comes in; equal stories end
+equally. A restart forgets.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+from zlib import crc32
+
+import apsw
+import msgspec
+
+from posswitch.base.bounds import GUARD_POSTS_MAX
+from posswitch.base.codes import APPROVALS
+from posswitch.edge.bars import Bar, Subject
+from posswitch.edge.beside import Beside
+from posswitch.edge.familiar import Familiar
+from posswitch.edge.verdicts import (
+    BAD_CONNECTION,
+    CLONED,
+    CONFLICT,
+    FLIP,
+    FLIP_NS,
+    GUARDS,
+    OPEN_MAX,
+    PACE,
+    STRANGE_TERMINAL,
+    TOO_MANY_OPEN,
+    TWO_PLACES,
+    UNKNOWN,
+    UNREADABLE,
+    Guard,
+    Once,
+    Scope,
+)
+from posswitch.edge.watch import EVERY, Tally, Watch
+from posswitch.engine.events import RequestArrived, ReversalArrived
+from posswitch.scheme.kinds import PAYMENT_KINDS, PREAUTH, REVERSAL, SALE
+from posswitch.settings.machine import FORCE, OFF, GuardsTable
+
+TABLE, GUARD_ROWS_MAX = "guard", 10_000
+_COLUMNS = """
+    guard TEXT NOT NULL,
+    scope TEXT NOT NULL, -- terminal, merchant, bin, card, peer
+    subject TEXT NOT NULL,
+    mode TEXT NOT NULL, -- force, shadow
+    first_ns INTEGER NOT NULL,
+    last_ns INTEGER NOT NULL,
+    until_ns INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    met INTEGER NOT NULL, -- what was refused, or would have been
+    evidence TEXT NOT NULL -- JSON"""
+_AGAIN = """mode = excluded.mode, first_ns = excluded.first_ns, last_ns = excluded.last_ns,
+until_ns = excluded.until_ns, times = excluded.times, met = excluded.met, evidence = excluded.evidence"""
+_ENDED = f"UPDATE {TABLE} SET until_ns = ? WHERE until_ns > ?"  # noqa: S608 - a constant
+
+_SPENT = frozenset({SALE.name, PREAUTH.name})
+_EVERYWHERE = "*"
+_WORTHS_MAX = 4096  # kinds, codes and PINs that were weighed
+
+
+class Worth(NamedTuple):
+    """What an answer is worth: to whom in somebody's favour, to whom against; whether money was spent."""
+
+    good: tuple[tuple[dict[Subject, Tally], int, Watch, int], ...]  # with the scope
+    bad: tuple[tuple[Watch, int], ...]
+    spent: bool
+
+
+class Post:
+    """Where a terminal was last heard, and how many of its requests wait."""
+
+    __slots__ = ("asked", "batch", "before", "moved_ns", "open", "place", "stan")
+
+    def __init__(self) -> None:
+        self.batch = self.stan = self.asked = ""
+        self.place = self.before = ""
+        self.moved_ns = self.open = 0
+
+
+class Guards:
+    """All guards of a node; `exempt` says whether a peer may never be shut out."""
+
+    def __init__(
+        self, table: GuardsTable, wall_ns: Callable[[], int], exempt: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._wall_ns = wall_ns
+        self._exempt = exempt
+        modes = msgspec.structs.asdict(table)
+        watches = [Watch(guard, modes[guard.name.replace("-", "_")]) for guard in GUARDS]
+        self.watches = [watch for watch in watches if watch.mode != OFF]
+        self._by_name = {watch.guard.name: watch for watch in self.watches}  # asked for those with one row
+        self._of_peers = [watch for watch in self.watches if watch.of_peers]
+        self._barring: list[Watch] = []  # those with bars of requests
+        self._worths: dict[tuple[str, str, bool], Worth] = {}
+        self._familiar = Familiar()
+        self._posts: dict[str, Post] = {}
+        self._pins_at: dict[str, str] = {}  # bank → where PINs were wrong since one was right
+        self.rows = Beside(TABLE, _COLUMNS, "guard, scope, subject", _AGAIN, GUARD_ROWS_MAX)
+        self.counts: Counter[str] = Counter()
+        self._began = False
+
+    def __repr__(self) -> str:
+        return f"<guards: {[watch for watch in self.watches if watch.tallies or watch.bars]}>"
+
+    # What happens
+
+    def asked(self, request: RequestArrived, bin_: str, tick_ns: int) -> str:
+        """A request was admitted: the guard that bars it, or nothing."""
+        post = self._posts.get(request.terminal)
+        if post is None:
+            post = self._new_post(request.terminal)
+        if request.stan > post.asked:  # what comes again was counted
+            post.open += 1
+            if post.open > OPEN_MAX:
+                post.open = 0
+                self._count(PACE, request.terminal, TOO_MANY_OPEN, "unanswered", tick_ns)
+        post.asked = request.stan
+        return self._barred(request, bin_, tick_ns) if self._barring else ""
+
+    def answered(self, request: RequestArrived, code: str, bin_: str, place: str, tick_ns: int) -> None:
+        """A request got its answer, for the first time."""
+        terminal = request.terminal
+        post = self._posts.get(terminal)
+        if post is not None:
+            if post.asked == request.stan:
+                post.open = 0
+            elif post.open:
+                post.open -= 1
+            if post.place != place or post.batch != request.batch:
+                self._elsewhere(request, post, place, tick_ns)
+            post.stan = request.stan
+        if request.barred:
+            return
+        key = request.kind, code, request.has_pin
+        subjects = (terminal, request.merchant, bin_, request.pan_print)
+        worth = self._worths.get(key) or self._weighed(key)
+        for tallies, scope, watch, points in worth.good:
+            if subjects[scope] in tallies:
+                watch.favour(subjects[scope], points, _good_part(watch.guard, request))
+        for watch, points in worth.bad:
+            self._against(watch, subjects[watch.scope], points, request, code, tick_ns)
+        if worth.spent and request.pan_print:
+            self._familiar.add(request.pan_print)
+            if request.has_pin and self._pins_at:
+                self._pins_at.pop(request.bank, None)
+
+    def reversed(self, reversal: ReversalArrived, code: str, tick_ns: int) -> None:
+        """A terminal has taken a payment back."""
+        for watch, points in self._weighed((REVERSAL.name, code, False)).bad:
+            self._count(watch.guard.name, reversal.terminal, points, code, tick_ns)
+
+    def strange(self, peer: str, terminal: str, tick_ns: int) -> None:
+        """A message that names no terminal of ours, or another's merchant, came from a peer."""
+        self._count(UNKNOWN, peer, STRANGE_TERMINAL, "97", tick_ns, crc32(terminal.encode()) & 0xFF)
+
+    def unreadable(self, peer: str, tick_ns: int) -> None:
+        """A connection was ended because nobody can read what it sends."""
+        self._count(UNREADABLE, peer, BAD_CONNECTION, "connections", tick_ns)
+
+    def readable(self, peer: str) -> None:
+        """A message of a terminal of ours came from a peer."""
+        for watch in self._of_peers:
+            if watch.tallies:
+                watch.favour(peer, watch.guard.good)
+
+    def shut(self, peer: str, tick_ns: int) -> bool:
+        """Whether a peer is in quarantine."""
+        for watch in self._of_peers:
+            bar = watch.bars.standing(peer, tick_ns) if watch.bars else None
+            if bar is not None and self._met(watch, peer, bar, tick_ns):
+                return True
+        return False
+
+    # What is counted
+
+    def _weighed(self, key: tuple[str, str, bool]) -> Worth:
+        """What an answer is worth to whom: asked once for each kind, DE39, and with or without a PIN."""
+        worth = self._worths.get(key)
+        if worth is None:
+            if len(self._worths) >= _WORTHS_MAX:
+                self._worths.clear()
+            points = {watch: watch.guard.verdict(*key) for watch in self.watches}
+            worth = self._worths[key] = Worth(
+                tuple(
+                    (watch.tallies, watch.scope, watch, -worth)
+                    for watch, worth in points.items()
+                    if worth < 0
+                ),
+                tuple((watch, worth) for watch, worth in points.items() if worth > 0),
+                key[0] in _SPENT and key[1] in APPROVALS,
+            )
+        return worth
+
+    def _against(
+        self, watch: Watch, subject: Subject, points: int, request: RequestArrived, code: str, tick_ns: int
+    ) -> None:
+        """An answer that speaks against a subject, unless a bank or an old customer explains it."""
+        guard = watch.guard
+        if not subject:
+            return
+        if guard.strangers and request.pan_print in self._familiar:
+            if guard.scope is Scope.BIN:  # refused although it was good: then it is the bank
+                watch.favour(subject, points)
+            return
+        if guard.pins and guard.scope is Scope.TERMINAL and self._bank_is_it(request):
+            return
+        tally = watch.add(subject, points, code, _part(guard.once, request), tick_ns)
+        if tally is not None:
+            if tally.card(request.pan_print, request.last_four) and guard.strangers:
+                tally.points += points // 2
+            if bar := watch.judged(subject, tally, tick_ns):
+                self._begun(watch, subject, bar, tick_ns)
+
+    def _bank_is_it(self, request: RequestArrived) -> bool:
+        """PINs are wrong at two terminals and right at none in between: then keys differ, not customers."""
+        at = self._pins_at.setdefault(request.bank, request.terminal)
+        if at != request.terminal:
+            self._pins_at[request.bank] = _EVERYWHERE
+        return at != request.terminal
+
+    def _count(
+        self, name: str, subject: str, points: int, reason: str, tick_ns: int, part: int = EVERY
+    ) -> None:
+        """The same without a card, to the guard of this name, unless it is off."""
+        watch = self._by_name.get(name)
+        if watch is None:
+            return
+        tally = watch.add(subject, points, reason, part, tick_ns)
+        if tally is not None and (bar := watch.judged(subject, tally, tick_ns)):
+            self._begun(watch, subject, bar, tick_ns)
+
+    def _new_post(self, terminal: str) -> Post:
+        if len(self._posts) >= GUARD_POSTS_MAX:
+            del self._posts[next(iter(self._posts))]
+        post = self._posts[terminal] = Post()
+        return post
+
+    def _elsewhere(self, request: RequestArrived, post: Post, place: str, tick_ns: int) -> None:
+        """Another place than before, or a new batch; two that share a number pass each other often."""
+        if post.place and place != post.place:
+            online = not request.declared and not PAYMENT_KINDS[request.kind].advice
+            places = " ".join(sorted((post.place, place)))
+            if online and request.batch == post.batch and request.stan < post.stan:
+                self._count(CLONED, request.terminal, CONFLICT, places, tick_ns)
+            if place == post.before and tick_ns - post.moved_ns < FLIP_NS:
+                self._count(TWO_PLACES, request.terminal, FLIP, places, tick_ns)
+            post.before, post.moved_ns = post.place, tick_ns
+        post.place, post.batch = place, request.batch
+
+    # What follows
+
+    def _begun(self, watch: Watch, subject: Subject, bar: Bar, tick_ns: int) -> None:
+        self.counts[f"guard-bars-{watch.guard.name}"] += 1
+        if not watch.of_peers and watch not in self._barring:
+            self._barring.append(watch)
+        self._report(watch, subject, bar, tick_ns)
+
+    def _barred(self, request: RequestArrived, bin_: str, tick_ns: int) -> str:
+        """Each guard that bars it counts that; the first in force is named."""
+        subjects = (request.terminal, request.merchant, bin_, request.pan_print)
+        named = ""
+        for watch in self._barring:
+            if subjects[watch.scope] in watch.bars.by_subject:
+                named = named or self._barred_by(watch, subjects[watch.scope], request, tick_ns)
+        return named
+
+    def _barred_by(self, watch: Watch, subject: Subject, request: RequestArrived, tick_ns: int) -> str:
+        guard, bar = watch.guard, watch.bars.standing(subject, tick_ns)
+        if bar is None or request.kind not in guard.kinds or (guard.pins and not request.has_pin):
+            return ""
+        if guard.spares and request.pan_print in self._familiar:
+            return ""
+        return guard.name if self._met(watch, subject, bar, tick_ns) else ""
+
+    def _met(self, watch: Watch, subject: Subject, bar: Bar, tick_ns: int) -> bool:
+        """Something barred came; whether it is to be refused."""
+        bar.met += 1
+        bar.last_ns = tick_ns
+        forced = self._forced(watch, subject)
+        self.counts[f"guard-{watch.guard.name}" if forced else f"guard-shadow-{watch.guard.name}"] += 1
+        self._report(watch, subject, bar, tick_ns)
+        return forced
+
+    def _forced(self, watch: Watch, subject: Subject) -> bool:
+        spared = watch.of_peers and isinstance(subject, str) and self._exempt(subject)
+        return watch.mode == FORCE and not spared
+
+    def _report(self, watch: Watch, subject: Subject, bar: Bar, tick_ns: int) -> None:
+        key = watch.key(subject)
+        if self.rows.takes(key):
+            forced = self._forced(watch, subject)
+            self.rows.pending[key] = watch.row(bar, self._wall_ns() - tick_ns, forced=forced)
+
+    def write(self, db: apsw.Connection) -> None:
+        """Writes the evidence; what was barred before this start is not any more."""
+        if not self._began:
+            self._began = True
+            now_ns = self._wall_ns()
+            with contextlib.suppress(apsw.Error):  # nothing was written yet
+                db.execute(_ENDED, (now_ns, now_ns))
+        self.rows.write(db)
+
+    def gauges(self, tick_ns: int) -> dict[str, float]:
+        """How many bars stand, in force and in shadow, and what they have met."""
+        standing = Counter({FORCE: 0})
+        for watch in self.watches:
+            if watch.bars:
+                standing[watch.mode] += watch.bars.count(tick_ns)
+        self._barring = [watch for watch in self._barring if watch.bars]
+        return {
+            "guards_barred": standing.pop(FORCE),
+            "guards_shadow": standing.total(),
+            **{f"count.{name}": count for name, count in self.counts.items()},
+        }
+
+
+def _part(once: Once, request: RequestArrived) -> int:
+    """Which of 256 parts of what counts once this belongs to."""
+    match once:
+        case Once.CARD:
+            return request.pan_print[0] if request.pan_print else EVERY
+        case Once.AMOUNT:
+            return request.amount_minor % 251
+    return EVERY
+
+
+def _good_part(guard: Guard, request: RequestArrived) -> int:
+    """One good card, shown again and again, speaks once for its place; a BIN has too many for that."""
+    once = guard.once is Once.CARD and guard.scope is not Scope.BIN
+    return request.pan_print[1] if once and request.pan_print else EVERY
