@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from peer_runs import PATIENCE_S, PROGRAM, sim_bank
@@ -45,12 +44,6 @@ def ping(city, *words, inside=()):
     )  # fmt: skip
     assert ended.stdout, ended.stderr
     return Pinged(ended.returncode, json.loads(ended.stdout), ended.stderr, time.monotonic() - began)
-
-
-def side_by_side(walk, *cases):
-    """What `walk` gives for each case, all at the same time: a walk mostly waits."""
-    with ThreadPoolExecutor(len(cases)) as pool:
-        return list(pool.map(walk, cases))
 
 
 def one_link(folder, address="", dialect="cups", tls=None, more=""):

@@ -5,7 +5,7 @@ import threading
 from contextlib import nullcontext
 
 from cli_runs import one_line, posswitch
-from peer_runs import centre, town
+from peer_runs import centre, side_by_side, town
 from ping_runs import (
     BANK,
     bank_at,
@@ -15,7 +15,6 @@ from ping_runs import (
     one_link,
     ping,
     says_nonsense,
-    side_by_side,
     silent,
 )
 
