@@ -1,4 +1,4 @@
-"""Property tests: the same examples everywhere (`ci`, built in), or new ones (`make prove`). The order of files."""
+"""Property tests have the same examples everywhere (`ci`) or new ones (`make prove`); files have an order."""
 
 from pathlib import Path
 
