@@ -20,7 +20,6 @@ LONGEST_FIRST = (
     "scenarios/test_scenario_payments.py",
     "edge/test_edge_lines.py",
     "demo/test_demo_seals.py",
-    "engine/test_engine_properties.py",
     "codec/test_fit.py",
     "scan/test_scan_findings.py",
     "codec/test_damage.py",
