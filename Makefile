@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
+# Programs and tests start from compiled rooms: half the time of each of the hundreds that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run setup test lint bench sim prove prove-short power mutants fuzz clean
 
@@ -17,9 +19,12 @@ setup: .venv/.stamp
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
-# A file's tests stay on one worker: they may share a journal or a port.
+# A file's tests stay on one worker: they may share a journal or a port. The longest begin first (tests/conftest.py).
+# Most of them wait, for timers and for processes: two cores have room for three workers.
+TEST_WORKERS ?= 3
+QUICK := -m "not slow" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 test: .venv/.stamp
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest $(QUICK)
 
 lint: .venv/.stamp
 	$(BIN)/ruff check .
@@ -38,7 +43,7 @@ sim: .venv/.stamp
 
 # Both need root: they cut the power of a file system.
 prove: .venv/.stamp
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --hypothesis-profile=fresh
+	$(BIN)/python -m pytest $(QUICK) --hypothesis-profile=fresh
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/posswitch sim --seeds 1-10000 --requests 500 --workers $(WORKERS)
 	mkdir -p build

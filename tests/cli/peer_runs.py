@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from posswitch.sim.city import HOST, build_city
@@ -97,6 +98,12 @@ def sim_terminal(*words):
         capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     return Ran(ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()], ended.stderr)
+
+
+def side_by_side(walk, *cases):
+    """What `walk` gives for each case, all at the same time: programs that mostly wait."""
+    with ThreadPoolExecutor(len(cases)) as pool:
+        return list(pool.map(walk, cases))
 
 
 @contextlib.contextmanager

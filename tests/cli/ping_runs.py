@@ -102,6 +102,12 @@ def hangs_up(line):
     line.close()
 
 
+def says_nonsense(line):
+    """To everything."""
+    while line.recv(65_536):
+        line.sendall(b"0004GARB")
+
+
 def late(seconds, address):
     """Hands everything on, answers after `seconds`."""
 

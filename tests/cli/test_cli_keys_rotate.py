@@ -1,6 +1,7 @@
 """keys rotate against a running switch: two people's word, and the bank has new keys; payments go on."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ def until(what):
 
 def test_new_zone_keys_by_two_people(capsys, tmp_path):
     folder, report = tmp_path / "city", tmp_path / "report.json"
-    words = ["demo", "--seconds", "9", "--tps", "30", "--no-console", "--data", folder, "--report", report]
+    words = ["demo", "--seconds", "60", "--tps", "30", "--no-console", "--data", folder, "--report", report]
     with subprocess.Popen([*PROGRAM, *map(str, words)], stdout=subprocess.DEVNULL) as demo:
         until((folder / "data" / "journal.db").exists)
         places = [f"bank/{bank}/{key}" for bank in (BANK, OTHER) for key in ("zpk", "zak")]
@@ -41,6 +42,7 @@ def test_new_zone_keys_by_two_people(capsys, tmp_path):
                 all((now := in_force(capsys, folder))[place] != before[place] for place in places[:2]) and now
             )
         )
+        demo.send_signal(signal.SIGINT)  # the shops close
         assert demo.wait(timeout=120) == 0
     assert {place: after[place] for place in places[2:]} == {place: before[place] for place in places[2:]}
     count = json.loads(report.read_text())

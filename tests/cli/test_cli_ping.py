@@ -2,11 +2,21 @@
 
 import socket
 import threading
+from contextlib import nullcontext
 
-import pytest
 from cli_runs import one_line, posswitch
-from peer_runs import centre, town
-from ping_runs import BANK, bank_at, hangs_up, late, listener, one_link, ping, silent
+from peer_runs import centre, side_by_side, town
+from ping_runs import (
+    BANK,
+    bank_at,
+    hangs_up,
+    late,
+    listener,
+    one_link,
+    ping,
+    says_nonsense,
+    silent,
+)
 
 from posswitch.sim.authority import Authority
 from posswitch.sim.city import HOST, free_ports
@@ -20,20 +30,23 @@ def papers(city, plan):
     return (*shown, "--authorities", city.papers / "authority.pem")
 
 
-@pytest.mark.parametrize("dialect", ["cups", "iso87a", "iso87b"])
-def test_a_bank_that_is_well(tmp_path, dialect):
-    city, _, address = one_link(tmp_path, dialect=dialect)
-    with bank_at(address, dialect=dialect) as bank:
-        told = ping(city)
-        assert bank.wait_for(kind="echo", way="out")
-        bank.end()
-    assert (told.code, told.found, told.err) == (0, ("nowhere", "fine"), "")
-    assert {seen["kind"] for seen in bank.find(way="in")} == {"echo"}  # no payment, no sign-on
-    echo = told.step("echo")["measured"]
-    assert len(echo["rtts_ms"]) == 10
-    assert told.step("interface")["measured"]["name"] == "lo"
-    assert [told.step(name)["verdict"] for name in ("tcp", "echo")] == ["ok", "ok"]
-    assert told.step("tls")["why"] == "clear-text"
+def test_a_bank_that_is_well(tmp_path):
+    def walk(dialect):
+        city, _, address = one_link(tmp_path / dialect, dialect=dialect)
+        with bank_at(address, dialect=dialect) as bank:
+            told = ping(city)
+            assert bank.wait_for(kind="echo", way="out")
+            bank.end()
+        return told, {seen["kind"] for seen in bank.find(way="in")}
+
+    for told, heard in side_by_side(walk, "cups", "iso87a", "iso87b"):
+        assert (told.code, told.found, told.err) == (0, ("nowhere", "fine"), "")
+        assert heard == {"echo"}  # no payment, no sign-on
+        echo = told.step("echo")["measured"]
+        assert len(echo["rtts_ms"]) == 10
+        assert told.step("interface")["measured"]["name"] == "lo"
+        assert [told.step(name)["verdict"] for name in ("tcp", "echo")] == ["ok", "ok"]
+        assert told.step("tls")["why"] == "clear-text"
 
 
 def test_tls_tells_version_suite_and_days(tmp_path):
@@ -57,51 +70,51 @@ def test_a_slow_bank_is_its_application(tmp_path):
     assert told.step("echo")["verdict"] == "slow"
 
 
-def test_a_silent_bank_is_its_application(tmp_path):
-    with listener(silent) as there:
-        city, _, _ = one_link(tmp_path, f"clear://{there}")
-        told = ping(city)
-    assert (told.code, told.found) == (1, ("application", "silent"))
-    assert told.link["ms"] < 15_000
-    assert told.step("tcp")["verdict"] == "ok"
+# How somebody answers who is no bank of ours, and where ping says that it lies.
+NO_ANSWER = {
+    "nobody listens": (None, ("application", "port-closed")),
+    "hangs up": (hangs_up, ("application", "hung-up")),
+    "silent": (silent, ("application", "silent")),
+    "nonsense": (says_nonsense, ("configuration", "wrong-dialect")),
+}
 
 
-def test_one_that_is_away_refuses(tmp_path):
-    city, _, _ = one_link(tmp_path)
-    told = ping(city)
-    assert (told.code, told.found) == (1, ("application", "port-closed"))
-    assert told.step("icmp")["verdict"] in ("ok", "not tried")
-    assert told.step("echo")["verdict"] == "not tried"
+def test_one_that_gives_no_answer(tmp_path):
+    def walk(name):
+        manner, _ = NO_ANSWER[name]
+        with listener(manner) if manner else nullcontext() as there:
+            city, _, _ = one_link(tmp_path / name, there and f"clear://{there}")
+            return ping(city)
+
+    told = dict(zip(NO_ANSWER, side_by_side(walk, *NO_ANSWER), strict=True))
+    assert {name: one.found for name, one in told.items()} == {
+        name: found for name, (_, found) in NO_ANSWER.items()
+    }
+    assert {one.code for one in told.values()} == {1}
+    away, quiet = told["nobody listens"], told["silent"]
+    assert away.step("icmp")["verdict"] in ("ok", "not tried")
+    assert away.step("echo")["verdict"] == "not tried"
+    assert quiet.link["ms"] < 15_000
+    assert quiet.step("tcp")["verdict"] == "ok"
 
 
-def test_one_that_hangs_up(tmp_path):
-    with listener(hangs_up) as there:
-        city, _, _ = one_link(tmp_path, f"clear://{there}")
-        assert ping(city).found == ("application", "hung-up")
+def test_another_dialect_or_framing_is_the_configuration(tmp_path):
+    def walk(case):
+        ours, *words, theirs, _ = case
+        city, _, address = one_link(tmp_path / f"{ours} {theirs}", dialect=ours)
+        with bank_at(address, *words, dialect=theirs):
+            return ping(city)
 
-
-@pytest.mark.parametrize(("ours", "theirs"), [("cups", "iso87b"), ("iso87a", "iso87b"), ("iso87b", "cups")])
-def test_another_dialect_is_the_configuration(tmp_path, ours, theirs):
-    city, _, address = one_link(tmp_path, dialect=ours)
-    with bank_at(address, dialect=theirs):
-        told = ping(city)
-    assert (told.code, told.found) == (1, ("configuration", "wrong-dialect"))
-    assert told.step("echo")["measured"]["speaks"].split()[0] == theirs
-    assert theirs in told.link["what_en"]
-
-
-def test_another_framing_is_the_configuration(tmp_path):
-    city, _, address = one_link(tmp_path)
-    with bank_at(address, "--framing", "bin2"):
-        told = ping(city)
-    assert told.found == ("configuration", "wrong-dialect")
-    assert told.step("echo")["measured"]["speaks"] == "cups bin2"
-
-
-def test_one_that_answers_nonsense_is_the_configuration(tmp_path):
-    with centre(lambda _: b"0004GARB") as there:
-        city, _, _ = one_link(tmp_path, f"clear://{there}")
-        assert ping(city).found == ("configuration", "wrong-dialect")
+    cases = (
+        ("cups", "iso87b", "iso87b bin2"),
+        ("iso87a", "iso87b", "iso87b bin2"),
+        ("iso87b", "cups", "cups ascii4"),
+        ("cups", "--framing", "bin2", "cups", "cups bin2"),
+    )
+    for (*_, speaks), told in zip(cases, side_by_side(walk, *cases), strict=True):
+        assert (told.code, told.found) == (1, ("configuration", "wrong-dialect"))
+        assert told.step("echo")["measured"]["speaks"] == speaks
+        assert speaks.split()[0] in told.link["what_en"]
 
 
 def test_a_certificate_that_has_ended(tmp_path):
@@ -229,7 +242,7 @@ def test_links_are_walked_side_by_side(tmp_path):
         told = ping(city)
         assert len(told.told["links"]) == 2
         assert told.seconds * 1000 < sum(link["ms"] for link in told.told["links"])
-        assert [link["link"] for link in ping(city, "--link", 2).told["links"]] == [2]
+    assert [link["link"] for link in ping(city, "--link", 2).told["links"]] == [2]
     assert "2 of 2 links" in told.told["verdict_en"]
 
 

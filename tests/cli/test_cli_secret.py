@@ -6,13 +6,13 @@ import re
 import pytest
 import typer
 from cli_runs import one_line
-from secret_runs import WORDS, at_a_terminal, environment, program, seal, shares_of
+from secret_runs import WORDS, at_a_terminal, cheaply_sealed, environment, program, seal, shares_of
 
 from posswitch.base.errors import SecretRefused
 from posswitch.cli.main import app
 from posswitch.crypto.keyfile import is_sealed, read_seal, read_share
 from posswitch.settings.asking import FD_VARIABLE, FILE_VARIABLE
-from posswitch.settings.secret import replace_secret, text_in, write_secret
+from posswitch.settings.secret import replace_secret, text_in, write_new, write_secret
 
 OTHER = "a lighthouse without its keeper"
 THIRD = "nobody has ever seen this harbour"
@@ -27,6 +27,18 @@ def value(ended):
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "secret.key"
+
+
+@pytest.fixture
+def sealed(file):
+    """It is there, sealed with WORDS."""
+    write_new(file, cheaply_sealed(bytes(range(32))))
+
+
+@pytest.fixture
+def plain(file):
+    """It is there, as everybody can read it."""
+    write_secret(file, bytes(range(32)))
 
 
 def test_a_new_secret_is_sealed_with_a_passphrase_changed_and_checked(file):
@@ -122,16 +134,14 @@ def test_a_bad_passphrase_makes_no_file(file, typed, said):
     assert "short" not in ended.stderr
 
 
-def test_a_file_that_is_there_is_not_overwritten_and_nobody_is_asked(file):
-    program("secret", "new", file, "--plain")
+def test_a_file_that_is_there_is_not_overwritten_and_nobody_is_asked(file, plain):
     before = file.read_bytes()
     ended = program("secret", "new", file)
     assert (ended.returncode, file.read_bytes()) == (2, before)
     assert "is there already" in ended.stderr
 
 
-def test_a_change_that_fails_leaves_the_file_as_it_was(file):
-    program("secret", "new", file, typed=f"{WORDS}\n")
+def test_a_change_that_fails_leaves_the_file_as_it_was(file, sealed):
     before = file.read_bytes()
     for command, typed in (("passphrase", f"{WORDS}\nshort\n"), ("seal", f"{OTHER}\n"), ("passphrase", "")):
         ended = program("secret", command, file, typed=typed)
@@ -141,8 +151,7 @@ def test_a_change_that_fails_leaves_the_file_as_it_was(file):
 
 
 @pytest.mark.parametrize("command", ["passphrase", "seal"])
-def test_of_two_changes_at_once_the_second_is_refused(file, command):
-    program("secret", "new", file, typed=f"{WORDS}\n")
+def test_of_two_changes_at_once_the_second_is_refused(file, sealed, command):
 
     def meanwhile():
         yield f"passphrase of {file}: ", WORDS
@@ -158,8 +167,7 @@ def test_of_two_changes_at_once_the_second_is_refused(file, command):
     assert [path.name for path in file.parent.iterdir()] == ["secret.key"]
 
 
-def test_while_another_program_replaces_it_nothing_is_written(file):
-    write_secret(file, bytes(32))
+def test_while_another_program_replaces_it_nothing_is_written(file, plain):
     before = file.read_text()
     with file.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -171,8 +179,7 @@ def test_while_another_program_replaces_it_nothing_is_written(file):
 @pytest.mark.parametrize(
     "words", [("passphrase",), ("new", "--plain", "--shares"), ("seal", "--passphrase", "--shares")]
 )
-def test_what_makes_no_sense_is_refused(file, words):
-    program("secret", "new", file, "--plain")
+def test_what_makes_no_sense_is_refused(file, plain, words):
     ended = program("secret", words[0], file, *words[1:])
     assert ended.returncode == 2
     assert one_line(ended.stderr)

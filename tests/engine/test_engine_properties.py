@@ -3,11 +3,10 @@
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import apsw
-from engine_stories import NUMBER_MAX, STEPS, Story
+from engine_stories import NUMBER_MAX, STEPS, Story, short_lived
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import KEY, NODE, World
@@ -60,7 +59,7 @@ def recovered(folder: Path) -> bytes:
 @ANY
 @given(BATCHES)
 def test_recovery_comes_to_the_same_state_with_and_without_snapshots(batches):
-    with tempfile.TemporaryDirectory() as folder:
+    with short_lived() as folder:
         world = played(folder, batches).world
         world.close()
         live = pack_state(world.state)
@@ -75,7 +74,7 @@ def test_recovery_comes_to_the_same_state_with_and_without_snapshots(batches):
 @ANY
 @given(BATCHES)
 def test_everything_comes_to_an_end_and_no_approval_is_lost(batches):
-    with tempfile.TemporaryDirectory() as folder:
+    with short_lived() as folder:
         story = played(folder, batches)
         story.heal()
         world = story.world
@@ -92,7 +91,7 @@ def test_everything_comes_to_an_end_and_no_approval_is_lost(batches):
 @ANY
 @given(BATCHES)
 def test_nobody_is_answered_twice_and_holds_are_what_stands(batches):
-    with tempfile.TemporaryDirectory() as folder:
+    with short_lived() as folder:
         story = played(folder, batches)
         world = story.world
         tickets = [response.ticket for response in world.answers]
@@ -115,7 +114,7 @@ def test_nobody_is_answered_twice_and_holds_are_what_stands(batches):
 @ANY
 @given(BATCHES)
 def test_a_packed_state_is_the_state(batches):
-    with tempfile.TemporaryDirectory() as folder:
+    with short_lived() as folder:
         world = played(folder, batches).world
         again = unpack_state(pack_state(world.state))
         assert pack_state(again) == pack_state(world.state)

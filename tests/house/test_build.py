@@ -13,6 +13,7 @@ from posswitch.scheme.kinds import PAYMENT_KINDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+LONGEST_FIRST = runpy.run_path(str(ROOT / "tests" / "conftest.py"))["LONGEST_FIRST"]
 complaints = runpy.run_path(str(ROOT / ".ci" / "check_report.py"))["complaints"]
 
 
@@ -54,6 +55,10 @@ def test_ci_runs_only_targets_that_exist():
     assert wanted
     assert wanted[1].split() == ["setup", "lint", "test", "prove-short"]
     assert set(wanted[1].split()) <= set(TARGETS)
+
+
+def test_files_that_begin_first_are_there():
+    assert [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()] == []
 
 
 GOOD = {

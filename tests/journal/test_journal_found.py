@@ -77,7 +77,7 @@ def test_a_flipped_bit_anywhere_never_escapes_as_something_else(tmp_path):
     world.close()
     whole = (tmp_path / "journal.db").read_bytes()
     head = (tmp_path / "journal.head").read_bytes()
-    silent = 0
+    silent = opened = 0
     for bit in range(0, len(whole) * 8, len(whole) * 8 // 400 | 1):
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
@@ -88,6 +88,7 @@ def test_a_flipped_bit_anywhere_never_escapes_as_something_else(tmp_path):
             journal = Journal(tmp_path, KEY)
         except JournalError:
             continue
+        opened += 1
         try:
             journal.recover(NODE)
         except JournalError:
@@ -96,6 +97,20 @@ def test_a_flipped_bit_anywhere_never_escapes_as_something_else(tmp_path):
             journal._head_file.close()
             journal._db.close()
     assert silent < 400, "most of a small file is free space, not all of it"
+    assert opened > 200, "most of the damage is met behind the door, not at it"
+
+
+def test_a_journal_that_cannot_be_opened_can_be_opened_once_it_is_mended(tmp_path):
+    sold(tmp_path).close()
+    path = tmp_path / "journal.db"
+    whole = path.read_bytes()
+    path.write_bytes(b"no database" * 400)
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal(tmp_path, KEY)
+    path.write_bytes(whole)
+    journal = Journal(tmp_path, KEY)
+    journal.recover(NODE)
+    journal.close()
 
 
 def test_a_first_start_that_was_killed_before_its_first_head_can_be_repeated(tmp_path):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from office_ceremony import BANK, PART_1, PART_2
 
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
@@ -66,3 +67,29 @@ def registry(capsys, city):
         return posswitch(capsys, "registry", *map(str, words), "--data", str(city))
 
     return run
+
+
+@pytest.fixture
+def keys(capsys, city):
+    """`posswitch keys WORDS --data CITY`."""
+    posswitch = importlib.import_module("cli_runs").posswitch
+    return lambda *words: posswitch(capsys, "keys", *words, "--data", city)
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Two parts in files of their owners, as `--part` takes them."""
+    words = []
+    for name, value in (("Chen", PART_1), ("Wang", PART_2)):
+        path = tmp_path / name
+        path.write_text(value.hex())
+        path.chmod(0o600)
+        words += ["--part", f"{name}={path}"]
+    return words
+
+
+@pytest.fixture
+def with_zmk(keys, parts):
+    """A bank that has a zone master key, by proposal 1 and its confirmation."""
+    assert keys("form", "ZMK", "--bank", BANK, "--by", "Chen", *parts).code == 0
+    assert keys("confirm", 1, "--by", "Wang").code == 0

@@ -83,7 +83,11 @@ class Journal:
     def __init__(self, folder: Path, key: bytes, disk: Disk = MACHINE) -> None:
         self._chain = Chain(key)
         self._head_file = HeadFile(disk.slots(folder / HEAD, HEAD_BYTES), self._chain)
-        self._db, self.frames_cut = _connect(disk, folder / DATABASE)
+        try:
+            self._db, self.frames_cut = _connect(disk, folder / DATABASE)
+        except JournalError:
+            self._head_file.close()  # else nobody in this process could try again
+            raise
         self._run = self._db.cursor().execute
         self._last = last_head(self._db)
         if not self._last.seq:
