@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from posswitch.base.bounds import LANE_SENDING_MAX, Timers
+from posswitch.base.bounds import LANE_BURST, LANE_PER_SECOND_MAX, LANE_SENDING_MAX, Timers
 from posswitch.base.moment import NS_PER_S
 from posswitch.engine import lanes
 from posswitch.engine.lanes import Lane, pause_ns
@@ -100,6 +100,19 @@ def test_the_window_is_bounded_and_slides():
     assert lane.send(0, TIMERS) == [(LANE_SENDING_MAX, False)]
 
 
+def test_a_backlog_leaves_at_a_steady_rate():
+    lane, ended = Lane(), []
+    for payment in range(2000):
+        lane.add(payment, b"%d" % payment, False)
+    for tick_ns in range(0, NS_PER_S, NS_PER_S // 50):
+        while sent := lane.send(tick_ns, TIMERS):  # a bank that answers at once
+            for payment, _ in sent:
+                lane.remove(payment, b"%d" % payment)
+                ended.append(payment)
+    assert ended == list(range(len(ended)))
+    assert LANE_PER_SECOND_MAX <= len(ended) <= LANE_PER_SECOND_MAX + LANE_BURST
+
+
 def test_a_silent_bank_does_not_keep_the_rest_from_being_sent():
     lane = Lane()
     for payment in range(2 * LANE_SENDING_MAX):
@@ -181,6 +194,8 @@ class LaneAgainstModel(RuleBasedStateMachine):
         super().__init__()
         self.window = mock.patch.object(lanes, "LANE_SENDING_MAX", 3)
         self.window.start()
+        self.pace = mock.patch.object(lanes, "_SPACING_NS", 0)  # has a test of its own
+        self.pace.start()
         self.lane = Lane()
         self.cards: dict[bytes, list[int]] = {}
         self.card: dict[int, bytes] = {}
@@ -194,6 +209,7 @@ class LaneAgainstModel(RuleBasedStateMachine):
             self.drain()
         finally:
             self.window.stop()
+            self.pace.stop()
 
     def drain(self) -> None:
         """A bank that takes every reversal at once empties the lane."""

@@ -31,8 +31,10 @@ QUEUE_EVENTS_MAX = 8192  # waiting for a transaction; beyond it requests are ref
 REFUSED_KEPT_MAX = 300_000  # payments refused without a record that are remembered
 TERMINALS_KEPT_MAX = 200_000  # of which the highest trace number is remembered
 OPEN_PER_BANK_MAX = 4096  # forwarded and unanswered
+WINDOW_FIRST, WINDOW_MIN = 1024, 32  # of them that a bank may have, before its answers have told how many
 LANE_ITEMS_MAX = 20_000  # reversals a bank may owe before it gets no new sale
 LANE_SENDING_MAX = 32  # reversals in flight to one bank
+LANE_PER_SECOND_MAX, LANE_BURST = 500, 64  # so a backlog that drains leaves the node to payments
 LINKS_PER_BANK_MAX = 16
 HSM_UNDER_WAY_MAX = 4096  # commands that HSMs have not answered; beyond it work fails at once
 HSM_LINKS_MAX = 16
@@ -100,6 +102,7 @@ def timer_faults(waits: Mapping[str, float]) -> Iterator[tuple[tuple[str, ...], 
                 yield (inner, outer), what, f"raise {outer} or lower {inner}"
 
 
+assert WINDOW_MIN <= WINDOW_FIRST <= OPEN_PER_BANK_MAX
 assert LANE_SENDING_MAX <= OPEN_PER_BANK_MAX <= LANE_ITEMS_MAX
 assert BATCH_EVENTS_MAX <= QUEUE_EVENTS_MAX
 assert CONNECTIONS_PER_PEER_MAX < CONNECTIONS_MAX

@@ -15,6 +15,7 @@ from posswitch.base.registry import Address, Bank
 from posswitch.codec import Message
 from posswitch.edge.health import Health, Key, Standing
 from posswitch.edge.tls import Tls, certificate_of, why_failed
+from posswitch.edge.window import Window
 from posswitch.edge.wire import Wire
 from posswitch.scheme.kinds import CUTOVER_BEGINS, CUTOVER_ENDS, ECHO_CODE, SIGN_ON_CODE, text
 
@@ -124,6 +125,7 @@ class Links:
         self._dirty = dirty
         self._links: list[Link | None] = [None] * len(bank.links)
         self._turn = 0
+        self.window = Window()
         self._healths = [Health(int(timers.centre * NS_PER_S)) for _ in bank.links]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -146,13 +148,21 @@ class Links:
         return any(link is not None and link.takes() for link in self._links)
 
     def burden(self) -> int:
-        """What a choice between banks goes by: that of the link to be taken; -1 when there is none."""
+        """What a choice between banks goes by: that of the link to be taken.
+
+        -1 when there is none, or as many are under way as the bank can take.
+        """
         lightest = -1
         for link in self._links:
             if link is not None and link.takes():
                 burden = link.health.burden
                 lightest = burden if lightest < 0 else min(lightest, burden)
-        return lightest
+        return lightest if self.under_way < self.window.cap else -1
+
+    @property
+    def under_way(self) -> int:
+        """Requests that the bank has not answered."""
+        return sum([health.under_way for health in self._healths])
 
     def standings(self) -> Counter[Standing]:
         """How many links serve, are probed, are fenced."""
@@ -183,7 +193,9 @@ class Links:
         """An answer of the bank to what has this STAN and F7, whatever it says."""
         tick_ns = self._tick_ns()
         for health in self._healths:
-            if health.answered(key, tick_ns):
+            took_ns = health.answered(key, tick_ns)
+            if took_ns >= 0:
+                self.window.answered(took_ns, self.under_way)
                 return
 
     def tell_cutover(self) -> None:

@@ -97,11 +97,11 @@ class Health:
         if self._under_way.pop(key, None) is None:
             self._overdue.pop(key, None)
 
-    def answered(self, key: Key, tick_ns: int) -> bool:
-        """An answer to it came, whatever it says; whether this link had it."""
+    def answered(self, key: Key, tick_ns: int) -> int:
+        """An answer to it came, whatever it says; how long it took, -1 when this link had no such request."""
         sent_ns = self._under_way.pop(key, None)
         if sent_ns is None:
-            return self._overdue.pop(key, None) is not None
+            return tick_ns - self._overdue.pop(key, tick_ns + 1)
         took_ns = tick_ns - sent_ns
         good = took_ns <= self.slow_ns
         if good:
@@ -109,7 +109,7 @@ class Health:
         self._count(good)
         if good:
             self._usual_ns += (took_ns - self._usual_ns) * (_USUAL_WEIGHT if self._usual_ns else 1.0)
-        return True
+        return took_ns
 
     def lost(self, tick_ns: int) -> None:
         """Its connection ended with something under way: one failure, however much that was."""

@@ -7,9 +7,10 @@ needs not be.
 from collections import deque
 from heapq import heappop, heappush
 
-from posswitch.base.bounds import LANE_SENDING_MAX, Timers
+from posswitch.base.bounds import LANE_BURST, LANE_PER_SECOND_MAX, LANE_SENDING_MAX, Timers
 from posswitch.base.moment import NS_PER_S
 
+_SPACING_NS = NS_PER_S // LANE_PER_SECOND_MAX
 _IDLE, _READY, _WAITING, _SENDING, _GONE = "idle", "ready", "waiting", "sending", "gone"
 
 
@@ -34,7 +35,7 @@ class _Item:
 
 
 class Lane:
-    """The window over one bank's open reversals; at most LANE_SENDING_MAX are under way at once."""
+    """The window over one bank's open reversals: at most LANE_SENDING_MAX under way, at a bounded rate."""
 
     def __init__(self) -> None:
         self._items: dict[int, _Item] = {}
@@ -44,6 +45,7 @@ class Lane:
         self._later: list[tuple[int, int, _Item]] = []
         self._pushed = 0
         self._sending = 0
+        self._free_ns = -(1 << 62)  # when the next may go: a steady rate after a short burst
 
     def __len__(self) -> int:
         return len(self._items)
@@ -94,10 +96,12 @@ class Lane:
         """The reversals to send now, as (payment, is a repeat)."""
         self._gather(tick_ns, int(timers.centre * NS_PER_S))
         out: list[tuple[int, bool]] = []
-        while self._ready and self._sending < LANE_SENDING_MAX:
+        self._free_ns = max(self._free_ns, tick_ns - LANE_BURST * _SPACING_NS)
+        while self._ready and self._sending < LANE_SENDING_MAX and self._free_ns <= tick_ns:
             item = self._ready.popleft()
             if item.place != _READY:
                 continue
+            self._free_ns += _SPACING_NS
             item.tries += 1
             self._sending += 1
             self._wait(item, _SENDING, tick_ns + pause_ns(item.payment, item.tries, timers))
