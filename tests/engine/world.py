@@ -40,7 +40,7 @@ from posswitch.engine.events import (
 from posswitch.engine.facts import Row
 from posswitch.engine.invariants import Refold
 from posswitch.engine.lifecycle import ADVISING, REVERSING
-from posswitch.engine.limits import card_key
+from posswitch.engine.limits import caps, card_key
 from posswitch.engine.state import Flight, pack_state
 from posswitch.journal.facts import FactReader
 from posswitch.journal.quarantine import quarantine
@@ -113,7 +113,7 @@ class World:
         self.room = True  # on the disk
         self.serving = {BANK: True, OTHER_BANK: True}
         self.burdens: dict[str, int] = {}
-        self.refold = Refold(rules.limits.card_daily_minor)
+        self.refold = Refold(caps(rules.limits, rules.registry))
         self.answers: list[SendResponse] = []
         self.timers: list[SetTimer] = []
         self.asked: dict[int, Asked] = {}

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from posswitch.edge import connector, dress
-from posswitch.edge.runtime import Runtime
+from posswitch.edge.release import Release
 from posswitch.edge.sealed import Tickets
 from posswitch.engine import decide, original
 from posswitch.engine.effects import Decision
@@ -80,7 +80,7 @@ def test_a_story_is_told_in_order_and_masked():
 
 
 def skip_reversals(monkeypatch):
-    monkeypatch.setattr(Runtime, "_send_from_lane", lambda *_: None)
+    monkeypatch.setattr(Release, "_send_from_lane", lambda *_: None)
 
 
 def release_before_commit(monkeypatch):

@@ -80,7 +80,8 @@ class StandIn(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """What the centre approves itself while a bank cannot be asked, as that bank has allowed it.
 
     A payment of one of `kinds`, at most `single_minor`; at most `card_day_minor` of a card and `day_minor`
-    of the bank on one business date. The bank is told afterwards.
+    of the bank on one business date. The bank is told afterwards. `pins`: also with a PIN, which nobody
+    has verified.
     """
 
     id: str  # the bank
@@ -88,6 +89,7 @@ class StandIn(msgspec.Struct, frozen=True, array_like=True, tag=True):
     card_day_minor: int
     day_minor: int
     kinds: tuple[str, ...] = ("sale",)
+    pins: bool = False
 
 
 Policy = Limit | Route | Pause | StandIn

@@ -89,7 +89,8 @@ class TerminalFront:
 
     def _told(self, effect: SendResponse, ticket: Ticket) -> None:
         """A terminal was given its answer: approvals and refusals are what guards count."""
-        request, code, tick_ns = effect.request, effect.answer.code, self._clock.tick_ns()
+        request, tick_ns = effect.request, self._clock.tick_ns()
+        code = "" if effect.answer.says else effect.answer.code  # our own limits are no customer's doing
         if isinstance(request, RequestArrived):
             self._guards.answered(request, code, request.bin, self._place_of(ticket.reply), tick_ns)
         elif isinstance(request, ReversalArrived):

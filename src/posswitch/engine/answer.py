@@ -107,7 +107,8 @@ def _reversal_answered(
     How long ago a life before this one sent it is unknown: the clock may have been set in between.
     """
     unknown = event.code in REVERSAL_UNKNOWN
-    since_ns = max(flight.at_ns, state.restarted_ns)
+    sent_ns = flight.since_ns if PAYMENT_KINDS[flight.request.kind].advice else flight.at_ns
+    since_ns = max(sent_ns, state.restarted_ns)
     flown_out = at_ns - since_ns >= int(rules.timers.flight_max * NS_PER_S)
     if event.code in REVERSAL_DONE or (unknown and flown_out):
         cause = BANK_KNOWS_NONE if unknown else "bank-reversed"
@@ -123,7 +124,16 @@ def _advice_answered(event: AnswerArrived, flight: Flight) -> Decision:
     approved = event.code in APPROVALS
     cause = "bank-acknowledged" if approved else "bank-refused"
     why = "" if approved else f"the bank refuses with {event.code} what it may not refuse"
-    verdict = Verdict(flight.payment, cause, after(flight.state, cause), "00", why, auth=event.auth)
+    stood_in = not PAYMENT_KINDS[flight.request.kind].final  # its terminal has an authorisation code of ours
+    verdict = Verdict(
+        flight.payment,
+        cause,
+        after(flight.state, cause),
+        "00",
+        why,
+        auth=flight.request.auth if stood_in else event.auth,
+        holds=release(flight.holds) if stood_in and not approved else (),
+    )
     return Decision(verdict, (WakeLane(event.bank),))
 
 
@@ -133,12 +143,17 @@ def _answer_to_closed(state: State, event: AnswerArrived, row: Row | None, at_ns
     if row is None or request is None or row.state in OPEN or not _was_asked(row, request, event):
         return _unmatched(state, event, row)
     kind = PAYMENT_KINDS[request.kind]
-    if event.mti == REVERSAL_ANSWER or kind.advice:
-        done = event.code in (APPROVALS if kind.advice else REVERSAL_DONE)
-        if row.state != NEEDS_OWNER or not done:
+    acknowledges = kind.advice and event.mti != REVERSAL_ANSWER
+    if event.mti == REVERSAL_ANSWER or (acknowledges and (kind.final or row.state == NEEDS_OWNER)):
+        done = event.code in (APPROVALS if acknowledges else REVERSAL_DONE)
+        unheard = acknowledges and row.code not in APPROVALS  # posted, and its terminal knows nothing of it
+        if row.state != NEEDS_OWNER or not done or unheard:
             return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"))
-        cause, code = ("bank-acknowledged", "00") if kind.advice else ("bank-reversed", UNKNOWN_OUTCOME)
-        return Decision(Verdict(row.payment, cause, after(row.state, cause), code, auth=row.auth))
+        cause, code = ("bank-acknowledged", "00") if acknowledges else ("bank-reversed", UNKNOWN_OUTCOME)
+        holds = row.first.verdict.holds if acknowledges and not kind.final else ()
+        return Decision(
+            Verdict(row.payment, cause, after(row.state, cause), code, auth=row.auth, holds=holds)
+        )
     unseen = row.state == DECLINED or row.cause == BANK_KNOWS_NONE
     if event.code in APPROVALS and unseen and kind.reversible:
         return Decision(reopen(state, row, "approved-after-all", at_ns), (WakeLane(event.bank),))

@@ -94,7 +94,7 @@ def _enter_reversing(state: State, seq: int, at_ns: int, verdict: Verdict) -> No
         flight.holds = ()
         flight.rev_stan, flight.rev_f7 = step.stan, step.f7
         flight.since_seq, flight.since_ns = seq, at_ns
-        flight.deferred = again is None and verdict.cause == "terminal-reversed"
+        flight.deferred = again is None and verdict.cause in ("terminal-reversed", "undelivered")
         state.stans[flight.request.bank] = step.stan
         take_up(state, flight)
 
@@ -103,7 +103,7 @@ def _advise_again(state: State, seq: int, at_ns: int, verdict: Verdict, again: R
     rrn = state.rrn(again.at_ns, verdict.payment)
     flight = Flight(
         verdict.payment, again.request, again.at_ns, rrn, again.stan, again.f7, again.request.ticket,
-        state=ADVISING, since_seq=seq, since_ns=at_ns, original=again.original,
+        verdict.holds, ADVISING, since_seq=seq, since_ns=at_ns, original=again.original,
     )  # fmt: skip
     take_up(state, flight)
 

@@ -47,7 +47,7 @@ from posswitch.engine.events import (
     ZoneKeyTaken,
 )
 from posswitch.engine.facts import Facts
-from posswitch.engine.lifecycle import APPROVED, FORWARDED, after
+from posswitch.engine.lifecycle import ADVISING, APPROVED, FORWARDED, after
 from posswitch.engine.owner import delivery_expired, handed_to_owner, journal_restored, ruled
 from posswitch.engine.request import request_arrived, reversal_arrived
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, forget, release, reopen, reverse, reverse_all
@@ -113,6 +113,9 @@ def undelivered(state: State, event: Undelivered, facts: Facts, at_ns: int, rule
     """An approval of which nothing reached the terminal is taken back."""
     row = facts.row
     request = row.request if row is not None else None
+    if row is not None and request is not None and row.state == ADVISING:  # the centre approved it itself
+        flight = state.flights[row.payment]
+        return Decision(reverse(state, flight, "undelivered", at_ns), (WakeLane(request.bank),))
     if row is None or request is None or row.state != APPROVED:
         return Decision(None, note="undelivered-closed")
     return Decision(reopen(state, row, "undelivered", at_ns), (WakeLane(request.bank),))

@@ -43,14 +43,15 @@ class Entry(NamedTuple):
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """`row`: the payment the event speaks of, found by repeat key, number or RRN; `used`: what it claims of
     counters, what each holds, and what the one holds that it is a share of; `rule` and `doors`: the banks it
-    may go to, its own where none are named. `original`: the payment that a request builds on; `taken_minor`:
-    what has already been taken of it, or of `row`. `batch`: every payment of a batch. `room`: the disk has
-    room for something new."""
+    may go to, its own where none are named; `standin`: what counters say to a stand-in. `original`: the
+    payment that a request builds on; `taken_minor`: what has already been taken of it, or of `row`. `batch`:
+    every payment of a batch. `room`: the disk has room for something new."""
 
     row: Row | None = None
     used: tuple[tuple[Claim, int, int], ...] = ()
     rule: Route | None = None
     doors: tuple[Door, ...] = ()
+    standin: tuple[tuple[Claim, int, int], ...] = ()
     original: Row | None = None
     taken_minor: int = 0
     batch: tuple[Entry, ...] = ()

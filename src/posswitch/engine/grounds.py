@@ -76,6 +76,7 @@ _GROUNDS = {
     "reversed-again": _Ground(RegistryChanged),
     "advised-again": _Ground(RegistryChanged),
 }
+_POLICY = ("limit:", "standin:")  # counters of what the office allows
 _OPENS = frozenset({"accepted", "advice-accepted"})
 
 
@@ -107,7 +108,7 @@ class Grounds:
         request = verdict.completed or event
         self._asked[verdict.payment] = _Asked(request, (verdict.stan, verdict.f7))
         said = (event.kind, event.key, event.terminal, event.amount_minor)
-        if said != (request.kind, request.key, request.terminal, request.amount_minor):
+        if said != (PAYMENT_KINDS[request.kind].as_told, request.key, request.terminal, request.amount_minor):
             yield f"record {seq}: what its bank is asked is not what its terminal has asked"
         owes: list[Hold] = []
         if verdict.original is not None:
@@ -117,10 +118,8 @@ class Grounds:
                 yield from self._builds(seq, request, verdict, original)
         if PAYMENT_KINDS[event.kind].limited:
             owes.append(Hold(f"card:{request.pan_print.hex()}", self._day, event.amount_minor))
-        limits = verdict.holds[len(owes) :]
-        fair = all(
-            hold.key.startswith("limit:") and hold.amount_minor in (1, event.amount_minor) for hold in limits
-        )
+        others, takes = verdict.holds[len(owes) :], (1, event.amount_minor)
+        fair = all(hold.key.startswith(_POLICY) and hold.amount_minor in takes for hold in others)
         if list(verdict.holds[: len(owes)]) != owes or not fair:
             yield f"record {seq}: does not hold what such a payment takes"
 
@@ -132,7 +131,7 @@ class Grounds:
             yield f"record {seq}: builds on a payment of another card, bank or merchant"
         if (named.stan, named.f7) != original.numbers:
             yield f"record {seq}: names its original by numbers that its bank does not know"
-        if was.kind not in PAYMENT_KINDS[request.kind].of:
+        if PAYMENT_KINDS[was.kind].as_told not in PAYMENT_KINDS[request.kind].of:
             yield f"record {seq}: a {request.kind} builds on a {was.kind}"
 
     def _moved(self, seq: int, event: Event, verdict: Verdict) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The checkers: what must hold for every journal; shared by verify, simulation and tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -57,16 +57,19 @@ class Life(msgspec.Struct):
 
 
 class Refold:
-    """Folds records anew, independent of `apply`, and says what no honest journal contains."""
+    """Folds records anew, independent of `apply`, and says what no honest journal contains.
 
-    def __init__(self, card_daily_minor: int | None = None) -> None:
+    `caps`: what counters may hold at most, by how their names begin, where that was the same all the time.
+    """
+
+    def __init__(self, caps: Mapping[str, int] | None = None) -> None:
         self.lives: dict[int, Life] = {}
         self.counters: dict[tuple[str, str], int] = {}
         self.batches: dict[tuple[str, str], tuple[str, Totals]] = {}
         self.differences: dict[tuple[str, str, str], Difference] = {}
         self._keys: dict[str, int] = {}
         self._sent: dict[tuple[str, int, str], int] = {}
-        self._card_daily_minor = card_daily_minor
+        self._caps = caps or {}
 
     def check(self, seq: int, record: Record) -> Iterator[str]:
         """Folds one record; yields each finding as a line."""
@@ -173,13 +176,13 @@ class Refold:
         name, _, payment = hold.key.partition(":")
         if name == "taken" and used * 100 > self.lives[int(payment)].amount_minor * COMPLETION_PERCENT_MAX:
             yield f"record {seq}: more is taken of payment {payment} than it came to"
-        if (
-            name == "card"
-            and self._card_daily_minor is not None
-            and hold.amount_minor > 0
-            and used > self._card_daily_minor
-        ):
-            yield f"record {seq}: counter of day {hold.window} goes over its limit"
+        if hold.amount_minor > 0 and self._caps and used > self._cap(hold.key):
+            yield f"record {seq}: counter {hold.key} of {hold.window} goes over its limit"
+
+    def _cap(self, key: str) -> int:
+        """What a counter may hold: the cap whose name is the longest beginning of its own."""
+        fitting = [name for name in self._caps if key.startswith(name)]
+        return self._caps[max(fitting, key=len)] if fitting else 1 << 62
 
 
 def _given_back(life: Life, state: str) -> list[Hold]:

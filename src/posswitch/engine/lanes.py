@@ -53,6 +53,10 @@ class Lane:
     def __repr__(self) -> str:
         return f"<lane waiting {len(self)} under way {self._sending}>"
 
+    def has(self, card: bytes) -> bool:
+        """Whether something of a card waits or is under way here."""
+        return card in self._cards
+
     def add(self, payment: int, card: bytes, deferred: bool) -> None:
         """A payment entered reversing; `deferred` while its original may still be answered."""
         item = self._items[payment] = _Item(payment, deferred)

@@ -41,6 +41,8 @@ LIFE: dict[tuple[str, str], str] = {
     (REVERSING, "expired"): NEEDS_OWNER,
     (NEEDS_OWNER, "bank-reversed"): REVERSED,
     (ADVISING, "bank-acknowledged"): APPROVED,
+    (ADVISING, "terminal-reversed"): REVERSING,
+    (ADVISING, "undelivered"): REVERSING,
     (ADVISING, "bank-refused"): NEEDS_OWNER,
     (ADVISING, "expired"): NEEDS_OWNER,
     (FORWARDED, "restored"): NEEDS_OWNER,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from posswitch.base.amount import CNY
 from posswitch.base.moment import NS_PER_S, Stamp, stamp
 from posswitch.base.policy import ALL, CARD, Limit, within
-from posswitch.base.registry import Limits
+from posswitch.base.registry import Limits, Registry
 from posswitch.engine.events import Hold, RequestArrived
 from posswitch.scheme.kinds import REFUND, Kind
 
@@ -200,6 +200,20 @@ def _over(claim: Claim, has: int, cap: int) -> Refusal:
         return row.code or "65", f"{name}: {has} of {cap} {when}", f"{whose}{zh}{cap}次已用完"
     why = f"{name}: {yuan(has)} of {yuan(cap)} {when}"
     return row.code or "61", why, f"{whose}{zh}还可用{yuan(left)}元"
+
+
+def caps(rules: Limits, registry: Registry) -> dict[str, int]:
+    """What each counter may hold at most, by how its name begins."""
+    found = {"card:": rules.card_daily_minor}
+    for row in registry.limits.values():
+        named = {
+            "day": row.day_minor, "day#": row.day_count, "month": row.month_minor,
+            "month#": row.month_count, "burst#": row.burst_count,
+        }  # fmt: skip
+        found |= {f"limit:{row.id}:{what}:": cap for what, cap in named.items() if cap}
+    for bank in registry.standins.values():
+        found |= {f"standin:{bank.id}": bank.day_minor, f"standin:{bank.id}:": bank.card_day_minor}
+    return found
 
 
 def yuan(minor: int) -> str:

@@ -46,13 +46,15 @@ def build_on(state: State, kind: Kind, event: RequestArrived, facts: Facts, rule
     first = row.request if row is not None else None
     if row is None or first is None or _is_other(kind, event, first, row, rules):
         return _NOT_FOUND
-    if first.kind not in kind.of:
+    if PAYMENT_KINDS[first.kind].as_told not in kind.of:
         return "12", f"a {first.kind} is no original of a {kind.name}"
     if row.state not in _STANDING:
         return "12", f"its original is {row.state}"
     refusal = _too_much(kind, event.amount_minor, first.amount_minor, facts.taken_minor)
     if refusal:
         return refusal
+    if row.state == ADVISING and not kind.advice:
+        return "12", "the bank has not been told of its original yet"
     return _base(event, first, row, state.rrn(row.first.at_ns, row.payment))
 
 

@@ -31,7 +31,8 @@ def delivery_expired(
     if flight is None or flight.state not in IN_LANE:
         return Decision(None, note="expired-closed")
     code = _DONE if flight.state == ADVISING else UNKNOWN_OUTCOME
-    verdict = Verdict(flight.payment, "expired", after(flight.state, "expired"), code)
+    holds = () if PAYMENT_KINDS[flight.request.kind].final else release(flight.holds)
+    verdict = Verdict(flight.payment, "expired", after(flight.state, "expired"), code, holds=holds)
     return Decision(verdict, (WakeLane(flight.request.bank),))
 
 
@@ -59,7 +60,7 @@ def handed_to_owner(state: State, event: HandedToOwner, facts: Facts, at_ns: int
         "restored",
         after(flight.state, "restored"),
         _DONE if advice else UNKNOWN_OUTCOME,
-        holds=() if advice else release(flight.holds),
+        holds=() if kind.final else release(flight.holds),
     )
     return Decision(verdict)
 
@@ -91,21 +92,25 @@ def _settled(row: Row, ruling: Ruling, why: str) -> Verdict:
     """
     request = row.request
     holds = row.first.verdict.holds
-    advice = request is not None and PAYMENT_KINDS[request.kind].advice
+    final = request is not None and PAYMENT_KINDS[request.kind].final
     if ruling.says == "stands":
         cause, code = "owner-approved", _DONE
-        holds = () if advice else holds
+        holds = () if final else holds
     else:
         cause, code = "owner-reversed", row.code
-        holds = release(holds) if advice else ()
+        holds = release(holds) if final else ()
     return Verdict(row.payment, cause, after(NEEDS_OWNER, cause), code, why, auth=row.auth, holds=holds)
 
 
 def _again(state: State, row: Row, request: RequestArrived, why: str, at_ns: int) -> Verdict:
-    """Back into its bank's lane: an advice as it was, anything else to be reversed."""
+    """Back into its bank's lane: an advice as it was, anything else to be reversed.
+
+    What the centre approved itself is told again if its terminal was told so, and holds again what it takes.
+    """
     first = row.first.verdict
     again = Reopened(request, row.first.at_ns, first.stan, first.f7, first.original)
-    advice = PAYMENT_KINDS[request.kind].advice
+    kind = PAYMENT_KINDS[request.kind]
+    advice = kind.advice and row.code == _DONE
     cause = "advised-again" if advice else "reversed-again"
     steps = () if advice else (Reversing(row.payment, state.next_stan(request.bank), stamp(at_ns).f7),)
     return Verdict(
@@ -115,6 +120,7 @@ def _again(state: State, row: Row, request: RequestArrived, why: str, at_ns: int
         row.code,
         why,
         auth=row.auth,
+        holds=first.holds if advice and not kind.final else (),
         reversing=steps,
         reopened=again,
     )

@@ -15,15 +15,16 @@ from posswitch.engine.effects import (
 from posswitch.engine.events import Hold, RequestArrived, ReversalArrived, Verdict
 from posswitch.engine.facts import Facts, Row
 from posswitch.engine.guard import card, guard
-from posswitch.engine.lifecycle import APPROVED, FORWARDED, RECEIVED, REVERSED, after
+from posswitch.engine.lifecycle import ADVISING, APPROVED, FORWARDED, RECEIVED, REVERSED, after
 from posswitch.engine.limits import Refusal, judged, unused
 from posswitch.engine.original import Base, build_on
 from posswitch.engine.owner import in_doubt
 from posswitch.engine.reverse import UNKNOWN_OUTCOME, reopen, reverse
 from posswitch.engine.routing import Door, chosen
 from posswitch.engine.rules import Rules
+from posswitch.engine.standin import auth_code, stands_in
 from posswitch.engine.state import State
-from posswitch.scheme.kinds import BALANCE, PAYMENT_KINDS
+from posswitch.scheme.kinds import BALANCE, PAYMENT_KINDS, STOOD_IN
 
 _DONE = "00"
 
@@ -54,10 +55,14 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
     if not refusal:
         doors = facts.doors or (Door(request.bank, 0),)
         way = chosen(doors, facts.rule, kind, state, rules.registry, at_ns)
-        if way.why:
-            refusal = "91", way.why
-        elif way.bank != request.bank:
+        if way.bank != request.bank:
             request = msgspec.structs.replace(request, bank=way.bank)
+        if way.why and (held := stands_in(kind, request, facts.standin, state, rules.registry)):
+            kind, tried = STOOD_IN, f"stand-in: {way.why}"
+            changes = {"kind": kind.name, "auth": auth_code(state.seq + 1)}
+            request, holds = msgspec.structs.replace(request, **changes), holds + held
+        elif way.why:
+            refusal = "91", way.why
     if refusal:
         return _refused(state, event, refusal, at_ns)
     payment = state.seq + 1
@@ -70,13 +75,16 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
         tried,
         stan=state.next_stan(request.bank),
         f7=now.f7,
+        auth="" if kind.final or not kind.advice else request.auth,
         holds=holds,
         completed=None if request is event else request,
         original=original,
     )
     if kind.advice:
-        answer = Answer(_DONE, state.rrn(at_ns, payment), day=state.day[4:])
-        return Decision(verdict, (SendResponse(event.ticket, request, answer), WakeLane(request.bank)))
+        auth = "" if kind.final else request.auth
+        answer = Answer(_DONE, state.rrn(at_ns, payment), auth, state.day[4:])
+        told = SendResponse(event.ticket, request, answer, payment if kind.reversible else 0)
+        return Decision(verdict, (told, WakeLane(request.bank)))
     return Decision(verdict, (SendRequest(payment), SetTimer(payment, rules.timers.centre)))
 
 
@@ -157,9 +165,12 @@ def reversal_arrived(
         told = SendResponse(flight.ticket, first, Answer(UNKNOWN_OUTCOME, rrn, day=state.day[4:]))
         verdict = reverse(state, flight, "terminal-reversed", at_ns)
         return Decision(verdict, (accepted, told, WakeLane(first.bank)))
-    if row.state == APPROVED:
+    if row.state in (APPROVED, ADVISING):
         if facts.taken_minor:
             return _told(event, Answer("12"), row.payment, "something was built on it")
+        if row.state == ADVISING:
+            verdict = reverse(state, state.flights[row.payment], "terminal-reversed", at_ns)
+            return Decision(verdict, (accepted, WakeLane(first.bank)))
         return Decision(reopen(state, row, "terminal-reversed", at_ns), (accepted, WakeLane(first.bank)))
     return _told(event, done, row.payment, "nothing left to reverse")
 
@@ -176,7 +187,7 @@ def _differs(event: ReversalArrived, first: RequestArrived, is_old: bool) -> Ref
     """Why this is not the reversal of that request."""
     if not PAYMENT_KINDS[first.kind].reversible:
         return "12", f"a {first.kind} is not reversed"
-    if event.kind != first.kind:
+    if event.kind != PAYMENT_KINDS[first.kind].as_told:
         return "30", "reversal of another kind than its original"
     if first.amount_minor != event.amount_minor:
         return "64", "reversal differs from its original"

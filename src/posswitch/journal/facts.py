@@ -16,11 +16,12 @@ from posswitch.engine.events import (
     UploadEnded,
 )
 from posswitch.engine.facts import NO_FACTS, Facts, Row
-from posswitch.engine.lifecycle import APPROVED
+from posswitch.engine.lifecycle import ADVISING, APPROVED
 from posswitch.engine.limits import Claim, claims
 from posswitch.engine.original import taken_key
-from posswitch.engine.routing import Door, rule_for
+from posswitch.engine.routing import CLOSED, Door, rule_for
 from posswitch.engine.rules import Rules
+from posswitch.engine.standin import standin_claims
 from posswitch.engine.state import State
 from posswitch.journal.sqlite import Journal
 from posswitch.scheme.kinds import BY_AUTH, ORIGINAL_DAYS_MAX, PAYMENT_KINDS, Kind
@@ -74,15 +75,25 @@ class FactReader:
         if original is None or original.request is None:
             rule = rule_for(registry, kind, event, at_ns)
             banks = (event.bank,) if rule is None else rule.to
-            return Facts(row, used, rule, self._doors(banks), original)
+            doors = self._doors(banks)
+            return Facts(row, used, rule, doors, self._standin(event, doors), original)
         taken_minor = journal.used(taken_key(original.payment))
-        return Facts(row, used, None, self._doors((original.request.bank,)), original, taken_minor)
+        doors = self._doors((original.request.bank,))
+        return Facts(row, used, None, doors, (), original, taken_minor)
 
     def _used(self, claim: Claim) -> int:
         return sum(self._journal.used(claim.key, window) for window in claim.windows)
 
     def _base(self, claim: Claim) -> int:
         return self._journal.used(claim.base_key, claim.windows[0]) if claim.base_key else 0
+
+    def _standin(self, event: RequestArrived, doors: tuple[Door, ...]) -> tuple[tuple[Claim, int, int], ...]:
+        registry = self._rules.registry
+        row = registry.standins.get(doors[0].bank) if registry.standins else None
+        if row is None or not (registry.pauses or all(door.burden == CLOSED for door in doors)):
+            return ()
+        claimed = standin_claims(event, row, self._state.day)
+        return tuple((claim, self._used(claim), 0) for claim in claimed)
 
     def _doors(self, banks: tuple[str, ...]) -> tuple[Door, ...]:
         return tuple(Door(bank, self._burden(bank)) for bank in banks)
@@ -103,8 +114,8 @@ class FactReader:
 
     def _reversal(self, event: ReversalArrived, at_ns: int) -> Facts:
         row = self._journal.row_by_key(event.key)
-        taken_minor = self._journal.used(taken_key(row.payment)) if row and row.state == APPROVED else 0
-        return Facts(row, taken_minor=taken_minor)
+        stands = row is not None and row.state in (APPROVED, ADVISING)
+        return Facts(row, taken_minor=self._journal.used(taken_key(row.payment)) if row and stands else 0)
 
     def _answer(self, event: AnswerArrived, at_ns: int) -> Facts:
         if self._state.flight_of_answer(event.bank, event.stan, event.f7) is not None:

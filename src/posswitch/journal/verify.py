@@ -2,7 +2,7 @@
 
 import contextlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,13 +36,13 @@ def verify(
     key: bytes,
     node: str,
     disk: Disk = MACHINE,
-    card_daily_minor: int | None = None,
+    caps: Mapping[str, int] | None = None,
     identity: str = "",
 ) -> list[str]:
     """Every finding as a line; an empty list means that the journal is whole.
 
     `identity`: node, acquirer and centre that it should be kept under; without it any.
-    `card_daily_minor`: the limit of a card, where it is known to have been the same all the time.
+    `caps`: see Refold.
     Raises JournalError when there is no journal to look at.
     """
     path = folder / DATABASE
@@ -60,7 +60,7 @@ def verify(
         return _read(path, disk, lambda db: _chained(db, chain, node, head, identity))
 
     def refolded() -> Found:
-        return _read(path, disk, lambda db: _refolded(db, Refold(card_daily_minor)))
+        return _read(path, disk, lambda db: _refolded(db, Refold(caps)))
 
     if disk is not MACHINE or path.stat().st_size < _LARGE_BYTES:
         found = chained()

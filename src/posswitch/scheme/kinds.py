@@ -37,11 +37,22 @@ class Kind(msgspec.Struct, frozen=True):
     takes: str = ""
     binding: bool = True  # whether a missing or exhausted original refuses it
     limited: bool = False  # whether it takes from its card's limits
+    told: str = ""  # the kind that its terminal knows it as, where that is another
 
     @property
     def reversible(self) -> bool:
         """Whether a terminal may take it back with a 0400."""
-        return self.on_unknown == REVERSE
+        return self.on_unknown == REVERSE or self.told != ""
+
+    @property
+    def final(self) -> bool:
+        """Whether nobody can take it back: an advice of the terminal itself."""
+        return self.advice and not self.reversible
+
+    @property
+    def as_told(self) -> str:
+        """The kind as its terminal knows it."""
+        return self.told or self.name
 
     @property
     def advice(self) -> bool:
@@ -104,6 +115,11 @@ OFFLINE_SALE = Kind(
     "offline-sale", "离线结算", ("0220", "000000", "00", "30"), "0220",
     need=_needs(), need_one=_CARD, on_unknown=REPEAT, totals=(DEBIT, 1),
 )  # fmt: skip
+# A sale that the centre approved itself while the bank could not be asked: the bank is told afterwards.
+STOOD_IN = Kind(
+    "stood-in", "代授权消费", SALE.terminal, "0220",
+    need=_needs(), need_one=_CARD, on_unknown=REPEAT, totals=(DEBIT, 1), limited=True, told="sale",
+)  # fmt: skip
 REVERSAL = Kind("reversal", "冲正", ("0400", "", "", ""), "0420", need=_needs((39,)))
 SIGN_ON = Kind("sign-on", "签到", ("0800", "", "", "003"), need=(11, 41, 42, 60), mac=False)
 SIGN_OFF = Kind("sign-off", "签退", ("0820", "", "", "002"), need=(11, 41, 42, 60), mac=False)
@@ -118,7 +134,7 @@ PAYMENTS = (
     OFFLINE_SALE,
 )  # fmt: skip
 KINDS = (*PAYMENTS, REVERSAL, SIGN_ON, SIGN_OFF, ECHO, SETTLEMENT, UPLOAD, UPLOAD_END)
-PAYMENT_KINDS = {kind.name: kind for kind in PAYMENTS}
+PAYMENT_KINDS = {kind.name: kind for kind in (*PAYMENTS, STOOD_IN)}
 _BY_TERMINAL = {kind.terminal: kind for kind in KINDS}
 # What some makers send for the same kind: the answer repeats it, the bank gets the usual form.
 _BY_TERMINAL |= {

@@ -98,3 +98,4 @@ class StandInTable(msgspec.Struct, forbid_unknown_fields=True):
     card_day_minor: Annotated[int, msgspec.Meta(ge=1, le=MINOR_MAX)]
     day_minor: Annotated[int, msgspec.Meta(ge=1, le=MINOR_MAX)]
     kinds: _Kinds = msgspec.field(default_factory=lambda: ["sale"])
+    pins: bool = False

@@ -1,7 +1,7 @@
 """Counts what really happened, from the banks' ledgers and the terminals' slips alone."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 
 from posswitch.engine.state import CLOSED
 from posswitch.journal.batches import BatchView
-from posswitch.scheme.kinds import BALANCE
+from posswitch.scheme.kinds import BALANCE, OFFLINE_SALE, SALE
 from posswitch.sim.peers.book import read_book
 
 APPROVED, DECLINED, REVERSED, UNKNOWN, LOST, DUPLICATED = OUTCOMES = (
@@ -91,13 +91,20 @@ def explained(
     return {name: found[name] for name in ("settled", "balanced", "uploaded", "unexplained")}
 
 
-def joined(ledgers: Iterable[Entry], slips: Iterable[Entry]) -> dict[Key, Trace]:
-    """What all books say about each payment that moves money."""
+def joined(ledgers: Iterable[Entry], slips: Collection[Entry]) -> dict[Key, Trace]:
+    """What all books say about each payment that moves money.
+
+    Of a sale that the centre has approved itself the bank knows an advice.
+    """
     traces: dict[Key, Trace] = {}
+    sold = frozenset(_slip_key(slip) for slip in slips if slip["kind"] == SALE.name)
     for entry in ledgers:
         if entry["payment"] in _NO_MONEY:
             continue
-        trace = traces.setdefault(_key(entry), Trace())
+        key = _key(entry)
+        if entry["payment"] == OFFLINE_SALE.name and (*key[:3], SALE.name) in sold:
+            key = (*key[:3], SALE.name)
+        trace = traces.setdefault(key, Trace())
         trace.postings += entry["kind"] == "post"
         trace.reversals += entry["kind"] == "reverse"
     for slip in slips:

@@ -37,7 +37,7 @@ UNLIKE_VANISHING = frozenset({"kill", "power-cut", "write-fails", "disk-broken",
 _VANISHING_RATE = 0.2
 MIDNIGHT_S = 2.0 - 3600.0  # the business date has changed, the calendar's is about to
 _UNSURE = Manner("unsure", 0.03, effect=0.5, codes=("09", "68", "98"), insists=True)
-_AGED_RATE, _NETWORK_HSM_RATE = 0.3, 0.3
+_AGED_RATE, _NETWORK_HSM_RATE, _POLICY_RATE = 0.3, 0.3, 0.4
 _CHOSEN_RATE = 0.5  # of the kinds that a seed could have
 _STRENGTHS = (0.3, 1.0, 1.0, 3.0)
 
@@ -55,6 +55,7 @@ class Mix(msgspec.Struct, frozen=True):
     seconds_to_cutover: float
     aged: bool = False  # the journal is that of a switch whose trace and reference numbers soon begin anew
     network_hsm: bool = False  # keys lie in two HSMs behind the network
+    policy: bool = False  # limits, a stand-in and a pause of a bank are in force
     vanishing: bool = False  # terminals may leave without a word: only where that cannot go unnoticed
 
     def __str__(self) -> str:
@@ -70,6 +71,8 @@ class Mix(msgspec.Struct, frozen=True):
             parts.append("numbers wrap")
         if self.network_hsm:
             parts.append("HSMs behind the network")
+        if self.policy:
+            parts.append("limits, stand-in and a pause")
         if self.vanishing:
             parts.append("terminals vanish")
         return "; ".join(parts)
@@ -108,5 +111,6 @@ def draw(entropy: random.Random) -> Mix:
         to_cutover_s,
         entropy.random() < _AGED_RATE,
         entropy.random() < _NETWORK_HSM_RATE,
+        entropy.random() < _POLICY_RATE,
         vanishing,
     )

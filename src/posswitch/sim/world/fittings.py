@@ -2,11 +2,13 @@
 configuration."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from posswitch.base.bounds import RESTORED_DOUBT_NS
+from posswitch.base.moment import NS_PER_S, clock_text
+from posswitch.base.policy import Limit, Pause, Route, StandIn
 from posswitch.base.registry import Address, Bank, Bin, Limits, Merchant, Registry, Row, Terminal
 from posswitch.crypto.commands import Usage
 from posswitch.crypto.hsm import SoftHsm
@@ -24,6 +26,7 @@ from posswitch.sim.peers.hsm_box import HsmBox
 
 FOLDER = Path("/world")
 _TO_WRAP = 200  # records until reference numbers begin anew
+_PAUSE_S = (1, 3)  # after the beginning
 CUTOVER_S = 82_800  # 23:00 in Beijing
 
 
@@ -68,7 +71,22 @@ class _NoDrift:
         pass
 
 
-def config_of(city: City, hsm: SoftHsm | HsmBox) -> Config:
+def policy_of(city: City, begin_ns: int) -> list[Row]:
+    """Limits that some customers meet, a bank that may be stood in for, and one that pauses for a while."""
+    first, second, third = (bank.id for bank in city.banks[:3])
+    begin, end = (clock_text(begin_ns + after_s * NS_PER_S) for after_s in _PAUSE_S)
+    return [
+        Limit("few", of="terminal", day_count=20, month_minor=30_000_000, code="61"),
+        Limit("shop", of="merchant", burst_count=12, burst_seconds=4, code="61"),
+        Limit("new", of="terminal", day_minor=500_000, trial=True),
+        StandIn(first, 400_000, 600_000, 6_000_000, pins=True),
+        Route("least", (second,), banks=(second,), choose="least"),
+        Pause(first, begin, end, "maintenance"),
+        Pause(third, begin, end, "maintenance"),
+    ]
+
+
+def config_of(city: City, hsm: SoftHsm | HsmBox, policy: Iterable[Row] = ()) -> Config:
     """What a node of this city starts from."""
     rows: list[Row] = []
     for bank in city.banks:
@@ -100,7 +118,7 @@ def config_of(city: City, hsm: SoftHsm | HsmBox) -> Config:
         timers=city.timers,
         limits=Limits(CARD_DAILY_MINOR),
         cutover_s=CUTOVER_S,
-        registry=Registry(rows),
+        registry=Registry([*rows, *policy]),
     )
 
 

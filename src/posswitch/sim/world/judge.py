@@ -10,11 +10,12 @@ import msgspec
 
 from posswitch.base.amount import amount_text
 from posswitch.base.card import mask_pan
+from posswitch.base.registry import Registry
 from posswitch.edge.start import journal_key
+from posswitch.engine.limits import caps
 from posswitch.journal.batches import read_batches
 from posswitch.journal.verify import verify
-from posswitch.scheme.kinds import COMPLETION_PERCENT_MAX, PAYMENT_KINDS, PREAUTH
-from posswitch.sim.city import CARD_DAILY_MINOR
+from posswitch.scheme.kinds import COMPLETION_PERCENT_MAX, PAYMENT_KINDS, PREAUTH, SALE
 from posswitch.sim.peers.desk import BAD_MAC, SILENCE
 from posswitch.sim.peers.tricks import OTHER_CONTENT
 from posswitch.sim.report import APPROVED, DUPLICATED, LOST, UNKNOWN, explained, joined, outcome
@@ -23,6 +24,8 @@ from posswitch.sim.world.intruder import unseen_by_verify
 from posswitch.sim.world.world import World
 
 Row = Mapping[str, Any]
+Paid = tuple[str, str, int, str]  # PAN, terminal, amount, kind
+_ADVICES = ("0220", "0221")
 _WRONG = frozenset({LOST, DUPLICATED, UNKNOWN})
 _JUDGE = "judge"
 
@@ -42,6 +45,7 @@ def violations(world: World) -> Iterator[str]:
                 f"posted {trace.postings}, reversed {trace.reversals}, slips {trace.slips}"
             )
     yield from _unbacked(ledgers, slips)
+    yield from _stood_in(ledgers, slips, world.config.registry)
     if not any(
         bank.counts["duplicate"] for bank in world.streets.banks
     ):  # one that is asked twice answers well
@@ -58,7 +62,9 @@ def violations(world: World) -> Iterator[str]:
         yield from _refused(slips, world.healthy_ns)
     world.disk.life = _JUDGE
     config = world.config
-    yield from verify(FOLDER, journal_key(world.vault), config.node, world.disk, CARD_DAILY_MINOR)
+    yield from verify(
+        FOLDER, journal_key(world.vault), config.node, world.disk, caps(config.limits, config.registry)
+    )
     unseen = unseen_by_verify(
         world.disk,
         journal_key(world.vault),
@@ -74,32 +80,53 @@ def violations(world: World) -> Iterator[str]:
         yield f"{unexplained} batches are neither balanced nor explained"
 
 
-def _unbacked(ledgers: Iterable[Row], slips: Iterable[Row]) -> Iterator[str]:
-    """No terminal may believe an approval before a bank has given it."""
-    first: dict[tuple[str, str, int, str], int] = {}
+def _posted(ledgers: Iterable[Row], slips: Iterable[Row]) -> dict[Paid, Row]:
+    """How each payment was first posted; of a sale that the centre approved itself a bank knows an advice."""
+    sales = frozenset(paid for paid, _ in _approved(slips))
+    first: dict[Paid, Row] = {}
     for row in ledgers:
         if row["kind"] == "post":
-            first.setdefault((row["pan"], row["terminal"], row["amount"], row["payment"]), row["at_ns"])
+            paid = (row["pan"], row["terminal"], row["amount"], row["payment"])
+            if row["mti"] in _ADVICES and (*paid[:3], SALE.name) in sales:
+                paid = (*paid[:3], SALE.name)
+            first.setdefault(paid, row)
+    return first
+
+
+def _approved(slips: Iterable[Row]) -> Iterator[tuple[Paid, Row]]:
+    """What terminals were told 00 for, of what a bank is asked."""
     for slip in slips:
-        if slip["outcome"] != "approved" or slip["kind"] not in _REQUESTS:
-            continue
-        at_ns = first.get((slip["pan"], slip["terminal"], slip["amount"], slip["kind"]))
-        if at_ns is None or at_ns > slip["at_ns"]:
+        if slip["outcome"] == "approved" and slip["kind"] in _REQUESTS:
+            yield (slip["pan"], slip["terminal"], slip["amount"], slip["kind"]), slip
+
+
+def _unbacked(ledgers: Iterable[Row], slips: Iterable[Row]) -> Iterator[str]:
+    """No terminal may believe an approval before a bank has given it, unless the centre stood in."""
+    first = _posted(ledgers, slips)
+    for paid, slip in _approved(slips):
+        row = first.get(paid)
+        if row is None or (row["at_ns"] > slip["at_ns"] and row["mti"] not in _ADVICES):
             yield f"terminal {slip['terminal']} was told 00 for {slip['stan']} before its bank had said so"
+
+
+def _stood_in(ledgers: Iterable[Row], slips: Iterable[Row], registry: Registry) -> Iterator[str]:
+    """A sale that its bank was only told of is one that the bank has allowed."""
+    for paid, row in _posted(ledgers, slips).items():
+        if row["mti"] in _ADVICES and paid[3] == SALE.name:
+            route = registry.bin_of(paid[0])
+            bank = registry.standins.get(route.bank) if route is not None else None
+            if bank is None or paid[2] > bank.single_minor:
+                yield f"terminal {paid[1]}: {amount_text(paid[2])} was approved without its bank"
 
 
 def _believed(ledgers: Iterable[Row], slips: Iterable[Row]) -> Iterator[str]:
     """No approval may rest on an answer that was damaged, forged, too late, or never given."""
-    manners = {
-        (row["pan"], row["terminal"], row["amount"], row["payment"]): row["manner"]
-        for row in ledgers
-        if row["kind"] == "post"
-    }
-    for slip in slips:
-        if slip["outcome"] == "approved" and slip["kind"] in _REQUESTS:
-            manner = manners.get((slip["pan"], slip["terminal"], slip["amount"], slip["kind"]), "")
-            if manner in _UNBELIEVABLE:
-                yield f"terminal {slip['terminal']} was told 00 for {slip['stan']}, bank's answer: {manner}"
+    first = _posted(ledgers, slips)
+    for paid, slip in _approved(slips):
+        row = first.get(paid)
+        if row is not None and row["mti"] not in _ADVICES and row["manner"] in _UNBELIEVABLE:
+            manner = row["manner"]
+            yield f"terminal {slip['terminal']} was told 00 for {slip['stan']}, bank's answer: {manner}"
 
 
 def _tricked(

@@ -72,8 +72,12 @@ class Onlooker:
         if message.mti[3] == "0":
             self._unmarked.setdefault(key, []).append(at_ns)
             self._what.setdefault(key, f"{message.mti} {key[2]} of {amount_text(int(text(message, 4) or 0))}")
+        about = text(message, ORIGINAL)
+        original = bank, about[10:20], about[4:10]
         if message.mti in _IN_LANES:
             lane = self._open.setdefault((bank, text(message, 2)), {})
+            if message.mti[1] == "4":
+                lane.pop(original, None)  # an advice that is taken back is not told again
             if key not in self._answered and key not in lane:
                 if lane:
                     self._out_of_turn.append(
@@ -86,8 +90,6 @@ class Onlooker:
             if key in self._reversed:
                 self._overtake(key, at_ns, self._reversed[key])
         elif message.mti[1] == "4":
-            about = text(message, ORIGINAL)
-            original = bank, about[10:20], about[4:10]
             if original in self._asked and original not in self._answered:
                 self._overtake(original, self._asked[original], at_ns)
             elif original not in self._asked:
