@@ -152,13 +152,13 @@ def read_barred(folder: Path) -> list[Barred]:
     """Every row, the latest end first. Raises OfficeError when they cannot be read."""
     try:
         rows = read_beside(folder, TABLE, _READ, GUARD_ROWS_MAX)
-        return [_barred(*row) for row in rows]
+        return [_barred(row) for row in rows]
     except (apsw.Error, msgspec.DecodeError, KeyError):
         path = folder / VITALS
         raise OfficeError(f"{path}: cannot be read; it may be deleted while the node is stopped") from None
 
 
-def _barred(*row: Any) -> Barred:
+def _barred(row: tuple[Any, ...]) -> Barred:
     *values, evidence = row
     why = msgspec.json.decode(evidence)
     whole = zip(Barred.__struct_fields__, (*values, why["counted"], why["cards"]), strict=True)
