@@ -192,8 +192,26 @@ def test_two_terminals_with_one_number_are_both_barred():
         barred.append(scene.pays(card=number, stan=500 + number, place="10.0.0.2"))
         barred.append(scene.pays(card=number, stan=20 + number, place="198.51.100.9"))
     assert barred == [""] * 4 + ["cloned-terminal"] * 4
+    assert scene.pays(stan=600, kind="refund", place="10.0.0.2") == "cloned-terminal"
     row = scene.evidence()["cloned-terminal", "terminal", "T0000001"]
     assert row["evidence"]["counted"] == {"10.0.0.2 198.51.100.9": 2}
+
+
+def test_two_terminals_with_one_number_behind_one_front_are_barred_later():
+    scene = Scene()
+    barred = [scene.pays(card=n, stan=n // 2 + (500 if n % 2 else 20)) for n in range(60)]
+    assert 10 < barred.index("cloned-terminal") <= 25
+
+
+def test_answers_that_overtake_each_other_are_no_clone():
+    """A terminal that asks several at once, over two lines."""
+    scene = Scene()
+    for turn in range(0, 400, 4):
+        some = [scene.request(card=turn + number) for number in range(4)]
+        assert not any(scene.asked(one) for one in some)
+        for one in reversed(some):
+            scene.told(one, "00", place=f"10.0.0.{2 + int(one.stan) % 2}")
+    assert not scene.asked(scene.request())
 
 
 def test_a_new_machine_with_an_old_number_is_no_clone():

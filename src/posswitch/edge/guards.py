@@ -27,6 +27,7 @@ from posswitch.edge.verdicts import (
     GUARDS,
     OPEN_MAX,
     PACE,
+    STEP_BACK,
     STRANGE_TERMINAL,
     TOO_MANY_OPEN,
     TWO_PLACES,
@@ -130,8 +131,8 @@ class Guards:
                 post.open = 0
             elif post.open:
                 post.open -= 1
-            if post.place != place or post.batch != request.batch:
-                self._elsewhere(request, post, place, tick_ns)
+            if post.place != place or post.batch != request.batch or request.stan < post.stan:
+                self._out_of_line(request, post, place, tick_ns)
             post.stan = request.stan
         if request.barred:
             return
@@ -239,13 +240,18 @@ class Guards:
         post = self._posts[terminal] = Post()
         return post
 
-    def _elsewhere(self, request: RequestArrived, post: Post, place: str, tick_ns: int) -> None:
-        """Another place than before, or a new batch; two that share a number pass each other often."""
-        if post.place and place != post.place:
-            online = not request.declared and not PAYMENT_KINDS[request.kind].advice
-            places = " ".join(sorted((post.place, place)))
-            if online and request.batch == post.batch and request.stan < post.stan:
-                self._count(CLONED, request.terminal, CONFLICT, places, tick_ns)
+    def _out_of_line(self, request: RequestArrived, post: Post, place: str, tick_ns: int) -> None:
+        """Another place, a new batch, or a trace number of before: two that share a number pass each other.
+
+        Answers that overtake each other are not meant, nor what happened offline.
+        """
+        moved = bool(post.place) and place != post.place
+        places = " ".join(sorted((post.place, place))) if moved else place
+        online = not request.declared and not PAYMENT_KINDS[request.kind].advice
+        back = int(post.stan) - int(request.stan) if request.batch == post.batch else 0
+        if online and back > OPEN_MAX:
+            self._count(CLONED, request.terminal, CONFLICT if moved else STEP_BACK, places, tick_ns)
+        if moved:
             if place == post.before and tick_ns - post.moved_ns < FLIP_NS:
                 self._count(TWO_PLACES, request.terminal, FLIP, places, tick_ns)
             post.before, post.moved_ns = post.place, tick_ns

@@ -132,9 +132,10 @@ class Guard(NamedTuple):
 
 
 _REFUNDS = frozenset({REFUND.name})
+_ALL = _ASKS_A_CARD | _REFUNDS
 CLONED, TWO_PLACES, PACE = "cloned-terminal", "two-places", "terminal-pace"
 UNKNOWN, UNREADABLE = "unknown-terminals", "unreadable-frames"
-CONFLICT, FLIP, TOO_MANY_OPEN, STRANGE_TERMINAL, BAD_CONNECTION = 50, 10, 100, 30, 10
+CONFLICT, STEP_BACK, FLIP, TOO_MANY_OPEN, STRANGE_TERMINAL, BAD_CONNECTION = 50, 10, 10, 100, 30, 10
 OPEN_MAX = 20  # requests of one terminal without an answer; one that works asks one after the other
 FLIP_NS = 10 * MINUTE_S * 1_000_000_000  # back at the place before within this
 
@@ -146,7 +147,9 @@ GUARDS = (
     Guard("pin-guessing", Scope.CARD, pin_tried, 50, DAY_S, Once.EVERY, pins=True, bar_s=HOUR_S),
     Guard("amount-probing", Scope.CARD, amounts_tried, 100, HOUR_S, Once.AMOUNT, bar_s=15 * MINUTE_S),
     Guard(PACE, Scope.TERMINAL, counted_elsewhere, TOO_MANY_OPEN, MINUTE_S, Once.EVERY),
-    Guard(CLONED, Scope.TERMINAL, counted_elsewhere, 2 * CONFLICT, DAY_S, Once.EVERY, bar_s=HOUR_S),
+    Guard(
+        CLONED, Scope.TERMINAL, counted_elsewhere, 2 * CONFLICT, DAY_S, Once.EVERY, kinds=_ALL, bar_s=HOUR_S
+    ),
     Guard(TWO_PLACES, Scope.TERMINAL, counted_elsewhere, 10 * FLIP, HOUR_S, Once.EVERY),
     Guard("refund-abuse", Scope.TERMINAL, refunds, 300, DAY_S, Once.EVERY, kinds=_REFUNDS, bar_s=HOUR_S),
     Guard("refund-abuse", Scope.MERCHANT, refunds, 1000, DAY_S, Once.EVERY, kinds=_REFUNDS, bar_s=HOUR_S),
