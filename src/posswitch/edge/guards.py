@@ -170,11 +170,18 @@ class Guards:
 
     def shut(self, peer: str, tick_ns: int) -> bool:
         """Whether a peer is in quarantine."""
+        return any(
+            self._forced(watch, peer) and watch.bars.standing(peer, tick_ns) is not None
+            for watch in self._of_peers
+            if watch.bars
+        )
+
+    def knocked(self, peer: str, tick_ns: int) -> None:
+        """A peer has asked for a connection; what would have kept or does keep it out has met it."""
         for watch in self._of_peers:
             bar = watch.bars.standing(peer, tick_ns) if watch.bars else None
-            if bar is not None and self._met(watch, peer, bar, tick_ns):
-                return True
-        return False
+            if bar is not None:
+                self._met(watch, peer, bar, tick_ns)
 
     # What is counted
 
