@@ -45,11 +45,9 @@ class Once(IntEnum):
 
 
 # How much a refusal says of a number that somebody has made up, or a list of stolen ones.
-_TRIED = {
-    **dict.fromkeys(("14", "54", "N7", "59", "04", "07", "33", "35", "36", "41", "43"), 40),
-    **dict.fromkeys(("05", "01", "57", "62", "78"), 20),
-    **dict.fromkeys(("51", "61", "65", "15"), 10),
-}
+MADE_UP = frozenset({"14", "54", "N7", "59", "04", "07", "33", "35", "36", "41", "43"})
+_DOUBTFUL = frozenset({"05", "01", "57", "62", "78", "51", "61", "65", "15"})
+_TRIED = dict.fromkeys(sorted(MADE_UP), 40) | dict.fromkeys(sorted(_DOUBTFUL), 10)
 _ASKS_A_CARD = frozenset({SALE.name, PREAUTH.name, BALANCE.name})
 _SPENDS = frozenset({SALE.name, PREAUTH.name})
 _EARNS = frozenset({SALE.name, COMPLETION.name, COMPLETION_NOTICE.name, OFFLINE_SALE.name})
@@ -142,7 +140,7 @@ FLIP_NS = 10 * MINUTE_S * 1_000_000_000  # back at the place before within this
 GUARDS = (
     Guard("card-testing", Scope.TERMINAL, cards_tried, 240, HOUR_S, strangers=True),
     Guard("card-testing", Scope.MERCHANT, cards_tried, 480, HOUR_S, strangers=True, spares=True),
-    Guard("bin-enumeration", Scope.BIN, bin_tried, 1200, HOUR_S, strangers=True, spares=True),
+    Guard("bin-enumeration", Scope.BIN, bin_tried, 800, HOUR_S, strangers=True, spares=True),
     Guard("pin-guessing", Scope.TERMINAL, pins_tried, 240, HOUR_S, pins=True),
     Guard("pin-guessing", Scope.CARD, pin_tried, 50, DAY_S, Once.EVERY, pins=True, bar_s=HOUR_S),
     Guard("amount-probing", Scope.CARD, amounts_tried, 100, HOUR_S, Once.AMOUNT, bar_s=15 * MINUTE_S),
