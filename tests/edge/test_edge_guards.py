@@ -284,13 +284,32 @@ def test_an_allowed_peer_is_counted_and_never_shut_out():
     assert scene.evidence()["unreadable-frames", "peer", "10.0.0.1"]["mode"] == "shadow"
 
 
-def test_an_address_of_many_good_terminals_is_not_shut_out_for_a_broken_one():
-    scene = Scene()
+def test_an_address_from_which_people_pay_is_noticed_and_not_shut_out_for_a_broken_neighbour():
+    """A carrier has many terminals behind one address."""
+    scene, peer = Scene(), "198.51.100.9"
+    scene.guards.paid(peer, scene.tick_ns)
+    for number in range(30):
+        scene.guards.strange(peer, f"X{number:07d}", scene.tick_ns)
+    assert not scene.guards.shut(peer, scene.tick_ns)
+    assert scene.evidence()["unknown-terminals", "peer", peer]["mode"] == "shadow"
+
+
+def test_an_address_from_which_nobody_pays_any_more_is_shut_out():
+    scene, peer = Scene(), "198.51.100.9"
+    scene.guards.paid(peer, scene.tick_ns)
+    scene.later(601)
+    for number in range(30):
+        scene.guards.strange(peer, f"X{number:07d}", scene.tick_ns)
+    assert scene.guards.shut(peer, scene.tick_ns)
+
+
+def test_payments_speak_for_an_address():
+    scene, peer = Scene(), "198.51.100.9"
     for _ in range(100):
         for _ in range(20):
-            scene.guards.readable("198.51.100.9")
-        scene.guards.unreadable("198.51.100.9", scene.tick_ns)
-    assert not scene.guards.shut("198.51.100.9", scene.tick_ns)
+            scene.guards.paid(peer, scene.tick_ns)
+        scene.guards.unreadable(peer, scene.tick_ns)
+    assert not scene.evidence()
 
 
 # Modes, ends, evidence, bounds

@@ -224,7 +224,7 @@ class Count(NamedTuple):
 
 def fed(guards: Guards, moment: Moment) -> str:
     """One request and its answer past the guards; who barred it."""
-    guards.readable(moment.place)
+    guards.paid(moment.place, moment.tick_ns)
     request, code = moment.request, moment.code
     barred = guards.asked(request, moment.bin, moment.tick_ns)
     if barred:

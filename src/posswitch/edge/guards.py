@@ -13,7 +13,7 @@ from zlib import crc32
 import apsw
 import msgspec
 
-from posswitch.base.bounds import GUARD_POSTS_MAX
+from posswitch.base.bounds import GUARD_POSTS_MAX, VOUCHED_PEERS_MAX
 from posswitch.base.codes import APPROVALS
 from posswitch.edge.bars import Bar, Subject
 from posswitch.edge.beside import Beside
@@ -28,6 +28,7 @@ from posswitch.edge.verdicts import (
     MADE_UP,
     OPEN_MAX,
     PACE,
+    PAID_NS,
     STEP_BACK,
     STRANGE_TERMINAL,
     TOO_MANY_OPEN,
@@ -105,6 +106,7 @@ class Guards:
         self._familiar = Familiar()
         self._posts: dict[str, Post] = {}
         self._pins_at: dict[str, str] = {}  # bank → where PINs were wrong since one was right
+        self._paid_ns: dict[str, int] = {}  # peer → when somebody paid there
         self._refused_at: dict[str, str] = {}  # bank → where it has refused since it approved
         self.rows = Beside(TABLE, _COLUMNS, "guard, scope, subject", _AGAIN, GUARD_ROWS_MAX)
         self.counts: Counter[str] = Counter()
@@ -170,8 +172,11 @@ class Guards:
         """A connection was ended because nobody can read what it sends."""
         self._count(UNREADABLE, peer, BAD_CONNECTION, "connections", tick_ns)
 
-    def readable(self, peer: str) -> None:
-        """A message of a terminal of ours came from a peer."""
+    def paid(self, peer: str, tick_ns: int) -> None:
+        """A payment whose MAC fits came from a peer: many terminals may stand behind one address."""
+        if peer not in self._paid_ns and len(self._paid_ns) >= VOUCHED_PEERS_MAX:
+            del self._paid_ns[next(iter(self._paid_ns))]
+        self._paid_ns[peer] = tick_ns
         for watch in self._of_peers:
             if watch.tallies:
                 watch.favour(peer, watch.guard.good)
@@ -179,7 +184,7 @@ class Guards:
     def shut(self, peer: str, tick_ns: int) -> bool:
         """Whether a peer is in quarantine."""
         return any(
-            self._forced(watch, peer) and watch.bars.standing(peer, tick_ns) is not None
+            watch.bars.standing(peer, tick_ns) is not None and self._forced(watch, peer, tick_ns)
             for watch in self._of_peers
             if watch.bars
         )
@@ -303,19 +308,23 @@ class Guards:
         """Something barred came; whether it is to be refused."""
         bar.met += 1
         bar.last_ns = tick_ns
-        forced = self._forced(watch, subject)
+        forced = self._forced(watch, subject, tick_ns)
         self.counts[f"guard-{watch.guard.name}" if forced else f"guard-shadow-{watch.guard.name}"] += 1
         self._report(watch, subject, bar, tick_ns)
         return forced
 
-    def _forced(self, watch: Watch, subject: Subject) -> bool:
-        spared = watch.of_peers and isinstance(subject, str) and self._exempt(subject)
-        return watch.mode == FORCE and not spared
+    def _forced(self, watch: Watch, subject: Subject, tick_ns: int) -> bool:
+        """Whether its bar is carried out: not on a peer that is allowed, or where somebody has just paid."""
+        if watch.of_peers and isinstance(subject, str):
+            paid_ns = self._paid_ns.get(subject)
+            if self._exempt(subject) or (paid_ns is not None and tick_ns - paid_ns < PAID_NS):
+                return False
+        return watch.mode == FORCE
 
     def _report(self, watch: Watch, subject: Subject, bar: Bar, tick_ns: int) -> None:
         key = watch.key(subject)
         if self.rows.takes(key):
-            forced = self._forced(watch, subject)
+            forced = self._forced(watch, subject, tick_ns)
             self.rows.pending[key] = watch.row(bar, self._wall_ns() - tick_ns, forced=forced)
 
     def write(self, db: apsw.Connection) -> None:

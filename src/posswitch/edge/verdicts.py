@@ -126,7 +126,7 @@ class Guard(NamedTuple):
     pins: bool = False
     bar_s: int = 5 * MINUTE_S
     bar_s_max: int = DAY_S
-    good: int = 0  # points off for each message of a terminal of ours, where peers are counted
+    good: int = 0  # points off for each payment, where peers are counted
 
 
 _REFUNDS = frozenset({REFUND.name})
@@ -135,6 +135,7 @@ CLONED, TWO_PLACES, PACE = "cloned-terminal", "two-places", "terminal-pace"
 UNKNOWN, UNREADABLE = "unknown-terminals", "unreadable-frames"
 CONFLICT, STEP_BACK, FLIP, TOO_MANY_OPEN, STRANGE_TERMINAL, BAD_CONNECTION = 50, 10, 10, 100, 30, 10
 OPEN_MAX = 20  # requests of one terminal without an answer; one that works asks one after the other
+PAID_NS = 10 * MINUTE_S * 1_000_000_000  # so long a payment keeps its address from being shut out
 FLIP_NS = 10 * MINUTE_S * 1_000_000_000  # back at the place before within this
 
 GUARDS = (
