@@ -76,7 +76,7 @@ class Desk:
         heard: list[bytes] = []
         keys = Line()
         keys.send = lambda payload: heard.append(payload) is None
-        self.node.from_terminal(
+        self.node._front.from_terminal(
             POS.pack(sign_on(till.fitting.terminal, till.fitting.merchant, 1, "000000")), keys
         )
         self.runtime._turn()
@@ -125,11 +125,11 @@ def turns(desk, count=3):
 def test_an_approval_stands_when_somebody_heard_it(desk, first, second, stands):
     def story(desk):
         line, again = Line(first), Line(bool(second))
-        desk.node.from_terminal(desk.sale, line)
+        desk.node._front.from_terminal(desk.sale, line)
         desk.runtime._turn()
         desk.answered()
         if second is not None:  # in the same turn as the bank's answer, behind it
-            desk.node.from_terminal(desk.sale, again)
+            desk.node._front.from_terminal(desk.sale, again)
         turns(desk)
         assert desk.state() == (APPROVED if stands else REVERSING)
 
@@ -138,12 +138,12 @@ def test_an_approval_stands_when_somebody_heard_it(desk, first, second, stands):
 
 def test_a_repeat_that_comes_after_a_lost_answer_hears_that_the_outcome_is_taken_back(desk):
     def story(desk):
-        desk.node.from_terminal(desk.sale, Line(False))
+        desk.node._front.from_terminal(desk.sale, Line(False))
         desk.runtime._turn()
         desk.answered()
         desk.runtime._turn()
         again = Line()
-        desk.node.from_terminal(desk.sale, again)
+        desk.node._front.from_terminal(desk.sale, again)
         turns(desk)
         assert (desk.state(), again.heard) == (REVERSING, ["98"])
 

@@ -20,13 +20,13 @@ TESTED = ("14",) * 7 + ("54", "05", "51")  # what banks say to made-up numbers, 
 DAY_S = 86_400
 
 
-def tried(scene, attempts, **request):
+def tried(scene, attempts, codes=TESTED, **request):
     """How many of so many made-up cards got through; `request` may say where, by number."""
     entropy = random.Random(5)
     passed = 0
     for number in range(attempts):
         made = {name: how(number) for name, how in request.items()}
-        passed += not scene.pays(entropy.choice(TESTED), card=1_000_000 + entropy.randrange(10**8), **made)
+        passed += not scene.pays(entropy.choice(codes), card=1_000_000 + entropy.randrange(10**8), **made)
     return passed
 
 
@@ -45,9 +45,9 @@ def test_ten_thousand_cards_at_the_terminals_of_one_merchant_are_cut_off_within_
     assert ("card-testing", "merchant", "802440354110001") in scene.evidence()
 
 
-@pytest.mark.parametrize("share", [1, 4])
-def test_cards_of_one_bin_at_three_hundred_merchants_are_cut_off_within_three_hundred(share):
-    """Alone, and one in five of the payments of this BIN."""
+@pytest.mark.parametrize(("share", "codes"), [(1, TESTED), (4, TESTED), (4, ("05",))])
+def test_cards_of_one_bin_at_three_hundred_merchants_are_cut_off_within_three_hundred(share, codes):
+    """Alone, and one in four of the payments of this BIN; the bank may say why, or nothing but no."""
     scene, own = Scene(), iter(range(10**9))
     for number in range(2_000):  # whose customers are known
         scene.pays(terminal=f"R{number % 500:07d}", merchant=f"8{number % 500:014d}", card=number)
@@ -60,7 +60,7 @@ def test_cards_of_one_bin_at_three_hundred_merchants_are_cut_off_within_three_hu
             )
         return f"T{number % 300:07d}"
 
-    passed = tried(scene, 3_000, terminal=at, merchant=lambda number: f"7{number % 300:014d}")
+    passed = tried(scene, 3_000, codes, terminal=at, merchant=lambda number: f"7{number % 300:014d}")
     assert passed <= 300
     assert ("bin-enumeration", "bin", BIN) in scene.evidence()
 
@@ -116,6 +116,16 @@ def test_a_sick_bank_is_no_enumeration_of_its_cards():
         for number in range(2000)
     ]
     assert not any(barred)
+
+
+@pytest.mark.parametrize("code", ["05", "51", "62"])
+def test_a_bank_that_refuses_everybody_just_after_a_restart_bars_nobody(code):
+    """No card is familiar yet, at a canteen whose guests all have this bank."""
+    scene = Scene()
+    for number in range(2000):
+        canteen = number % 4
+        terminal, merchant = ("CANTEEN1", "8" * 15) if canteen else (f"T{number:07d}", f"8{number:014d}")
+        assert not scene.pays(code, terminal=terminal, merchant=merchant, card=number)
 
 
 def test_wrong_pins_of_many_cards_at_one_terminal():
@@ -192,8 +202,26 @@ def test_two_terminals_with_one_number_are_both_barred():
         barred.append(scene.pays(card=number, stan=500 + number, place="10.0.0.2"))
         barred.append(scene.pays(card=number, stan=20 + number, place="198.51.100.9"))
     assert barred == [""] * 4 + ["cloned-terminal"] * 4
+    assert scene.pays(stan=600, kind="refund", place="10.0.0.2") == "cloned-terminal"
     row = scene.evidence()["cloned-terminal", "terminal", "T0000001"]
     assert row["evidence"]["counted"] == {"10.0.0.2 198.51.100.9": 2}
+
+
+def test_two_terminals_with_one_number_behind_one_front_are_barred_later():
+    scene = Scene()
+    barred = [scene.pays(card=n, stan=n // 2 + (500 if n % 2 else 20)) for n in range(60)]
+    assert 10 < barred.index("cloned-terminal") <= 25
+
+
+def test_answers_that_overtake_each_other_are_no_clone():
+    """A terminal that asks several at once, over two lines."""
+    scene = Scene()
+    for turn in range(0, 400, 4):
+        some = [scene.request(card=turn + number) for number in range(4)]
+        assert not any(scene.asked(one) for one in some)
+        for one in reversed(some):
+            scene.told(one, "00", place=f"10.0.0.{2 + int(one.stan) % 2}")
+    assert not scene.asked(scene.request())
 
 
 def test_a_new_machine_with_an_old_number_is_no_clone():
@@ -256,13 +284,32 @@ def test_an_allowed_peer_is_counted_and_never_shut_out():
     assert scene.evidence()["unreadable-frames", "peer", "10.0.0.1"]["mode"] == "shadow"
 
 
-def test_an_address_of_many_good_terminals_is_not_shut_out_for_a_broken_one():
-    scene = Scene()
+def test_an_address_from_which_people_pay_is_noticed_and_not_shut_out_for_a_broken_neighbour():
+    """A carrier has many terminals behind one address."""
+    scene, peer = Scene(), "198.51.100.9"
+    scene.guards.paid(peer, scene.tick_ns)
+    for number in range(30):
+        scene.guards.strange(peer, f"X{number:07d}", scene.tick_ns)
+    assert not scene.guards.shut(peer, scene.tick_ns)
+    assert scene.evidence()["unknown-terminals", "peer", peer]["mode"] == "shadow"
+
+
+def test_an_address_from_which_nobody_pays_any_more_is_shut_out():
+    scene, peer = Scene(), "198.51.100.9"
+    scene.guards.paid(peer, scene.tick_ns)
+    scene.later(601)
+    for number in range(30):
+        scene.guards.strange(peer, f"X{number:07d}", scene.tick_ns)
+    assert scene.guards.shut(peer, scene.tick_ns)
+
+
+def test_payments_speak_for_an_address():
+    scene, peer = Scene(), "198.51.100.9"
     for _ in range(100):
         for _ in range(20):
-            scene.guards.readable("198.51.100.9")
-        scene.guards.unreadable("198.51.100.9", scene.tick_ns)
-    assert not scene.guards.shut("198.51.100.9", scene.tick_ns)
+            scene.guards.paid(peer, scene.tick_ns)
+        scene.guards.unreadable(peer, scene.tick_ns)
+    assert not scene.evidence()
 
 
 # Modes, ends, evidence, bounds

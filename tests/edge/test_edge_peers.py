@@ -122,8 +122,10 @@ async def test_who_is_shut_out_loses_the_connections_that_stand():
         assert await cable.take() == b"here"
         for number in range(30):
             door.guards.strange("127.0.0.1", f"X{number:07d}", door.now_ns)
+        met = door.guards.counts["guard-unknown-terminals"]
         door.later(1)
         assert await cable.ended()
+        assert door.guards.counts["guard-unknown-terminals"] == met  # nobody has knocked
 
 
 async def test_who_is_shut_out_gets_no_handshake_until_he_has_shown_a_registered_certificate(tmp_path):

@@ -208,8 +208,9 @@ class Town:
             yield self.said(till, card, code, amount_minor, till.kind, pin=pin)
         if code in ("05", "14", "91") and entropy.random() < 0.4:
             yield self.said(till, card, code, amount_minor, till.kind, pin=pin)
-        if entropy.random() < 0.5:
-            yield self.said(till, self._card(till), "00", amount_minor, till.kind, pin=pin)
+        other = self._card(till)
+        if entropy.random() < 0.5 and self.bin_of(other) != self.bank_down:
+            yield self.said(till, other, "00", amount_minor, till.kind, pin=pin)
 
 
 class Count(NamedTuple):
@@ -223,7 +224,7 @@ class Count(NamedTuple):
 
 def fed(guards: Guards, moment: Moment) -> str:
     """One request and its answer past the guards; who barred it."""
-    guards.readable(moment.place)
+    guards.paid(moment.place, moment.tick_ns)
     request, code = moment.request, moment.code
     barred = guards.asked(request, moment.bin, moment.tick_ns)
     if barred:
@@ -242,9 +243,9 @@ def ordinary(seed: int, purchases: int, *, troubles: bool = True) -> Count:
         at = town.purchases * 100 // purchases
         town.returns_day = 30 <= at < 45
         if troubles:  # an hour of three days each
-            town.bank_down = BINS[1] if at == 50 else ""
+            town.bank_down = {50: BINS[1], 60: BINS[0]}.get(at, "")
             town.pins_out_of_step = BINS[0] if at == 70 else ""
-            if at >= 60 and requests and not shadow["restarts"]:
+            if at == 60 and not shadow["restarts"]:
                 shadow["restarts"] = 1
                 guards = Guards(GuardsTable(), lambda: 0)
         barred = fed(guards, moment)

@@ -40,7 +40,7 @@ class Familiar:
         if len(print_) < _PLACES.size:
             return False
         one, two = _PLACES.unpack_from(print_)
-        return any(
-            half[one >> 11] >> (one >> 8 & 7) & half[two >> 11] >> (two >> 8 & 7) & 1
-            for half in (self._now, self._before)
-        )
+        for half in (self._now, self._before):
+            if half[one >> 11] >> (one >> 8 & 7) & half[two >> 11] >> (two >> 8 & 7) & 1:
+                return True
+        return False

@@ -77,9 +77,9 @@ class TerminalFront:
         if isinstance(admitted, Direct):
             self._answer(admitted, reply)
             return
-        self._guards.readable(reply.peer)
         if isinstance(admitted, RequestArrived):
             self._runtime.refusals.admitted(admitted)
+            self._guards.paid(reply.peer, self._clock.tick_ns())
             admitted = self._guarded(admitted)
         self._runtime.submit(admitted)
 

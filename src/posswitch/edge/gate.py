@@ -41,6 +41,9 @@ class PeerGuards(Protocol):
     def unreadable(self, peer: str, tick_ns: int) -> None:
         """A connection was ended because nobody can read what it sends."""
 
+    def knocked(self, peer: str, tick_ns: int) -> None:
+        """A peer asks for a connection."""
+
     def shut(self, peer: str, tick_ns: int) -> bool:
         """Whether a peer is in quarantine."""
 
@@ -106,6 +109,8 @@ class Gate:
 
     def refuses(self, peer: str, tick_ns: int) -> bool:
         """Whether a peer gets no (further) connection now; counted with the reason."""
+        if self._guards is not None:
+            self._guards.knocked(peer, tick_ns)
         why = "gate-full" if self.full else "" if self.allowed(peer) else self._against(peer, tick_ns)
         if why:
             self.counts[why] += 1
@@ -149,7 +154,7 @@ class Gate:
         """Cuts who said nothing, stays in the middle of a frame, is silent too long, or is shut out."""
         for connection, peer in list(self._connections.items()):
             why = _overstays(connection, tick_ns)
-            if not why and self._shut(peer, tick_ns):
+            if not why and self._shut(peer, tick_ns) and not self.allowed(peer):
                 why = "gate-quarantined"
             if why:
                 self.counts[why] += 1

@@ -13,7 +13,7 @@ from zlib import crc32
 import apsw
 import msgspec
 
-from posswitch.base.bounds import GUARD_POSTS_MAX
+from posswitch.base.bounds import GUARD_POSTS_MAX, VOUCHED_PEERS_MAX
 from posswitch.base.codes import APPROVALS
 from posswitch.edge.bars import Bar, Subject
 from posswitch.edge.beside import Beside
@@ -25,8 +25,11 @@ from posswitch.edge.verdicts import (
     FLIP,
     FLIP_NS,
     GUARDS,
+    MADE_UP,
     OPEN_MAX,
     PACE,
+    PAID_NS,
+    STEP_BACK,
     STRANGE_TERMINAL,
     TOO_MANY_OPEN,
     TWO_PLACES,
@@ -36,7 +39,7 @@ from posswitch.edge.verdicts import (
     Once,
     Scope,
 )
-from posswitch.edge.watch import EVERY, Tally, Watch
+from posswitch.edge.watch import EVERY, PARTS, Tally, Watch
 from posswitch.engine.events import RequestArrived, ReversalArrived
 from posswitch.scheme.kinds import PAYMENT_KINDS, PREAUTH, REVERSAL, SALE
 from posswitch.settings.machine import FORCE, OFF, GuardsTable
@@ -68,6 +71,10 @@ class Worth(NamedTuple):
     good: tuple[tuple[dict[Subject, Tally], int, Watch, int], ...]  # with the scope
     bad: tuple[tuple[Watch, int], ...]
     spent: bool
+    strangers: bool  # whether it is against one who counts unfamiliar cards
+
+
+Subjects = tuple[str, str, str, bytes]  # by scope
 
 
 class Post:
@@ -94,11 +101,13 @@ class Guards:
         self.watches = [watch for watch in watches if watch.mode != OFF]
         self._by_name = {watch.guard.name: watch for watch in self.watches}  # asked for those with one row
         self._of_peers = [watch for watch in self.watches if watch.of_peers]
-        self._barring: list[Watch] = []  # those with bars of requests
+        self._barring: list[tuple[dict[Subject, Bar], int, Watch]] = []  # those with bars of requests
         self._worths: dict[tuple[str, str, bool], Worth] = {}
         self._familiar = Familiar()
         self._posts: dict[str, Post] = {}
         self._pins_at: dict[str, str] = {}  # bank → where PINs were wrong since one was right
+        self._paid_ns: dict[str, int] = {}  # peer → when somebody paid there
+        self._refused_at: dict[str, str] = {}  # bank → where it has refused since it approved
         self.rows = Beside(TABLE, _COLUMNS, "guard, scope, subject", _AGAIN, GUARD_ROWS_MAX)
         self.counts: Counter[str] = Counter()
         self._began = False
@@ -130,8 +139,8 @@ class Guards:
                 post.open = 0
             elif post.open:
                 post.open -= 1
-            if post.place != place or post.batch != request.batch:
-                self._elsewhere(request, post, place, tick_ns)
+            if post.place != place or post.batch != request.batch or request.stan < post.stan:
+                self._out_of_line(request, post, place, tick_ns)
             post.stan = request.stan
         if request.barred:
             return
@@ -141,12 +150,14 @@ class Guards:
         for tallies, scope, watch, points in worth.good:
             if subjects[scope] in tallies:
                 watch.favour(subjects[scope], points, _good_part(watch.guard, request))
-        for watch, points in worth.bad:
-            self._against(watch, subjects[watch.scope], points, request, code, tick_ns)
+        if worth.bad:
+            self._refused(worth, subjects, request, code, tick_ns)
         if worth.spent and request.pan_print:
             self._familiar.add(request.pan_print)
-            if request.has_pin and self._pins_at:
-                self._pins_at.pop(request.bank, None)
+            if request.bank in self._refused_at:
+                del self._refused_at[request.bank]
+            if request.has_pin and request.bank in self._pins_at:
+                del self._pins_at[request.bank]
 
     def reversed(self, reversal: ReversalArrived, code: str, tick_ns: int) -> None:
         """A terminal has taken a payment back."""
@@ -155,25 +166,35 @@ class Guards:
 
     def strange(self, peer: str, terminal: str, tick_ns: int) -> None:
         """A message that names no terminal of ours, or another's merchant, came from a peer."""
-        self._count(UNKNOWN, peer, STRANGE_TERMINAL, "97", tick_ns, crc32(terminal.encode()) & 0xFF)
+        self._count(UNKNOWN, peer, STRANGE_TERMINAL, "97", tick_ns, crc32(terminal.encode()) % PARTS)
 
     def unreadable(self, peer: str, tick_ns: int) -> None:
         """A connection was ended because nobody can read what it sends."""
         self._count(UNREADABLE, peer, BAD_CONNECTION, "connections", tick_ns)
 
-    def readable(self, peer: str) -> None:
-        """A message of a terminal of ours came from a peer."""
+    def paid(self, peer: str, tick_ns: int) -> None:
+        """A payment whose MAC fits came from a peer: many terminals may stand behind one address."""
+        if peer not in self._paid_ns and len(self._paid_ns) >= VOUCHED_PEERS_MAX:
+            del self._paid_ns[next(iter(self._paid_ns))]
+        self._paid_ns[peer] = tick_ns
         for watch in self._of_peers:
             if watch.tallies:
                 watch.favour(peer, watch.guard.good)
 
     def shut(self, peer: str, tick_ns: int) -> bool:
         """Whether a peer is in quarantine."""
+        return any(
+            watch.bars.standing(peer, tick_ns) is not None and self._forced(watch, peer, tick_ns)
+            for watch in self._of_peers
+            if watch.bars
+        )
+
+    def knocked(self, peer: str, tick_ns: int) -> None:
+        """A peer has asked for a connection; what would have kept or does keep it out has met it."""
         for watch in self._of_peers:
             bar = watch.bars.standing(peer, tick_ns) if watch.bars else None
-            if bar is not None and self._met(watch, peer, bar, tick_ns):
-                return True
-        return False
+            if bar is not None:
+                self._met(watch, peer, bar, tick_ns)
 
     # What is counted
 
@@ -192,35 +213,35 @@ class Guards:
                 ),
                 tuple((watch, worth) for watch, worth in points.items() if worth > 0),
                 key[0] in _SPENT and key[1] in APPROVALS,
+                any(watch.guard.strangers and worth > 0 for watch, worth in points.items()),
             )
         return worth
+
+    def _refused(
+        self, worth: Worth, subjects: Subjects, request: RequestArrived, code: str, tick_ns: int
+    ) -> None:
+        """An answer that speaks against somebody, unless an old customer or the bank explains it."""
+        familiar = worth.strangers and request.pan_print in self._familiar
+        sick = worth.strangers and code not in MADE_UP and _bank_is_it(self._refused_at, request)
+        for watch, points in worth.bad:
+            guard, subject = watch.guard, subjects[watch.scope]
+            if guard.strangers and (familiar or sick):
+                if familiar and guard.scope is Scope.BIN:  # refused although it was good: then it is the bank
+                    watch.favour(subject, points)
+            elif guard.pins and guard.scope is Scope.TERMINAL and _bank_is_it(self._pins_at, request):
+                pass
+            elif subject:
+                self._against(watch, subject, points, request, code, tick_ns)
 
     def _against(
         self, watch: Watch, subject: Subject, points: int, request: RequestArrived, code: str, tick_ns: int
     ) -> None:
-        """An answer that speaks against a subject, unless a bank or an old customer explains it."""
-        guard = watch.guard
-        if not subject:
-            return
-        if guard.strangers and request.pan_print in self._familiar:
-            if guard.scope is Scope.BIN:  # refused although it was good: then it is the bank
-                watch.favour(subject, points)
-            return
-        if guard.pins and guard.scope is Scope.TERMINAL and self._bank_is_it(request):
-            return
-        tally = watch.add(subject, points, code, _part(guard.once, request), tick_ns)
+        tally = watch.add(subject, points, code, _part(watch.guard.once, request), tick_ns)
         if tally is not None:
-            if tally.card(request.pan_print, request.last_four) and guard.strangers:
+            if tally.card(request.pan_print, request.last_four) and watch.guard.strangers:
                 tally.points += points // 2
             if bar := watch.judged(subject, tally, tick_ns):
                 self._begun(watch, subject, bar, tick_ns)
-
-    def _bank_is_it(self, request: RequestArrived) -> bool:
-        """PINs are wrong at two terminals and right at none in between: then keys differ, not customers."""
-        at = self._pins_at.setdefault(request.bank, request.terminal)
-        if at != request.terminal:
-            self._pins_at[request.bank] = _EVERYWHERE
-        return at != request.terminal
 
     def _count(
         self, name: str, subject: str, points: int, reason: str, tick_ns: int, part: int = EVERY
@@ -239,13 +260,18 @@ class Guards:
         post = self._posts[terminal] = Post()
         return post
 
-    def _elsewhere(self, request: RequestArrived, post: Post, place: str, tick_ns: int) -> None:
-        """Another place than before, or a new batch; two that share a number pass each other often."""
-        if post.place and place != post.place:
-            online = not request.declared and not PAYMENT_KINDS[request.kind].advice
-            places = " ".join(sorted((post.place, place)))
-            if online and request.batch == post.batch and request.stan < post.stan:
-                self._count(CLONED, request.terminal, CONFLICT, places, tick_ns)
+    def _out_of_line(self, request: RequestArrived, post: Post, place: str, tick_ns: int) -> None:
+        """Another place, a new batch, or a trace number of before: two that share a number pass each other.
+
+        Answers that overtake each other are not meant, nor what happened offline.
+        """
+        moved = bool(post.place) and place != post.place
+        places = " ".join(sorted((post.place, place))) if moved else place
+        online = not request.declared and not PAYMENT_KINDS[request.kind].advice
+        back = int(post.stan) - int(request.stan) if request.batch == post.batch else 0
+        if online and back > OPEN_MAX:
+            self._count(CLONED, request.terminal, CONFLICT if moved else STEP_BACK, places, tick_ns)
+        if moved:
             if place == post.before and tick_ns - post.moved_ns < FLIP_NS:
                 self._count(TWO_PLACES, request.terminal, FLIP, places, tick_ns)
             post.before, post.moved_ns = post.place, tick_ns
@@ -255,17 +281,19 @@ class Guards:
 
     def _begun(self, watch: Watch, subject: Subject, bar: Bar, tick_ns: int) -> None:
         self.counts[f"guard-bars-{watch.guard.name}"] += 1
-        if not watch.of_peers and watch not in self._barring:
-            self._barring.append(watch)
+        barring = watch.bars.by_subject, watch.scope, watch
+        if not watch.of_peers and not any(one is watch for *_, one in self._barring):
+            self._barring.append(barring)
         self._report(watch, subject, bar, tick_ns)
 
     def _barred(self, request: RequestArrived, bin_: str, tick_ns: int) -> str:
         """Each guard that bars it counts that; the first in force is named."""
         subjects = (request.terminal, request.merchant, bin_, request.pan_print)
         named = ""
-        for watch in self._barring:
-            if subjects[watch.scope] in watch.bars.by_subject:
-                named = named or self._barred_by(watch, subjects[watch.scope], request, tick_ns)
+        for by_subject, scope, watch in self._barring:
+            if subjects[scope] in by_subject:
+                by = self._barred_by(watch, subjects[scope], request, tick_ns)
+                named = named or by
         return named
 
     def _barred_by(self, watch: Watch, subject: Subject, request: RequestArrived, tick_ns: int) -> str:
@@ -280,19 +308,23 @@ class Guards:
         """Something barred came; whether it is to be refused."""
         bar.met += 1
         bar.last_ns = tick_ns
-        forced = self._forced(watch, subject)
+        forced = self._forced(watch, subject, tick_ns)
         self.counts[f"guard-{watch.guard.name}" if forced else f"guard-shadow-{watch.guard.name}"] += 1
         self._report(watch, subject, bar, tick_ns)
         return forced
 
-    def _forced(self, watch: Watch, subject: Subject) -> bool:
-        spared = watch.of_peers and isinstance(subject, str) and self._exempt(subject)
-        return watch.mode == FORCE and not spared
+    def _forced(self, watch: Watch, subject: Subject, tick_ns: int) -> bool:
+        """Whether its bar is carried out: not on a peer that is allowed, or where somebody has just paid."""
+        if watch.of_peers and isinstance(subject, str):
+            paid_ns = self._paid_ns.get(subject)
+            if self._exempt(subject) or (paid_ns is not None and tick_ns - paid_ns < PAID_NS):
+                return False
+        return watch.mode == FORCE
 
     def _report(self, watch: Watch, subject: Subject, bar: Bar, tick_ns: int) -> None:
         key = watch.key(subject)
         if self.rows.takes(key):
-            forced = self._forced(watch, subject)
+            forced = self._forced(watch, subject, tick_ns)
             self.rows.pending[key] = watch.row(bar, self._wall_ns() - tick_ns, forced=forced)
 
     def write(self, db: apsw.Connection) -> None:
@@ -310,7 +342,7 @@ class Guards:
         for watch in self.watches:
             if watch.bars:
                 standing[watch.mode] += watch.bars.count(tick_ns)
-        self._barring = [watch for watch in self._barring if watch.bars]
+        self._barring = [barring for barring in self._barring if barring[0]]
         return {
             "guards_barred": standing.pop(FORCE),
             "guards_shadow": standing.total(),
@@ -319,16 +351,28 @@ class Guards:
 
 
 def _part(once: Once, request: RequestArrived) -> int:
-    """Which of 256 parts of what counts once this belongs to."""
+    """Which part of what counts once this belongs to."""
     match once:
         case Once.CARD:
-            return request.pan_print[0] if request.pan_print else EVERY
+            return _card_part(request)
         case Once.AMOUNT:
-            return request.amount_minor % 251
+            return request.amount_minor % PARTS
     return EVERY
 
 
 def _good_part(guard: Guard, request: RequestArrived) -> int:
     """One good card, shown again and again, speaks once for its place; a BIN has too many for that."""
     once = guard.once is Once.CARD and guard.scope is not Scope.BIN
-    return request.pan_print[1] if once and request.pan_print else EVERY
+    return _card_part(request) if once else EVERY
+
+
+def _card_part(request: RequestArrived) -> int:
+    return int.from_bytes(request.pan_print[:2]) % PARTS if request.pan_print else EVERY
+
+
+def _bank_is_it(at: dict[str, str], request: RequestArrived) -> bool:
+    """Whether a bank has said no at two terminals and yes at none in between: then it is not customers."""
+    first = at.setdefault(request.bank, request.terminal)
+    if first != request.terminal:
+        at[request.bank] = _EVERYWHERE
+    return first != request.terminal

@@ -96,9 +96,7 @@ class Node:
             config, self._registry, vault, sessions, self._tickets, keys, clock, noted
         )
         self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets, zone)
-        allowed = Allowed(config.firewall.known)
-        self._guards = Guards(config.guards, clock.wall_ns, allowed)
-        self._gate = Gate(allowed=allowed, guards=self._guards, reserve=config.firewall.reserve)
+        self._gate = self._gate_of()
         self._vitals.beside.append(self._guards.write)
         self._dirty: dict[Wire, None] = {}
         self._headroom = Headroom(ports.disk, config.data)
@@ -109,9 +107,10 @@ class Node:
         self._hearing.fitted = self._exchange.fitted
         self._runtime.release.offer = self._exchange.release
         self._tls = Tls(config.tls, clock.wall_ns)
-        front = self._front_of()
-        self._listener = Listener(front, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry)
-        self.from_terminal = front.from_terminal
+        self._front = self._front_of()
+        self._listener = Listener(
+            self._front, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry
+        )
         self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
         self._tasks: list[asyncio.Task[None]] = []  # the look for orders, links that are being closed
         self._orders = OrderBox(config.data, vault.derive(ORDERS_LABEL))
@@ -229,6 +228,12 @@ class Node:
             self._config.acquirer,
             self._config.cutover_s,
         )
+
+    def _gate_of(self) -> Gate:
+        firewall = self._config.firewall
+        allowed = Allowed(firewall.known)
+        self._guards = Guards(self._config.guards, self._clock.wall_ns, allowed)
+        return Gate(allowed=allowed, guards=self._guards, reserve=firewall.reserve)
 
     def _front_of(self) -> TerminalFront:
         return TerminalFront(

@@ -45,11 +45,9 @@ class Once(IntEnum):
 
 
 # How much a refusal says of a number that somebody has made up, or a list of stolen ones.
-_TRIED = {
-    **dict.fromkeys(("14", "54", "N7", "59", "04", "07", "33", "35", "36", "41", "43"), 40),
-    **dict.fromkeys(("05", "01", "57", "62", "78"), 20),
-    **dict.fromkeys(("51", "61", "65", "15"), 10),
-}
+MADE_UP = frozenset({"14", "54", "N7", "59", "04", "07", "33", "35", "36", "41", "43"})
+_DOUBTFUL = frozenset({"05", "01", "57", "62", "78", "51", "61", "65", "15"})
+_TRIED = dict.fromkeys(sorted(MADE_UP), 40) | dict.fromkeys(sorted(_DOUBTFUL), 10)
 _ASKS_A_CARD = frozenset({SALE.name, PREAUTH.name, BALANCE.name})
 _SPENDS = frozenset({SALE.name, PREAUTH.name})
 _EARNS = frozenset({SALE.name, COMPLETION.name, COMPLETION_NOTICE.name, OFFLINE_SALE.name})
@@ -128,25 +126,29 @@ class Guard(NamedTuple):
     pins: bool = False
     bar_s: int = 5 * MINUTE_S
     bar_s_max: int = DAY_S
-    good: int = 0  # points off for each message of a terminal of ours, where peers are counted
+    good: int = 0  # points off for each payment, where peers are counted
 
 
 _REFUNDS = frozenset({REFUND.name})
+_ALL = _ASKS_A_CARD | _REFUNDS
 CLONED, TWO_PLACES, PACE = "cloned-terminal", "two-places", "terminal-pace"
 UNKNOWN, UNREADABLE = "unknown-terminals", "unreadable-frames"
-CONFLICT, FLIP, TOO_MANY_OPEN, STRANGE_TERMINAL, BAD_CONNECTION = 50, 10, 100, 30, 10
+CONFLICT, STEP_BACK, FLIP, TOO_MANY_OPEN, STRANGE_TERMINAL, BAD_CONNECTION = 50, 10, 10, 100, 30, 10
 OPEN_MAX = 20  # requests of one terminal without an answer; one that works asks one after the other
+PAID_NS = 10 * MINUTE_S * 1_000_000_000  # so long a payment keeps its address from being shut out
 FLIP_NS = 10 * MINUTE_S * 1_000_000_000  # back at the place before within this
 
 GUARDS = (
     Guard("card-testing", Scope.TERMINAL, cards_tried, 240, HOUR_S, strangers=True),
     Guard("card-testing", Scope.MERCHANT, cards_tried, 480, HOUR_S, strangers=True, spares=True),
-    Guard("bin-enumeration", Scope.BIN, bin_tried, 1200, HOUR_S, strangers=True, spares=True),
+    Guard("bin-enumeration", Scope.BIN, bin_tried, 800, HOUR_S, strangers=True, spares=True),
     Guard("pin-guessing", Scope.TERMINAL, pins_tried, 240, HOUR_S, pins=True),
     Guard("pin-guessing", Scope.CARD, pin_tried, 50, DAY_S, Once.EVERY, pins=True, bar_s=HOUR_S),
     Guard("amount-probing", Scope.CARD, amounts_tried, 100, HOUR_S, Once.AMOUNT, bar_s=15 * MINUTE_S),
     Guard(PACE, Scope.TERMINAL, counted_elsewhere, TOO_MANY_OPEN, MINUTE_S, Once.EVERY),
-    Guard(CLONED, Scope.TERMINAL, counted_elsewhere, 2 * CONFLICT, DAY_S, Once.EVERY, bar_s=HOUR_S),
+    Guard(
+        CLONED, Scope.TERMINAL, counted_elsewhere, 2 * CONFLICT, DAY_S, Once.EVERY, kinds=_ALL, bar_s=HOUR_S
+    ),
     Guard(TWO_PLACES, Scope.TERMINAL, counted_elsewhere, 10 * FLIP, HOUR_S, Once.EVERY),
     Guard("refund-abuse", Scope.TERMINAL, refunds, 300, DAY_S, Once.EVERY, kinds=_REFUNDS, bar_s=HOUR_S),
     Guard("refund-abuse", Scope.MERCHANT, refunds, 1000, DAY_S, Once.EVERY, kinds=_REFUNDS, bar_s=HOUR_S),

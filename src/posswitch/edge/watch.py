@@ -13,6 +13,7 @@ from posswitch.settings.machine import FORCE, SHADOW
 
 _EXAMPLES, _REASONS = 3, 8  # in the evidence
 _HALVED_MAX = 2  # times
+PARTS = 4096  # of what counts once: cards, amounts, terminals
 EVERY = -1  # instead of a part: it counts however often it comes
 
 
@@ -24,10 +25,10 @@ class Tally:
     def __init__(self, tick_ns: int) -> None:
         self.first_ns = self.last_ns = tick_ns
         self.points = self.count = 0
-        self.seen = self.good = 0  # a bit for each of 256 parts of what counts once, against and for
+        self.seen = self.good = 0  # a bit for each part of what counts once, against and for
         self.tail = 0  # of the last card, without its check digit
         self.reasons: dict[str, int] = {}
-        self.cards: list[str] = []
+        self.cards: list[tuple[bytes, str]] = []
 
     def __repr__(self) -> str:
         return f"<{self.points} points for {self.count} events>"
@@ -38,13 +39,14 @@ class Tally:
         follows = self.count > 1 and 0 < (tail - self.tail) % 1000 < 10
         self.tail = tail
         if len(self.cards) < _EXAMPLES:
-            self.cards.append(f"{print_.hex()[:16]} …{last_four}")
+            self.cards.append((print_, last_four))
         return follows
 
     @property
     def evidence(self) -> str:
         """As JSON: what was counted how often, how many events that were, some of the cards."""
-        found = {"counted": self.reasons, "events": self.count, "cards": self.cards}
+        cards = [f"{print_.hex()[:16]} …{last_four}" for print_, last_four in self.cards]
+        found = {"counted": self.reasons, "events": self.count, "cards": cards}
         return msgspec.json.encode(found).decode()
 
 
@@ -68,7 +70,7 @@ class Watch:
         return self.guard.scope is Scope.PEER
 
     def favour(self, subject: Subject, points: int, part: int = EVERY) -> None:
-        """Takes points off, once for each of 256 parts; who has none left is forgotten."""
+        """Takes points off, once for each part; who has none left is forgotten."""
         tally = self.tallies.get(subject)
         if tally is not None:
             if part != EVERY:
@@ -80,7 +82,7 @@ class Watch:
                 del self.tallies[subject]
 
     def add(self, subject: Subject, points: int, reason: str, part: int, tick_ns: int) -> Tally | None:
-        """The tally with points added; None when this part of 256 was counted already."""
+        """The tally with points added; None when this part was counted already."""
         tally = self.tallies.get(subject)
         if tally is None or tick_ns - tally.last_ns > self.guard.window_s * NS_PER_S:
             self.tallies.pop(subject, None)
