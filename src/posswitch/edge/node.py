@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
+from posswitch.base.bounds import CONNECTIONS_MAX
 from posswitch.base.errors import ConfigError, PosswitchError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Address, Bank, Change
@@ -65,6 +66,7 @@ class Ports(NamedTuple):
     disk: Disk
     vitals: Vitals
     die: Callable[[BaseException], None]  # does not return
+    connections_max: int = CONNECTIONS_MAX
 
 
 class Node:
@@ -98,7 +100,9 @@ class Node:
         self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets, zone)
         allowed = Allowed(config.firewall.known)
         self._guards = Guards(config.guards, clock.wall_ns, allowed)
-        self._gate = Gate(allowed=allowed, guards=self._guards, reserve=config.firewall.reserve)
+        self._gate = Gate(
+            ports.connections_max, allowed=allowed, guards=self._guards, reserve=config.firewall.reserve
+        )
         self._vitals.beside.append(self._guards.write)
         self._dirty: dict[Wire, None] = {}
         self._headroom = Headroom(ports.disk, config.data)
