@@ -8,6 +8,7 @@ from posswitch.base.moment import NS_PER_MS, NS_PER_S
 from posswitch.scheme.kinds import SALE
 from posswitch.sim.crowd import Payment, Window
 
+BUSY = "96"
 RAMP_NS = NS_PER_S // 2  # of a window, in which queues fill or empty, is not counted
 
 
@@ -47,9 +48,9 @@ def share(payments: Sequence[Payment], *wanted: str) -> float:
     return good / len(payments)
 
 
-def wait_ms(payments: Iterable[Payment], percent: float) -> float:
-    """A percentile of what approved payments waited, from the moment they had to leave."""
-    waits = sorted(one.heard_ns - one.due_ns for one in payments if one.code == "00")
+def wait_ms(payments: Iterable[Payment], percent: float, code: str = "00") -> float:
+    """A percentile of what payments with this code waited, from the moment they had to leave."""
+    waits = sorted(one.heard_ns - one.due_ns for one in payments if one.code == code)
     return round(waits[int((len(waits) - 1) * percent / 100)] / NS_PER_MS, 2) if waits else 0.0
 
 
@@ -67,6 +68,7 @@ def told(window: Window, patience_ns: int) -> dict[str, Any]:
         "approved_tps": round(approved_tps(window, patience_ns), 1),
         "p50_ms": wait_ms(these, 50),
         "p99_ms": wait_ms(these, 99),
+        "refused_p99_ms": wait_ms(these, 99, BUSY),
         "codes": codes(these),
         "lag_p99_ms": lag_ms(these),
     }
