@@ -30,6 +30,7 @@ _AT_ONCE_NS, _AT_ONCE_SHARE = NS_PER_S // 2, 0.9  # nobody stands and waits for 
 _FENCED_S_MAX = 5.0
 _ANSWERED_MIN = 0.999
 _P99_FACTOR, _P99_MS = 1.25, 2.0
+_AHEAD_S = 10.0  # of payments made beforehand for the time after an illness
 _BACK_LOOK_S, _BACK_SHARE, _BACK_SECONDS_MAX = 1.0, 0.99, 60.0
 _OVER_HEALTHY_SITE_MIN = (
     0.98  # of the payments of a bank with one site left: the rest asks whether the other is well
@@ -87,6 +88,7 @@ class Trial:
         self._bank.ill_port = self._square.city.banks[self._number].line_ports[0]
         await self._crowd.offer(self._tps, min(self._seconds, 2.0))  # it learns what is usual
         for _ in range(pairs):
+            await self._crowd.prepare(int(self._tps * (2 * self._seconds + _AHEAD_S)))
             self._healthy.append(await self._crowd.offer(self._tps, self._seconds))
             self._bank.fall_ill(self._fault)
             self._ill.append(await self._crowd.offer(self._tps, self._seconds))
@@ -179,7 +181,6 @@ async def measured(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     async with opened_square(folder, asked.seed, _TERMINALS, bank=IllBank) as square:
         crowd = Crowd(square.city, square.city.fittings, _LINES, random.Random(asked.seed))
         await crowd.connect(square.at)
-        crowd.prepare(int(asked.tps * asked.seconds * 4))
         trials = [
             await Trial(square, crowd, fault, place % len(square.banks), asked).run(asked.pairs)
             for place, fault in enumerate(faults)

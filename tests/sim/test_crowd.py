@@ -80,7 +80,7 @@ def slips(crowd):
 
 
 def test_all_who_are_approved_are_counted_and_some_take_it_back(tmp_path):
-    crowd, window, _ = paid(tmp_path, {"0200": "00", "0220": "00", "0400": "00"}, Mix(0.1, 0.3))
+    crowd, window, _ = paid(tmp_path, {"0200": "00", "0220": "00", "0400": "00"}, Mix(0.1, 0.3, 0))
     assert 30 < len(window.payments) < 100
     assert codes(window.payments) == {"00": len(window.payments)}
     assert crowd.counts["MACs that do not fit"] == 0
@@ -92,7 +92,7 @@ def test_all_who_are_approved_are_counted_and_some_take_it_back(tmp_path):
 
 
 def test_who_gets_no_answer_takes_it_back_until_that_is_confirmed(tmp_path):
-    crowd, window, _ = paid(tmp_path, {"0400": "96"}, Mix(0, 0), then={"0400": "25"})
+    crowd, window, _ = paid(tmp_path, {"0400": "96"}, Mix(0, 0, 0), then={"0400": "25"})
     assert len(window.payments) > 30  # nobody waited for an answer
     assert share(window.payments) == 0.0
     assert crowd.counts["unanswered"] == crowd.counts["reversals done"] == len(window.payments)
@@ -101,16 +101,22 @@ def test_who_gets_no_answer_takes_it_back_until_that_is_confirmed(tmp_path):
 
 def test_a_reversal_that_is_refused_or_not_answered_is_counted_as_shed(tmp_path):
     says, then = {"0200": "98", "0400": "96"}, {"0400": "00"}
-    crowd, window, centre = paid(tmp_path, says, Mix(0, 0), then=then, seconds=0.2)
+    crowd, window, centre = paid(tmp_path, says, Mix(0, 0, 0), then=then, seconds=0.2)
     assert crowd.counts["reversals refused 96"] > 0
     assert centre.heard.count("0400") == crowd.counts["reversals"]
     assert crowd.counts["reversals done"] == len(window.payments)
-    crowd, _, _ = paid(tmp_path / "mute", {"0200": "98"}, Mix(0, 0), then=then, seconds=0.2)
+    crowd, _, _ = paid(tmp_path / "mute", {"0200": "98"}, Mix(0, 0, 0), then=then, seconds=0.2)
     assert crowd.counts["reversals unanswered"] == 8  # each terminal had one under way, and no more
 
 
+def test_who_is_refused_may_doubt_it_and_take_it_back(tmp_path):
+    crowd, window, _ = paid(tmp_path, {"0200": "96", "0400": "00"}, Mix(0, 0, 0.5))
+    assert 0 < crowd.counts["reversals done"] < len(window.payments)
+    assert slips(crowd) == {"declined", "neither"}
+
+
 def test_an_advice_is_told_until_it_is_taken(tmp_path):
-    crowd, window, _ = paid(tmp_path, {"0220": "96"}, Mix(1.0, 0), then={"0220": "00"}, seconds=0.2)
+    crowd, window, _ = paid(tmp_path, {"0220": "96"}, Mix(1.0, 0, 0), then={"0220": "00"}, seconds=0.2)
     assert codes(window.payments) == {"96": len(window.payments)}
     assert crowd.counts["advices again"] == len(window.payments)
     assert slips(crowd) == {"approved"}

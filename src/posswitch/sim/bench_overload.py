@@ -69,7 +69,7 @@ async def _measured(folder: Path, hours: _Hours, seed: int, share_of_core: float
             levels = {_BASE: base}
             for times in _STORMS:
                 await asyncio.sleep(hours.cool)
-                crowd.prepare(int((times * hours.level + _BASE * _AHEAD_S) * peak))
+                await crowd.prepare(int((times * hours.level + _BASE * _AHEAD_S) * peak))
                 levels[times] = await _level(square, crowd, hours, times * peak, calm=times != _STORMS[-1])
             back = await _recovery(crowd, _BASE * peak, wait_ms(sales(base.window), 99))
         books = await square.closed_books([crowd], _FINISH_SECONDS_MAX)
@@ -130,7 +130,6 @@ async def _climb(crowd: Crowd, hours: _Hours) -> list[Window]:
     tps, good_tps = _FIRST_TPS, _FIRST_TPS / _GROWTH_FINE
     for growth in (_GROWTH, _GROWTH_FINE):
         while tps < _TPS_MAX:
-            crowd.prepare(int(tps * hours.step * _GROWTH))
             step = await crowd.offer(tps, hours.step)
             await crowd.calm()
             steps.append(step)

@@ -31,19 +31,22 @@ from posswitch.sim.peers.terminal import APPROVED, DECLINED, NEITHER, Fitting
 POS = load_dialect("pos")
 _CARDS_PER_RANGE = 20_000
 _CHECKED_ONE_IN = 50  # answers whose MAC is checked
+BUSY = "96"
 _UNKNOWN = frozenset({"98", "68"})  # the centre does not know either
 _TAKEN_BACK = frozenset({"00", "12", "25"})
 _TURN_S = 0.001
+_SLICE = 50  # payments made before the loop has its turn
 _AGAIN_NS = 2 * NS_PER_S  # between two tries of a 0400 or an advice
 _REDIAL_S = 0.2
 _SIGN_ON_SECONDS_MAX = 30.0
 
 
 class Mix(NamedTuple):
-    """Shares of the payments: told afterwards (0220), and taken back by the customer once approved (0400)."""
+    """Shares of payments: told afterwards (0220), taken back once approved, taken back though refused."""
 
     advices: float = 0.02
     taken_back: float = 0.02
+    doubted: float = 0.02
 
 
 class Till(msgspec.Struct, eq=False):
@@ -155,16 +158,18 @@ class Crowd:
                 who = till.fitting
                 line.write(POS.pack(sign_on(who.terminal, who.merchant, 1, till.batch)))
 
-    def prepare(self, count: int, banks: Sequence[int] = ()) -> None:
-        """Makes `count` payments, spread over the terminals and over all banks, or those."""
+    async def prepare(self, count: int) -> None:
+        """Makes payments until `count` are ready, spread over terminals and banks; everything else goes on."""
         tills = list(self._tills.values())
-        chosen = banks or range(len(self._city.banks))
-        for _ in range(count - len(self._ready)):
+        banks = len(self._city.banks)
+        while len(self._ready) < count:
             self._serial += 1
             till = tills[self._serial % len(tills)]
             till.stan += 1
-            bank = chosen[self._serial % len(chosen)]
-            self._ready.append(self._made(till, bank))
+            self._ready.append(self._made(till, self._serial % banks))
+            if self._serial % _SLICE == 0:
+                self._turn(tick_ns())
+                await asyncio.sleep(0)
 
     def _made(self, till: Till, bank: int) -> Payment:
         """A payment whose amount no other has."""
@@ -183,7 +188,7 @@ class Crowd:
 
     async def offer(self, tps: float, seconds: float) -> Window:
         """So many payments a second on average, at moments drawn beforehand, whatever the answers do."""
-        self.prepare(int(tps * seconds + 6 * (tps * seconds) ** 0.5) + 10)
+        await self.prepare(int(tps * seconds + 6 * (tps * seconds) ** 0.5) + 10)
         first, began_ns = len(self.sent), tick_ns()
         due_ns, ends_ns = began_ns, began_ns + int(seconds * NS_PER_S)
         while (now_ns := tick_ns()) < ends_ns:
@@ -324,7 +329,7 @@ class Crowd:
         one.slip = APPROVED if code == "00" else DECLINED
         if one.kind is not SALE and code != "00":
             self._owe(one, _AGAIN_NS)
-        elif code in _UNKNOWN:
+        elif code in _UNKNOWN or (code == BUSY and self._entropy.random() < self._mix.doubted):
             one.slip = NEITHER
             self._owe(one)
         elif one.regretted and code == "00":

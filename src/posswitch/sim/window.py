@@ -6,9 +6,8 @@ from typing import Any
 
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
 from posswitch.scheme.kinds import SALE
-from posswitch.sim.crowd import Payment, Window
+from posswitch.sim.crowd import BUSY, Payment, Window
 
-BUSY = "96"
 RAMP_NS = NS_PER_S // 2  # of a window, in which queues fill or empty, is not counted
 
 
