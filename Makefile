@@ -6,7 +6,7 @@ WORKERS ?= 2
 # Programs and tests start from compiled rooms: half the time of each of the hundreds that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test lint bench sim prove prove-short power mutants fuzz clean
+.PHONY: run setup test lint bench sim prove prove-short power pressure mutants fuzz clean
 
 run: .venv/.stamp
 	$(BIN)/posswitch demo
@@ -33,7 +33,7 @@ lint: .venv/.stamp
 	$(BIN)/lint-imports
 
 bench: .venv/.stamp
-	for topic in codec crypto journal switch tls; do $(BIN)/posswitch bench $$topic || exit 1; done
+	for topic in codec crypto journal switch tls overload; do $(BIN)/posswitch bench $$topic || exit 1; done
 
 # Worlds of one seed each: everything goes wrong, nothing may be lost.
 SEEDS ?= 1-1000
@@ -59,11 +59,20 @@ prove-short: .venv/.stamp
 	$(BIN)/posswitch demo --seconds 90 --kills 20 --no-console --report build/prove-short.json
 	$(BIN)/python .ci/check_report.py build/prove-short.json --kills 20 --purchases-min 5000
 	$(BIN)/python -m tests.power.run --cuts 2 --seconds-between 5 || test $$? -eq 2  # 2: no disk may be mounted here
+	$(BIN)/python -m tests.pressure.banks --fault silent,one-site --seconds 7 --pairs 1 --tps 200 --no-speed
+	$(BIN)/python -m tests.pressure.floods --attack together,tls-together --seconds 6 || test $$? -eq 2  # no network
 
 # Power cuts of a loop-mounted ext4 under the real switch; needs root.
 CUTS ?= 20
 power: .venv/.stamp
 	$(BIN)/python -m tests.power.run --cuts $(CUTS) --seconds-between 10
+
+# More load than it can carry, ill banks, floods; the floods need root for a network of their own.
+PRESSURE_SECONDS ?= 20
+pressure: .venv/.stamp
+	$(BIN)/posswitch bench overload
+	$(BIN)/python -m tests.pressure.banks --seconds $(PRESSURE_SECONDS)
+	$(BIN)/python -m tests.pressure.floods --seconds $(PRESSURE_SECONDS)
 
 # Bugs that somebody could write, one at a time: the simulated worlds must see each.
 mutants: .venv/.stamp

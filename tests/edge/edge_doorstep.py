@@ -58,7 +58,7 @@ class TlsDoor:
 
     @property
     def under_way(self) -> int:
-        return len(self.listener._doorstep._under_way)
+        return len(self.listener._doorstep)
 
     async def dial(self, tls=None):
         return await asyncio.open_connection(*self.at[:2], ssl=tls)

@@ -58,20 +58,60 @@ async def test_a_handshake_that_never_ends_is_cut_at_its_deadline(door, monkeypa
         await door.pings()
 
 
-async def test_a_slow_handshake_makes_room_when_all_are_taken_and_a_young_one_does_not(door, monkeypatch):
+async def test_a_slow_handshake_makes_room_when_all_are_taken_and_a_young_one_is_waited_for(
+    door, monkeypatch
+):
     monkeypatch.setattr(doorstep, "HANDSHAKES_MAX", 3)
     async with door:
         slow = [await door.dial() for _ in range(3)]
-        await until(lambda: door.under_way == 3)
-        reader, _ = await door.dial()
-        assert await reader.read() == b""
-        assert door.gate.counts["tls-busy"] == 1
+        for _, writer in slow:
+            writer.write(Spelling(door.shop).flight())
+        for reader, _ in slow:
+            assert await reader.read(8192)  # the handshake is under way
+        waits = asyncio.create_task(door.pings())
+        await asyncio.sleep(0.3)
+        assert not waits.done()
+        assert "tls-crowded-out" not in door.gate.counts
         door.now_ns += int(HANDSHAKE_SECONDS_FAIR * NS_PER_S)
-        await door.pings()
+        await waits
         assert door.gate.counts["tls-crowded-out"] == 1
         assert await slow[0][0].read() == b""
         for _, writer in slow:
             writer.transport.abort()
+
+
+async def test_who_says_no_hello_is_in_nobodys_way(door, monkeypatch):
+    monkeypatch.setattr(doorstep, "HANDSHAKES_MAX", 1)
+    monkeypatch.setattr(door.listener._doorstep._anteroom, "_guests_max", 3)
+    hello = Spelling(door.shop).flight()
+    async with door:
+        silent = [await door.dial() for _ in range(3)]
+        silent[1][1].write(hello[:3])
+        silent[2][1].write(hello[:-1])
+        await until(lambda: door.under_way == 3)
+        for _ in range(3):
+            await door.pings()
+        assert door.gate.counts["tls-crowded-out"] == 1
+        assert await silent[0][0].read() == b""
+        assert door.under_way == 2
+        for _, writer in silent:
+            writer.close()
+        await door.settled()
+        assert door.gate.counts["tls-cut"] == 2
+
+
+async def test_a_hello_in_pieces_is_waited_for(door):
+    async with door:
+        spelling = Spelling(door.shop)
+        first = spelling.flight()
+        reader, writer = await door.dial()
+        for at in (1, 4, 5, 6, 100, len(first)):
+            writer.write(first[:at])
+            first = first[at:]
+            await asyncio.sleep(0.02)
+        writer.write(spelling.flight(await reader.read(8192)) + spelling.flight())
+        await until(lambda: door.gate.counts["tls-ok"] == 1)
+        writer.transport.abort()
 
 
 async def test_in_a_flood_newcomers_wait_and_none_is_lost(door, monkeypatch):

@@ -47,12 +47,32 @@ def test_who_has_spoken_may_wait_longer_than_for_a_first_byte():
 def test_a_full_gate_lets_nobody_in_until_somebody_leaves():
     gate, first, second = Gate(connections_max=1), Connection(), Connection()
     assert gate.enter(first)
+    gate.trust(first)
+    assert gate.full
     assert not gate.enter(second)
     assert gate.counts == {"gate-full": 1}
     gate.leave(second)  # was never in
     assert len(gate) == 1
     gate.leave(first)
     assert gate.enter(second)
+
+
+def test_at_a_full_gate_who_never_spoke_makes_room_the_oldest_first():
+    gate = Gate(connections_max=3)
+    speaks, first, second, third, fourth = connections = [Connection() for _ in range(5)]
+    for connection in connections[:3]:
+        assert gate.enter(connection)
+    gate.trust(speaks)
+    assert not gate.full
+    assert gate.enter(third)
+    assert [one.cuts for one in (speaks, first, second, third)] == [0, 1, 0, 0]
+    gate.leave(first)  # its end is heard of later
+    gate.trust(second)
+    assert gate.enter(fourth)
+    assert [one.cuts for one in (speaks, second, third)] == [0, 0, 1]
+    gate.trust(fourth)
+    assert gate.full and not gate.enter(Connection())
+    assert (len(gate), gate.counts) == (3, {"gate-crowded-out": 2, "gate-full": 1})
 
 
 def test_everybody_can_be_sent_away_also_those_who_leave_on_being_cut():
@@ -155,6 +175,29 @@ async def test_one_connection_too_many_is_cut_and_the_others_stay():
         again = await Cable.dial(door.at)
         again.put(b"room")
         assert await again.take() == b"room"
+
+
+async def test_idle_connections_lock_nobody_out():
+    async with Door(connections_max=4) as door:
+        honest = await Cable.dial(door.at)
+        honest.put(b"mine")
+        assert await honest.take() == b"mine"
+        door.readable = False
+        idle = [await Cable.dial(door.at) for _ in range(3)]
+        idle[0].put(b"?")  # said something, and nobody can read it
+        idle[1].put_raw(b"\x00\x10half")
+        await until(lambda: len(door.gate) == 4 and len(door.heard) == 2)
+        door.readable = True
+        late = [await Cable.dial(door.at) for _ in range(3)]
+        for cable in late:
+            cable.put(b"late")
+            assert await cable.take() == b"late"
+        assert all([await cable.ended() for cable in idle])
+        honest.put(b"still")
+        assert await honest.take() == b"still"
+        assert door.gate.counts == {"gate-crowded-out": 3}
+        locked_out = await Cable.dial(door.at)
+        assert await locked_out.ended()
 
 
 async def test_unreadable_frames_are_counted_per_connection():

@@ -9,6 +9,7 @@ import typer
 from posswitch.sim.bench_codec import run as bench_codec
 from posswitch.sim.bench_crypto import run as bench_crypto
 from posswitch.sim.bench_journal import run as bench_journal
+from posswitch.sim.bench_overload import run as bench_overload
 from posswitch.sim.bench_switch import run as bench_switch
 from posswitch.sim.bench_tls import run as bench_tls
 
@@ -19,6 +20,7 @@ class Subject(StrEnum):
     codec = "codec"
     crypto = "crypto"
     journal = "journal"
+    overload = "overload"
     switch = "switch"
     tls = "tls"
 
@@ -26,6 +28,7 @@ class Subject(StrEnum):
 _SEEDED = {
     Subject.crypto: bench_crypto,
     Subject.journal: bench_journal,
+    Subject.overload: bench_overload,
     Subject.switch: bench_switch,
     Subject.tls: bench_tls,
 }

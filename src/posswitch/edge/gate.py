@@ -97,6 +97,7 @@ class Gate:
         self._guards = guards
         self._connections: dict[Guarded, str] = {}
         self._of_peers: Counter[str] = Counter()
+        self._strangers: dict[Guarded, None] = {}  # nobody could read a frame of them yet; the oldest first
         self.counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -104,8 +105,8 @@ class Gate:
 
     @property
     def full(self) -> bool:
-        """Whether there is no room for one more connection."""
-        return len(self._connections) >= self._connections_max
+        """Whether there is no room for one more connection, and no stranger who would make some."""
+        return len(self._connections) >= self._connections_max and not self._strangers
 
     def refuses(self, peer: str, tick_ns: int) -> bool:
         """Whether a peer gets no (further) connection now; counted with the reason."""
@@ -128,16 +129,31 @@ class Gate:
         return peer != NO_PEER and self._guards is not None and self._guards.shut(peer, tick_ns)
 
     def enter(self, connection: Guarded) -> bool:
-        """Whether there is room for one more connection."""
+        """Whether there is room for one more connection; who never said anything readable makes room."""
         if self.refuses(connection.peer, connection.opened_ns):
             return False
+        if len(self._connections) >= self._connections_max:
+            self._crowd_out()
         self._connections[connection] = connection.peer
         self._of_peers[connection.peer] += 1
+        self._strangers[connection] = None
         return True
+
+    def trust(self, connection: Guarded) -> None:
+        """It has sent a frame that could be read: it makes room for nobody any more."""
+        self._strangers.pop(connection, None)
+
+    def _crowd_out(self) -> None:
+        """Ends the stranger who has been here longest: idle connections must not lock honest ones out."""
+        stranger = next(iter(self._strangers))
+        self.leave(stranger)
+        self.counts["gate-crowded-out"] += 1
+        stranger.cut()
 
     def leave(self, connection: Guarded) -> None:
         """The connection is gone."""
         peer = self._connections.pop(connection, None)
+        self._strangers.pop(connection, None)
         if peer is not None:
             self._of_peers[peer] -= 1
             if not self._of_peers[peer]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from posswitch.base.bounds import (
+    ACCEPTS_MAX,
     BAD_FRAMES_MAX,
     BYTES_PER_SECOND_MAX,
     FRAMES_PER_SECOND_MAX,
@@ -20,8 +21,6 @@ from posswitch.edge.gate import NO_PEER, Gate
 from posswitch.edge.sealed import Reply
 from posswitch.edge.tls import Tls, certificate_of
 from posswitch.edge.wire import Wire
-
-_BACKLOG = 1024  # connections the kernel holds while the node is busy
 
 
 class Front(Protocol):
@@ -50,6 +49,7 @@ class TerminalWire(Wire):
         self._frames = 0  # since the last read
         self._whole_ns = 0  # when its allowance is whole again
         self._capped = True
+        self._stranger = known is None  # a registered certificate speaks for its holder
         self.certificate = ""
         self.peer = NO_PEER  # the address at the other end, without its port
 
@@ -68,6 +68,8 @@ class TerminalWire(Wire):
         self._capped = not self._gate.allowed(self.peer)
         if not self._gate.enter(self):
             self.cut()
+        elif not self._stranger:
+            self._gate.trust(self)
 
     def data_received(self, data: bytes) -> None:
         """See Wire; who sends more than a second's allowance at once is read more slowly."""
@@ -91,6 +93,9 @@ class TerminalWire(Wire):
             return
         if self._front.from_terminal(payload, self):
             self._bad = 0
+            if self._stranger:
+                self._stranger = False
+                self._gate.trust(self)
             return
         self._bad += 1
         if self._bad >= BAD_FRAMES_MAX:
@@ -130,7 +135,7 @@ class Listener:
                 return self._doorstep.bind(at)
             self._doorstep = None
             self._server = await loop.create_server(
-                self._make, at.host, at.port, backlog=_BACKLOG, start_serving=False
+                self._make, at.host, at.port, backlog=ACCEPTS_MAX, start_serving=False
             )
         except OSError as error:
             raise ConfigError(f"node.listen: cannot listen on {at} ({error.strerror})") from None
@@ -140,7 +145,7 @@ class Listener:
     async def serve(self) -> None:
         """Begins to take connections."""
         if self._doorstep is not None:
-            self._doorstep.serve(_BACKLOG)
+            self._doorstep.serve(ACCEPTS_MAX)
         else:
             assert self._server is not None
             await self._server.start_serving()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
+from posswitch.base.bounds import CONNECTIONS_MAX
 from posswitch.base.errors import ConfigError, PosswitchError
 from posswitch.base.moment import NS_PER_S, business_day, stamp
 from posswitch.base.registry import Address, Bank, Change
@@ -65,6 +66,7 @@ class Ports(NamedTuple):
     disk: Disk
     vitals: Vitals
     die: Callable[[BaseException], None]  # does not return
+    connections_max: int = CONNECTIONS_MAX
 
 
 class Node:
@@ -96,7 +98,7 @@ class Node:
             config, self._registry, vault, sessions, self._tickets, keys, clock, noted
         )
         self._hearing = Hearing(self._registry, self._voices, vault, self._state, self._tickets, zone)
-        self._gate = self._gate_of()
+        self._gate = self._gate_of(ports.connections_max)
         self._vitals.beside.append(self._guards.write)
         self._dirty: dict[Wire, None] = {}
         self._headroom = Headroom(ports.disk, config.data)
@@ -229,11 +231,11 @@ class Node:
             self._config.cutover_s,
         )
 
-    def _gate_of(self) -> Gate:
+    def _gate_of(self, connections_max: int) -> Gate:
         firewall = self._config.firewall
         allowed = Allowed(firewall.known)
         self._guards = Guards(self._config.guards, self._clock.wall_ns, allowed)
-        return Gate(allowed=allowed, guards=self._guards, reserve=firewall.reserve)
+        return Gate(connections_max, allowed=allowed, guards=self._guards, reserve=firewall.reserve)
 
     def _front_of(self) -> TerminalFront:
         return TerminalFront(

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from posswitch.base.bounds import CONNECTIONS_MAX
 from posswitch.base.card import scrub
 from posswitch.base.errors import ConfigError
 from posswitch.base.registry import Address
@@ -20,12 +21,13 @@ from posswitch.edge.hsm_link import NetworkHsm
 from posswitch.edge.log import log_to
 from posswitch.edge.loop import run_fast
 from posswitch.edge.node import Node, Ports
-from posswitch.edge.start import PID_FILE, forget_pid, identity_of, journal_key
+from posswitch.edge.start import NOFILE_REMEDY, PID_FILE, forget_pid, identity_of, journal_key
 from posswitch.edge.vitals import Vitals
 from posswitch.journal.disk import MACHINE
 from posswitch.journal.verify import verify
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config
+from posswitch.settings.descriptors import connections_for, descriptors_raised
 from posswitch.settings.memory import dumpable, keep_private, lock_memory
 from posswitch.settings.secret import read_secret
 
@@ -65,7 +67,11 @@ def node_here(config: Config, software: type[SoftHsm] = SoftHsm) -> Node:
     hsm: Hsm = software(root, clock.entropy)
     if config.hsm is not None:
         hsm = NetworkHsm(config.hsm.links, config.hsm.timeout_s, clock.tick_ns)
-    return Node(config, hsm, Vault(root, clock.entropy), Ports(clock, MACHINE, Vitals(config.data), die))
+    connections_max = connections_for(descriptors_raised())
+    if connections_max < CONNECTIONS_MAX:
+        log.warning("descriptors", connections=connections_max, wanted=CONNECTIONS_MAX, remedy=NOFILE_REMEDY)
+    ports = Ports(clock, MACHINE, Vitals(config.data), die, connections_max)
+    return Node(config, hsm, Vault(root, clock.entropy), ports)
 
 
 def run_node(config: Config, software: type[SoftHsm] = SoftHsm) -> None:

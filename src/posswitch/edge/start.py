@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from posswitch.base.bounds import CONNECTIONS_MAX
 from posswitch.base.errors import JournalError
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.order import OFFICE
@@ -18,9 +19,11 @@ from posswitch.journal.layout import HEAD
 from posswitch.journal.recovery import look
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
+from posswitch.settings.descriptors import DESCRIPTORS_NEEDED, connections_for, descriptors_allowed
 from posswitch.settings.secret import read_secret
 
 PID_FILE = "node.pid"
+NOFILE_REMEDY = "raise LimitNOFILE (systemd) or `ulimit -Hn` of who starts it"
 _CLOCK_BEHIND_S_MAX = 60
 _TRACES = (PID_FILE, VITALS, OFFICE)
 _LOCKS = Path("/proc/locks")  # a row: number, kind, mode, access, process, device:inode, from, to
@@ -84,6 +87,7 @@ def obstacles(config: Config, registry: Registry, state: State, now_ns: int) -> 
 
 def foreseen(config: Config, clock: Clock) -> Iterator[Obstacle]:
     """What a start would find, without starting: reads the data folder, also beside a running node."""
+    yield from _descriptors()
     if serving(config):
         pid = serving_pid(config)
         what = "a switch runs on it" + (f" (process {pid})" if pid is not None else "")
@@ -105,6 +109,18 @@ def foreseen(config: Config, clock: Clock) -> Iterator[Obstacle]:
     if orders.problem:
         what, _, remedy = orders.problem.partition("; ")
         yield Obstacle("data", what, remedy, stops=False)
+
+
+def _descriptors() -> Iterator[Obstacle]:
+    """Too few open files for all the connections that a node may have."""
+    allowed = descriptors_allowed()
+    if allowed < DESCRIPTORS_NEEDED:
+        connections = connections_for(allowed)
+        what = (
+            f"{allowed} open files are allowed here, {DESCRIPTORS_NEEDED} are needed: of {CONNECTIONS_MAX} "
+            f"terminal connections only {connections} could be served"
+        )
+        yield Obstacle("listen", what, NOFILE_REMEDY, stops=False)
 
 
 def _traces(config: Config) -> Iterator[Obstacle]:

@@ -147,6 +147,10 @@ class Tls:
         """How to take a connection, for asyncio."""
         return {"ssl": self.server, **_PATIENCE}
 
+    def patience_s(self) -> float:
+        """How long a hello, and then the rest of a handshake, may take."""
+        return _PATIENCE["ssl_handshake_timeout"]
+
 
 _PATIENCE = {"ssl_handshake_timeout": HANDSHAKE_SECONDS_MAX, "ssl_shutdown_timeout": CLOSING_SECONDS_MAX}
 

@@ -1,7 +1,7 @@
 """Counts what really happened, from the banks' ledgers and the terminals' slips alone."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +91,13 @@ def explained(
     return {name: found[name] for name in ("settled", "balanced", "uploaded", "unexplained")}
 
 
-def joined(ledgers: Iterable[Entry], slips: Collection[Entry]) -> dict[Key, Trace]:
+def joined(ledgers: Iterable[Entry], slips: Iterable[Entry]) -> dict[Key, Trace]:
     """What all books say about each payment that moves money.
 
     Of a sale that the centre has approved itself the bank knows an advice.
     """
     traces: dict[Key, Trace] = {}
+    slips = list(slips)
     sold = frozenset(_slip_key(slip) for slip in slips if slip["kind"] == SALE.name)
     for entry in ledgers:
         if entry["payment"] in _NO_MONEY:

@@ -91,7 +91,7 @@ class Bank:
         self._entries: dict[Key, Entry] = {}
         self._approvals = 0
         self._away = False
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._links: dict[BankLink, None] = {}
         self.counts: Counter[str] = Counter()
 
@@ -99,10 +99,11 @@ class Bank:
         return f"Bank({self.charter.id}, {len(self._links)} links, {len(self._entries)} payments)"
 
     async def open(self, host: str, port: int = 0, tls: ssl.SSLContext | None = None) -> Address:
-        """Listens for the centre, with `tls` over TLS; returns where."""
+        """Listens for the centre, with `tls` over TLS; returns where. A bank may listen in several places."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._new_link, host, port, ssl=tls)
-        return Address(host, self._server.sockets[0].getsockname()[1])
+        server = await loop.create_server(self._new_link, host, port, ssl=tls)
+        self._servers.append(server)
+        return Address(host, server.sockets[0].getsockname()[1])
 
     async def dial(self, centre: Address, tls: ssl.SSLContext | None = None) -> BankLink:
         """A link that the bank opens itself; OSError when nobody answers."""
@@ -124,9 +125,9 @@ class Bank:
         self._watch(Seen(self._clock_ns(), way, link, message, kind, note))
 
     def close(self) -> None:
-        """Closes the listener and every link."""
-        if self._server is not None:
-            self._server.close()
+        """Closes the listeners and every link."""
+        for server in self._servers:
+            server.close()
         for link in list(self._links):
             link.hang_up()
 

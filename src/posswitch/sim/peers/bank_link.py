@@ -49,6 +49,12 @@ class BankLink(asyncio.Protocol):
         self._ended.set()
         self._happened(self, CLOSED)
 
+    @property
+    def port(self) -> int:
+        """The port of the bank that it leads to, 0 when it has ended."""
+        at = self._transport.get_extra_info("sockname") if self._transport is not None else None
+        return int(at[1]) if at else 0
+
     async def ended(self) -> None:
         """Returns when the connection has ended."""
         await self._ended.wait()

@@ -2,7 +2,7 @@
 configuration."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +86,8 @@ def policy_of(city: City, begin_ns: int) -> list[Row]:
     ]
 
 
-def config_of(city: City, hsm: SoftHsm | HsmBox, policy: Iterable[Row] = ()) -> Config:
-    """What a node of this city starts from."""
+def config_of(city: City, hsm: SoftHsm | HsmBox, policy_since_ns: int = 0) -> Config:
+    """What a node of this city starts from; with a policy if that begins at a time."""
     rows: list[Row] = []
     for bank in city.banks:
         links = tuple(Address(HOST, port) for port in bank.line_ports)
@@ -118,7 +118,7 @@ def config_of(city: City, hsm: SoftHsm | HsmBox, policy: Iterable[Row] = ()) -> 
         timers=city.timers,
         limits=Limits(CARD_DAILY_MINOR),
         cutover_s=CUTOVER_S,
-        registry=Registry([*rows, *policy]),
+        registry=Registry([*rows, *(policy_of(city, policy_since_ns) if policy_since_ns else ())]),
     )
 
 

@@ -21,7 +21,7 @@ from posswitch.sim.streets import Streets
 from posswitch.sim.world.clock import WorldClock
 from posswitch.sim.world.disk import Disk
 from posswitch.sim.world.faults import draw
-from posswitch.sim.world.fittings import CUTOVER_S, FOLDER, Gauges, Page, age, config_of, policy_of
+from posswitch.sim.world.fittings import CUTOVER_S, FOLDER, Gauges, Page, age, config_of
 from posswitch.sim.world.intruder import unseen_at_start
 from posswitch.sim.world.keyroom import Keyroom
 from posswitch.sim.world.loop import Gone, WorldLoop
@@ -70,8 +70,7 @@ class World:
         self.vault = Vault(self._root, self.entropy.randbytes)
         self.keyroom = Keyroom(self._root, seed, self.entropy, network=self.mix.network_hsm)
         self.begin_ns = _CUTOVER_NS - int(self.mix.seconds_to_cutover * NS_PER_S)
-        policy = policy_of(self.city, self.begin_ns) if self.mix.policy else ()
-        self.config = config_of(self.city, self.keyroom.keeper, policy)
+        self.config = config_of(self.city, self.keyroom.keeper, self.begin_ns * self.mix.policy)
         self.onlooker = Onlooker(int(SHORT_TIMERS.centre * NS_PER_S))
         self.tricks = self._page(Path("tricks"))
         saw = self.onlooker.saw
