@@ -44,7 +44,11 @@ def test_the_last_places_are_for_those_who_are_allowed():
     gate = Gate(connections_max=4, allowed=Allowed(["10.1.2.3"]), reserve=2)
     assert [gate.enter(visitor(f"198.51.100.{number}")) for number in range(3)] == [True, True, False]
     assert gate.counts == {"gate-reserved": 1}
-    assert [gate.enter(visitor(KNOWN)) for _ in range(3)] == [True, True, False]
+    inside = [visitor(KNOWN) for _ in range(3)]
+    assert [gate.enter(one) for one in inside[:2]] == [True, True]
+    for one in list(gate._connections):
+        gate.trust(one)  # somebody could read them: they make room for nobody
+    assert not gate.enter(inside[2])
     assert gate.counts["gate-full"] == 1
 
 
