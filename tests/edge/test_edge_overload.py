@@ -125,15 +125,16 @@ class Asked:
 
 def test_only_what_was_surely_not_admitted_is_refused():
     kept = Refusals(NS_PER_S)
-    assert kept.may_repeat(said()) is None  # perhaps in a life before this one
+    at = ("10000001", "000001")
+    assert kept.may_repeat(*at, "000007") is None  # perhaps in a life before this one
     kept.admitted(Asked("000007"))
     kept.admitted(Asked("000005"))
-    assert kept.may_repeat(said(stan="000007")) is True
-    assert kept.may_repeat(said(stan="000006")) is True
-    assert kept.may_repeat(said(stan="000008")) is False
-    assert kept.may_repeat(said(stan="000001", batch="000002")) is None
+    assert kept.may_repeat(*at, "000007") is True
+    assert kept.may_repeat(*at, "000006") is True
+    assert kept.may_repeat(*at, "000008") is False
+    assert kept.may_repeat("10000001", "000002", "000001") is None
     kept.admitted(Asked("000001", "000002"))
-    assert kept.may_repeat(said(stan="000002", batch="000002")) is False
+    assert kept.may_repeat("10000001", "000002", "000002") is False
 
 
 # With a node

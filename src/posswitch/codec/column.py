@@ -116,6 +116,11 @@ def write_runs(columns: list[Column]) -> list[WriteStep]:
     return [_write_run(run) if len(run) > 1 else _write_step(run[0]) for run in _runs(columns)]
 
 
+def extents_of(column: Column) -> Extents:
+    """What each length prefix of a variable field means."""
+    return _extents(column.prefixes, column.encoding.width)
+
+
 def _runs(columns: list[Column]) -> list[list[Column]]:
     """Adjacent fixed fields of one encoding that end where a byte ends, together; all others alone."""
     runs: list[list[Column]] = []
@@ -137,7 +142,7 @@ def _joins(column: Column) -> bool:
 def _read_step(column: Column) -> ReadStep:
     encoding, prefixes = column.encoding, column.prefixes
     if prefixes:
-        return column.number, _extents(prefixes, encoding.width), len(prefixes[0]), 0, 0, encoding.read, None
+        return column.number, extents_of(column), len(prefixes[0]), 0, 0, encoding.read, None
     return column.number, None, 0, column.units, encoding.width(column.units), encoding.read, None
 
 

@@ -96,6 +96,21 @@ class Dialect:
         fields = dict(zip(numbers, values))  # noqa: B905 - a plan reads each of its fields or raises
         return Message(mti, fields, payload[: self.header_bytes])
 
+    def fields_at(self, payload: bytes) -> int:
+        """Where the fields of `payload` begin; 0 when it ends before its bitmap."""
+        at = self._bitmap_at
+        if at >= len(payload):
+            return 0
+        at += 2 * self._half_bytes if payload[at] >= self._wide_from else self._half_bytes
+        return at if at <= len(payload) else 0
+
+    def column(self, number: int) -> Column:
+        """A field of this dialect; CodecError when it has none of this number."""
+        found = self._columns.get(number)
+        if found is None:
+            raise CodecError("this dialect has no such field", number)
+        return found
+
     def announced(self, payload: bytes) -> tuple[tuple[int, ...], int]:
         """The fields that the bitmap of `payload` announces, and where they begin; CodecError."""
         at = self._bitmap_at

@@ -31,7 +31,7 @@ from posswitch.scheme.settlement import write_totals
 from posswitch.settings.config import Config
 
 _NO_MAC = bytes(MAC_BYTES)
-_ECHOED = (3, 4, 11, 25, 41, 42, 49, 60)
+ECHOED = (3, 4, 11, 25, 41, 42, 49, 60)
 _NAME_BYTES, _CITY_BYTES = 25, 13
 _NO_TEXTS, _CASHIER_BYTES = "CUP" + " " * 60, 60  # field 63: brand; nothing of issuer, network, acquirer
 
@@ -125,7 +125,7 @@ class Dresser:
     def refusal(self, message: Message, code: str, keys: LineKeys | None, now: Stamp) -> Work[bytes]:
         """The answer to a request that ends at the edge; it repeats what the request had."""
         had = message.fields
-        fields: dict[int, Value] = {field: had[field] for field in _ECHOED if field in had}
+        fields: dict[int, Value] = {field: had[field] for field in ECHOED if field in had}
         fields[12], fields[13], fields[39] = now.time, now.date, code
         return (yield from self._to_terminal(answer_mti(message.mti), fields, message.header, keys))
 

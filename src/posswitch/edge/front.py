@@ -16,6 +16,7 @@ from posswitch.edge.identity import may_speak
 from posswitch.edge.overload import Rank, key_of, rank_of
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Ticket
+from posswitch.edge.turnaway import TurnAway
 from posswitch.engine.effects import SendResponse
 from posswitch.engine.events import Event, RequestArrived, ReversalArrived
 from posswitch.scheme.kinds import batch_of, text, texts
@@ -38,6 +39,7 @@ class TerminalFront:
         dresser: Dresser,
         clock: Clock,
         acquirer: str,
+        turnaway: TurnAway,
     ) -> None:
         self._admission = admission
         self._guards = guards
@@ -47,6 +49,7 @@ class TerminalFront:
         self._dresser = dresser
         self._clock = clock
         self._acquirer = acquirer
+        self._turnaway = turnaway
         runtime.release.told = self._told
 
     def __repr__(self) -> str:
@@ -56,6 +59,8 @@ class TerminalFront:
         """Admits one payload; False when nobody can read it."""
         counts = self._runtime.counts
         counts["frames-received"] += 1
+        if self._runtime.overload.standing and self._turned_away(payload, reply):
+            return True
         read = self._admission.read(payload)
         if isinstance(read, Dropped):
             counts[read.why] += 1
@@ -122,12 +127,41 @@ class TerminalFront:
 
     def _is_new(self, message: Message) -> bool:
         """Whether nothing under its repeat key was admitted: else its first answer stands."""
-        may = self._runtime.refusals.may_repeat(message)
+        if message.mti[1] not in "12":
+            return True
+        had = texts(message)
+        return self._is_new_payment(had.get(41, ""), batch_of(had), had.get(11, ""), message.mti)
+
+    def _is_new_payment(self, terminal: str, batch: str, stan: str, mti: str) -> bool:
+        may = self._runtime.refusals.may_repeat(terminal, batch, stan)
         if may is None:
-            had = texts(message)
-            numbers = had.get(41, ""), batch_of(had), had.get(11, "")
-            may = self._runtime.has(repeat_key(self._acquirer, *numbers, message.mti))
+            may = self._runtime.has(repeat_key(self._acquirer, terminal, batch, stan, mti))
         return not may
+
+    def _turned_away(self, payload: bytes, reply: Reply) -> bool:
+        """Refuses a new payment at a glance, while a queue stands; False where that cannot be told."""
+        runtime, rank = self._runtime, Rank.PURCHASE
+        turned = self._turnaway.seen(payload, reply.certificate, runtime.admits)
+        if turned is None:
+            return False
+        tick_ns = self._clock.tick_ns()
+        known = runtime.refusals.has(turned.key, tick_ns)
+        if not known and not self._is_new_payment(turned.terminal, turned.batch, turned.stan, turned.mti):
+            return False
+        runtime.overload.refused(rank)
+        runtime.refusals.remember(turned.key, tick_ns)
+        runtime.counts["direct-96"] += 1
+        runtime.counts["frames-answered"] += 1
+        work = self._turnaway.refusal(turned, "96", stamp(self._clock.wall_ns()))
+        self._hsm.run(work, partial(self._reply, reply), partial(self._unsigned, payload, reply))
+        return True
+
+    def _unsigned(self, payload: bytes, reply: Reply, _: PosswitchError) -> None:
+        """There is no HSM to sign a refusal: it is told without a MAC."""
+        read = self._admission.read(payload)
+        if isinstance(read, Message):
+            bare = self._dresser.refusal(read, "96", None, stamp(self._clock.wall_ns()))
+            self._hsm.run(bare, partial(self._reply, reply), _pass_over)
 
     def _shed(self, message: Message, rank: Rank, reply: Reply) -> None:
         """Refused for want of time: nothing of it was recorded, so it is remembered."""

@@ -31,6 +31,7 @@ from posswitch.edge.sealed import Tickets
 from posswitch.edge.start import identity_of, journal_key, obstacles, registry_in_force
 from posswitch.edge.terminal_keys import TerminalKeys
 from posswitch.edge.tls import Tls
+from posswitch.edge.turnaway import TurnAway
 from posswitch.edge.vitals import PERIOD_NS, Vitals
 from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
@@ -247,6 +248,7 @@ class Node:
             self._dresser,
             self._clock,
             self._config.acquirer,
+            TurnAway(self._registry, self._state.sessions),
         )
 
     def _exchange_of(self, zone: Zone) -> Exchange:

@@ -135,14 +135,12 @@ class Refusals:
         if before is None or before[0] != request.batch or before[1] < request.stan:
             self._highest[request.terminal] = here
 
-    def may_repeat(self, message: Message) -> bool | None:
+    def may_repeat(self, terminal: str, batch: str, stan: str) -> bool | None:
         """Whether it may be a repeat of what was admitted: False = surely not, None = the journal knows."""
-        if message.mti[1] not in "12":
-            return False
-        highest = self._highest.get(text(message, 41))
-        if highest is None or highest[0] != text(message, 60)[2:8]:
+        highest = self._highest.get(terminal)
+        if highest is None or highest[0] != batch:
             return None
-        return text(message, 11) <= highest[1]
+        return stan <= highest[1]
 
     def remember(self, key: int, tick_ns: int) -> None:
         """A request for a payment was refused; the oldest make room."""
