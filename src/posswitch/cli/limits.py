@@ -207,10 +207,10 @@ def refuse_mistakes(mistakes: list[str]) -> None:
 
 
 def _tried(found: Trial, side: int) -> list[str]:
-    since, until = clock_text(found.since_ns), clock_text(found.until_ns)
+    since, until, records = clock_text(found.since_ns), clock_text(found.until_ns), f"{found.records:,}"
     looked = (
-        f"{since} 至 {until}：{found.asked:,} 笔请求（{found.records:,} 条记录），都拒绝的 {found.kept:,} 笔",
-        f"{since} to {until}: {found.asked:,} requests in {found.records:,} records, both refuse {found.kept:,}",
+        f"{since} 至 {until}：{found.asked:,} 笔请求（{records} 条记录），都拒绝的 {found.kept:,} 笔",
+        f"{since} to {until}: {found.asked:,} requests in {records} records, both refuse {found.kept:,}",
     )
     lines = [
         looked[side],

@@ -18,9 +18,10 @@ from posswitch.cli.typed import typed
 from posswitch.crypto.vault import Vault
 from posswitch.engine.events import RequestArrived
 from posswitch.office.desk import Desk
-from posswitch.office.limit_words import hours_text
+from posswitch.office.limit_trial import taken_as
+from posswitch.office.limit_words import ZH, hours_text
 from posswitch.office.parts import wipe
-from posswitch.office.route_trial import Load, Trial, routes_of, tried
+from posswitch.office.route_trial import Load, Trial, tried
 from posswitch.office.supposed import card_text, kind_named, minor_of, of_number, of_part, placed
 from posswitch.office.way import Choice, Explained, Tried, explained
 from posswitch.scheme.kinds import PAYMENT_KINDS
@@ -136,7 +137,8 @@ def _explained(found: Explained, request: RequestArrived, at_ns: int, side: int)
         code, why, *_ = found.refused
         lines.append((f"将被拒绝，应答 {code}：{why}", f"refused before that with {code}: {why}")[side])
     elif found.way.why:
-        lines.append((f"无处可送，应答 91：{found.way.why}", f"nobody takes it, 91: {found.way.why}")[side])
+        why = _why(found.way.why, side)
+        lines.append((f"无处可送，应答 91：{why}", f"nobody takes it, 91: {why}")[side])
     else:
         lines.append((f"送 {found.way.bank}", f"goes to {found.way.bank}")[side])
     return lines
@@ -173,10 +175,24 @@ def _compared(row: Route, condition: str, request: RequestArrived, at_ns: int) -
     ), has
 
 
+# What the engine says of a bank that gets nothing, for people who read Chinese; the rest stays as it is.
+_SHUT = {
+    "the bank is paused": "已暂停",
+    "no link to the bank": "没有可用链路",
+    "the bank owes too many answers": "欠应答过多",
+    "too many unanswered requests at the bank": "未应答的请求过多",
+}
+
+
+def _why(text: str, side: int) -> str:
+    what, colon, reason = text.partition(": ")
+    return f"{_SHUT.get(what, what)}{'：' * bool(colon)}{reason}" if side == ZH else text
+
+
 def _choice(one: Choice, side: int) -> str:
     name = f"{one.bank} {(one.name_zh, one.name_en)[side]}".strip()
-    shut = one.shut and f"{one.shut} {('至', 'until')[side]} {one.pause_end}" if one.pause_end else one.shut
-    state = shut or ("可用", "open")[side]
+    until = (f"（至 {one.pause_end}）", f" (until {one.pause_end})")[side] if one.pause_end else ""
+    state = f"{_why(one.shut, side)}{until}" if one.shut else ("可用", "open")[side]
     if one.links is None:
         return f"{name}: {state}"
     links = (f"链路 {one.links}/{one.links_all}", f"links {one.links}/{one.links_all}")[side]
@@ -225,7 +241,7 @@ def try_routes(
     if not files and not without:
         raise OfficeError("give a file of routes, or --without BANK")
     desk = Desk(settings_of(config, data), SystemClock())
-    taken, after = routes_of(desk, files or [], replace)
+    taken, after = taken_as("route", desk, files or [], replace)
     refuse_mistakes(taken.mistakes)
     found = tried(desk, after, tuple(without or ()), days)
     if as_json:

@@ -2,15 +2,24 @@
 
 from posswitch.base.policy import Limit
 from posswitch.base.registry import Limits
-from posswitch.engine.events import Hold, RequestArrived, Verdict
+from posswitch.engine.events import Hold, Record, RequestArrived, Verdict
 from posswitch.engine.lifecycle import DECLINED, NEEDS_OWNER, REVERSED, REVERSING
-from posswitch.engine.limits import Claim, Refusal, claims, judged
-from posswitch.scheme.kinds import Kind
+from posswitch.engine.limits import Claim, Refusal, claims, judged, limit_named
+from posswitch.scheme.kinds import PAYMENT_KINDS, Kind
 
+_LET_THROUGH = frozenset({"accepted", "advice-accepted"})
 _GIVEN_BACK = frozenset({DECLINED, REVERSING, REVERSED})
 
 # Of a payment: whether it holds now, whether it is an advice; then place of a counter and amount, in turn
 _Held = tuple[int, ...]
+
+
+def is_asked(seq: int, record: Record) -> bool:
+    """Whether a record opens a payment that limits decided about, whatever they said."""
+    verdict = record.verdict
+    if verdict.payment != seq or not isinstance(record.event, RequestArrived):
+        return False
+    return verdict.cause in _LET_THROUGH or (verdict.cause == "refused" and bool(limit_named(verdict.why)))
 
 
 class Replay:
@@ -26,29 +35,32 @@ class Replay:
     def __repr__(self) -> str:
         return f"<replay of {len(self._rows)} limits, {len(self._used)} counters>"
 
-    def asked(
-        self, payment: int, kind: Kind, event: RequestArrived, completed: RequestArrived, day: str, at_ns: int
-    ) -> tuple[Refusal | None, str]:
-        """Why this set refuses a request, and what it notes on trial; what it lets through takes its share.
+    def asked(self, seq: int, record: Record, day: str) -> tuple[Refusal | None, str]:
+        """Why this set refuses what a record asks, and what it notes on trial; else it takes its share.
 
-        `completed` is the request with what its original adds.
+        `record` is one of `is_asked`, `day` its business date.
         """
-        claimed = claims(kind, event, self._rules, self._rows, day, at_ns)
+        event, completed = record.event, record.verdict.completed
+        assert isinstance(event, RequestArrived)
+        kind = PAYMENT_KINDS[event.kind]
+        request = completed if completed is not None and kind.original else event  # as it was judged then
+        claimed = claims(kind, event, self._rules, self._rows, day, record.at_ns)
         used = tuple((claim, self._sum(claim), self._base(claim)) for claim in claimed)
-        refusal, holds, noted = judged(kind, completed, used, self._rows, at_ns)
+        refusal, holds, noted = judged(kind, request, used, self._rows, record.at_ns)
         if refusal is None and holds:
-            self._take(payment, holds, kind)
+            self._take(seq, holds, kind)
         return refusal, noted
 
-    def moved(self, payment: int, verdict: Verdict) -> None:
-        """A record has moved a payment: what does not stand gives back what it holds, and once."""
-        held = self._held.get(payment)
-        if held is None:
-            return
-        if verdict.state in _GIVEN_BACK or (verdict.state == NEEDS_OWNER and not held[1]):
-            self._turn(payment, held, 0)
-        elif verdict.cause == "owner-approved":
-            self._turn(payment, held, 1)
+    def moved(self, verdict: Verdict) -> None:
+        """A later record has moved payments: what does not stand gives back what it holds, and once."""
+        for payment in [step.payment for step in verdict.reversing] or [verdict.payment]:
+            held = self._held.get(payment)
+            if held is None:
+                continue
+            if verdict.state in _GIVEN_BACK or (verdict.state == NEEDS_OWNER and not held[1]):
+                self._turn(payment, held, 0)
+            elif verdict.cause == "owner-approved":
+                self._turn(payment, held, 1)
 
     def counters(self) -> dict[tuple[str, str], int]:
         """What every counter holds, by key and window."""

@@ -11,21 +11,19 @@ from posswitch.base.amount import CNY
 from posswitch.base.errors import OfficeError
 from posswitch.base.moment import NS_PER_S, business_day, of_iso
 from posswitch.base.policy import Limit
-from posswitch.base.registry import Registry
+from posswitch.base.registry import Registry, key_of
 from posswitch.engine.events import DayTurned, NodeRestarted, Record, RequestArrived
 from posswitch.engine.limits import Refusal, limit_named
-from posswitch.engine.replay import Replay
+from posswitch.engine.replay import Replay, is_asked
 from posswitch.journal.traffic import Span, records_of, span_since
 from posswitch.office.desk import Desk
 from posswitch.office.intake import Intake, take_in
 from posswitch.office.supposed import card_text
-from posswitch.scheme.kinds import PAYMENT_KINDS
 from posswitch.settings.config import Config
 
 DAYS_MAX = 31
 _EXAMPLES_MAX, _MOST = 10, 10
 _DAY_NS = 86_400 * NS_PER_S
-_ASKED = frozenset({"accepted", "advice-accepted", "refused"})
 
 
 class Example(NamedTuple):
@@ -88,10 +86,21 @@ class Trial(msgspec.Struct, frozen=True):
 
 def limits_of(desk: Desk, files: list[Path], replace: bool) -> tuple[Intake, dict[str, Limit]]:
     """What limits would stand after an import of these files; OfficeError when they hold other tables."""
-    taken = take_in(desk, files, "limit", replace)
-    after = Registry(desk.registry.rows)
-    after.amend(taken.plan.difference.put, taken.plan.difference.drop)
+    taken, after = taken_as("limit", desk, files, replace)
     return taken, after.limits
+
+
+def taken_as(table: str, desk: Desk, files: list[Path], replace: bool) -> tuple[Intake, Registry]:
+    """The registry as it would stand after an import of files of one table; OfficeError for other tables."""
+    sheets = all(path.suffix.lower() != ".toml" for path in files)  # whose columns may fit several tables
+    taken = take_in(desk, files, table if sheets else None, replace)
+    difference = taken.plan.difference
+    for name, _ in (*map(key_of, difference.put), *difference.drop):
+        if name != table:
+            raise OfficeError(f"the files hold a {name} too: only {table}s are tried; leave it out")
+    after = Registry(desk.registry.rows)
+    after.amend(difference.put, difference.drop)
+    return taken, after
 
 
 def tried(config: Config, before: dict[str, Limit], after: dict[str, Limit], now_ns: int, days: int) -> Trial:
@@ -131,27 +140,21 @@ class _Run:
         self._day = self._day or business_day(record.at_ns, self._config.cutover_s)
         if isinstance(event, DayTurned | NodeRestarted):
             self._day = event.day if isinstance(event, DayTurned) else max(self._day, event.day)
-        if isinstance(event, RequestArrived) and verdict.payment == seq and verdict.cause in _ASKED:
+        if is_asked(seq, record):
+            assert isinstance(event, RequestArrived)
             self._asked(seq, record, event)
         elif verdict.cause:
-            for payment in [step.payment for step in verdict.reversing] or [verdict.payment]:
-                self._before.moved(payment, verdict)
-                self._after.moved(payment, verdict)
+            self._before.moved(verdict)
+            self._after.moved(verdict)
 
     def _asked(self, seq: int, record: Record, event: RequestArrived) -> None:
-        verdict, kind = record.verdict, PAYMENT_KINDS[event.kind]
-        named = limit_named(verdict.why) if verdict.cause == "refused" else ""
-        if verdict.cause == "refused" and not named:
-            return  # no limit refused it, and it took nothing
-        completed = (verdict.completed if kind.original else None) or event
-        asked = (seq, kind, event, completed, self._day, record.at_ns)
-        old, _ = self._before.asked(*asked)
-        new, noted = self._after.asked(*asked)
+        old, _ = self._before.asked(seq, record, self._day)
+        new, noted = self._after.asked(seq, record, self._day)
         if record.at_ns < self._since_ns:
             return
         self._counts["asked"] += 1
         self._counts["kept"] += old is not None and new is not None
-        self._counts["otherwise"] += (old is not None) != bool(named)
+        self._counts["otherwise"] += (old is not None) != (record.verdict.cause == "refused")
         self._counts["noted"] += bool(noted)
         if old is None and new is not None:
             self._refused.add(seq, record.at_ns, event, new)

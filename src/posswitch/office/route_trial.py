@@ -1,7 +1,6 @@
 """New routes tried on what the journal has: how many payments would go to which bank, before and after."""
 
 from collections import Counter, deque
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +15,6 @@ from posswitch.engine.routing import CLOSED, Door, chosen, rule_for
 from posswitch.engine.state import State
 from posswitch.journal.traffic import Span, records_of, span_since
 from posswitch.office.desk import Desk
-from posswitch.office.intake import Intake, take_in
 from posswitch.office.supposed import card_text
 from posswitch.scheme.kinds import PAYMENT_KINDS
 from posswitch.settings.finding import brief
@@ -68,14 +66,6 @@ class Trial(msgspec.Struct, frozen=True):
     after: list[Load]
     moves: list[tuple[str, str, int]]
     examples: list[Moved]
-
-
-def routes_of(desk: Desk, files: list[Path], replace: bool) -> tuple[Intake, Registry]:
-    """The registry as it would stand after an import of these files; OfficeError when they hold more."""
-    taken = take_in(desk, files, "route", replace)
-    after = Registry(desk.registry.rows)
-    after.amend(taken.plan.difference.put, taken.plan.difference.drop)
-    return taken, after
 
 
 def tried(desk: Desk, after: Registry, without: tuple[str, ...], days: int) -> Trial:
