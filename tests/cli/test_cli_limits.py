@@ -102,8 +102,8 @@ def test_every_limit_in_words_in_both_languages(city, capsys):
     assert ended.code == 0, ended.err
     for words in (
         "card-day\n  每张卡，消费、预授权：每日合计最高 CNY 200000.00。超出应答 61。\n",
-        "  each merchant, sale, preauth: at most CNY 500.00 a day; at most 20 payments a day; "
-        "at most 500 payments a month. Beyond it: 61, 65.\n",
+        "  each merchant, sale, preauth: at most CNY 500.00 a day; at most 20 payments a day; at most 500 ",
+        "; at most 500 payments a month. Beyond it: 61, 65.\n",
         "每张卡（卡 BIN 以 629001 开头），消费、预授权：单笔最高 CNY 300.00。超出应答 05。\n",
         "  each card, sale, preauth: in any 60 seconds at most 3 payments. Beyond it: 65.\n",
         "  each terminal, preauth: only from 00:00-00:01. Beyond it: 58.\n",

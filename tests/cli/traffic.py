@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 World = importlib.import_module("world").World
 
 CARDS = ("6290010000293584", "6290010000139720", "6290010000000002")
-BANKS = ("90010000", "90020000")
+BANKS = ("90010000", "90020000", "90030000")
 SHOP, OTHER_SHOP = "802440354110001", "802440359120002"
 TILL = "10000001"
 DAY_S = 86_400

@@ -21,7 +21,7 @@ EVERY = (
     Limit("card", day_minor=30_000, day_count=4, month_count=9),
     Limit("shop", of="merchant", day_minor=150_000, refund_percent=40),
     Limit("burst", of="all", burst_count=6, burst_seconds=60),
-    Limit("kinds", of="bank", kinds=("void", "preauth", "completion", "refund"), day_count=5, month_minor=90_000),
+    Limit("kinds", of="bank", kinds=("void", "preauth", "completion"), day_count=5, month_minor=90_000),
     Limit("till", of="terminal", single_minor=3_000_000),
     Limit("trial", of="terminal", day_count=3, trial=True),
 )  # fmt: skip

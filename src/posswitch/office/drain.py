@@ -16,7 +16,7 @@ from posswitch.office.journal_view import state_of
 from posswitch.settings.config import Config
 from posswitch.settings.finding import brief
 
-TIMEOUT_S_MAX = 86_400
+TIMEOUT_S_MAX, REASON_MAX = 86_400, 100
 UNDER_WAY = (FORWARDED, REVERSING, ADVISING)
 
 
@@ -24,8 +24,8 @@ def pausing(desk: Desk, bank: str, begin: str, end: str, reason: str) -> Plan:
     """The change that pauses a bank; OfficeError when there is none, or the pause is over already."""
     if bank not in desk.registry.banks:
         raise OfficeError(f"no bank {brief(bank)} is registered; see posswitch registry list bank")
-    if not reason.strip():
-        raise OfficeError("--reason: say why; cashiers' questions end here")
+    if not reason.strip() or len(reason) > REASON_MAX or not reason.isprintable():
+        raise OfficeError(f"--reason: say why, in one line of at most {REASON_MAX} characters")
     plan = desk.plan([Pause(bank, begin, end, scrub(reason.strip()))])
     if not plan.errors and end and of_iso(end) <= desk.now_ns():
         raise OfficeError(f"--until: {end} is past; give a time to come")
