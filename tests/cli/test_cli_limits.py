@@ -150,6 +150,16 @@ def test_what_it_may_is_what_the_engine_lets_through(city, typed, tmp_path):
     assert (said["most_minor"], said["code"]) == (0, "61")
 
 
+def test_a_burst_counts_until_its_span_is_over(tmp_path, typed):
+    build(tmp_path, more=LIMITS_TOML)
+    world = Traffic(tmp_path, *ROWS, ago_s=20)  # a slice of it is 15 seconds
+    world.pay(0, 1_000)
+    world.pay(0, 1_000)
+    world.close()
+    _, rows = may(typed, tmp_path, CARDS[0])
+    assert [rows["burst", "burst#"][name] for name in ("used", "left")] == [2, 1]
+
+
 def test_without_a_till_its_limits_are_named_and_not_counted(city, typed):
     said, rows = may(typed, city, CARDS[0])
     assert said["unknown"] == ["shop", "till", "soon"]

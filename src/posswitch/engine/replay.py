@@ -3,12 +3,13 @@
 from posswitch.base.policy import Limit
 from posswitch.base.registry import Limits
 from posswitch.engine.events import Hold, Record, RequestArrived, Verdict
-from posswitch.engine.lifecycle import DECLINED, NEEDS_OWNER, REVERSED, REVERSING
+from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, NEEDS_OWNER, REVERSED, REVERSING
 from posswitch.engine.limits import Claim, Refusal, claims, judged, limit_named
 from posswitch.scheme.kinds import PAYMENT_KINDS, Kind
 
 _LET_THROUGH = frozenset({"accepted", "advice-accepted"})
 _GIVEN_BACK = frozenset({DECLINED, REVERSING, REVERSED})
+_STANDING = frozenset({APPROVED, ADVISING})  # what had given it back, and stands after all
 
 # Of a payment: whether it holds now, whether it is an advice; then place of a counter and amount, in turn
 _Held = tuple[int, ...]
@@ -52,14 +53,14 @@ class Replay:
         return refusal, noted
 
     def moved(self, verdict: Verdict) -> None:
-        """A later record has moved payments: what does not stand gives back what it holds, and once."""
+        """A later record has moved payments: what no longer stands gives back what it holds, once."""
         for payment in [step.payment for step in verdict.reversing] or [verdict.payment]:
             held = self._held.get(payment)
             if held is None:
                 continue
             if verdict.state in _GIVEN_BACK or (verdict.state == NEEDS_OWNER and not held[1]):
                 self._turn(payment, held, 0)
-            elif verdict.cause == "owner-approved":
+            elif verdict.state in _STANDING:
                 self._turn(payment, held, 1)
 
     def counters(self) -> dict[tuple[str, str], int]:
