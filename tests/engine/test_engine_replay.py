@@ -7,7 +7,7 @@ import pytest
 from engine_stories import Story, random_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import RULES, World, records
+from world import BANK, RULES, World, records
 
 from posswitch.base.policy import Limit
 from posswitch.base.registry import Limits, Registry
@@ -22,6 +22,8 @@ EVERY = (
     Limit("shop", of="merchant", day_minor=150_000, refund_percent=40),
     Limit("burst", of="all", burst_count=6, burst_seconds=60),
     Limit("kinds", of="bank", kinds=("void", "preauth", "completion"), day_count=5, month_minor=90_000),
+    Limit("voids", kinds=("void",), day_count=1),
+    Limit("voids of a bank", of="bank", only=(BANK,), kinds=("void", "refund"), day_count=3),
     Limit("till", of="terminal", single_minor=3_000_000),
     Limit("trial", of="terminal", day_count=3, trial=True),
 )  # fmt: skip

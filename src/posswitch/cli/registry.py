@@ -44,7 +44,9 @@ registry = typer.Typer(
     no_args_is_help=True,
 )
 
-Table = Annotated[str, typer.Argument(metavar="TABLE", help="bank, bin, merchant, terminal, source, limit, route or pause.")]
+Table = Annotated[
+    str, typer.Argument(metavar="TABLE", help="bank, bin, merchant, terminal, source, limit, route or pause.")
+]
 Name = Annotated[str, typer.Argument(metavar="ID", help="Its id; of a BIN row PREFIX/LENGTH.")]
 By = Annotated[str, typer.Option("--by", help="Who does it; without it the user of this machine.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the history.")]

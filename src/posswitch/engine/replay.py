@@ -5,6 +5,7 @@ from posswitch.base.registry import Limits
 from posswitch.engine.events import Hold, Record, RequestArrived, Verdict
 from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, NEEDS_OWNER, REVERSED, REVERSING
 from posswitch.engine.limits import Claim, Refusal, claims, judged, limit_named
+from posswitch.engine.original import carded
 from posswitch.scheme.kinds import PAYMENT_KINDS, Kind
 
 _LET_THROUGH = frozenset({"accepted", "advice-accepted"})
@@ -16,9 +17,14 @@ _Held = tuple[int, ...]
 
 
 def is_asked(seq: int, record: Record) -> bool:
-    """Whether a record opens a payment that limits decided about, whatever they said."""
-    verdict = record.verdict
-    if verdict.payment != seq or not isinstance(record.event, RequestArrived):
+    """Whether a record opens a payment that limits decided about, whatever they said.
+
+    Of what came without a card and was refused nobody knows the card.
+    """
+    event, verdict = record.event, record.verdict
+    if verdict.payment != seq or not isinstance(event, RequestArrived):
+        return False
+    if not event.pan_print and verdict.completed is None:
         return False
     return verdict.cause in _LET_THROUGH or (verdict.cause == "refused" and bool(limit_named(verdict.why)))
 
@@ -45,6 +51,8 @@ class Replay:
         assert isinstance(event, RequestArrived)
         kind = PAYMENT_KINDS[event.kind]
         request = completed if completed is not None and kind.original else event  # as it was judged then
+        if completed is not None:
+            event = carded(event, completed)
         claimed = claims(kind, event, self._rules, self._rows, day, record.at_ns)
         used = tuple((claim, self._sum(claim), self._base(claim)) for claim in claimed)
         refusal, holds, noted = judged(kind, request, used, self._rows, record.at_ns)
