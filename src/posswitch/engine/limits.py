@@ -167,6 +167,12 @@ def judged(
     return None, tuple(holds), "; ".join(f"on trial, {why}" for why in would.values())
 
 
+def limit_named(why: str) -> str:
+    """The id of the limit that a refusal names, empty when something else refused."""
+    name = why.partition(":")[0]
+    return CARD_DAY.id if name == _CARD_DAY_NAME else name.removeprefix("limit ") * name.startswith("limit ")
+
+
 def cap_of(claim: Claim, base: int) -> int | None:
     """What a counter may hold at most, `base` being what the one holds that it is a share of."""
     return base * claim.cap // 100 if claim.base_key and claim.cap is not None else claim.cap
@@ -204,12 +210,6 @@ def over(claim: Claim, has: int, cap: int) -> Refusal:
         return row.code or "65", f"{name}: {has} of {cap} {when}", f"{whose}{zh}{cap}次已用完"
     why = f"{name}: {yuan(has)} of {yuan(cap)} {when}"
     return row.code or "61", why, f"{whose}{zh}还可用{yuan(left)}元"
-
-
-def limit_named(why: str) -> str:
-    """The id of the limit that a refusal names, empty when something else refused."""
-    name = why.partition(":")[0]
-    return CARD_DAY.id if name == _CARD_DAY_NAME else name.removeprefix("limit ") * name.startswith("limit ")
 
 
 def yuan(minor: int) -> str:

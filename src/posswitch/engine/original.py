@@ -24,7 +24,6 @@ from posswitch.scheme.kinds import (
 )
 
 _NOT_FOUND = ("25", "no such original")
-_CARD = ("pan_box", "pan_print", "pan_digits", "last_four", "luhn_ok", "foreign", "expiry", "bin", "bank")
 _STANDING = frozenset({APPROVED, ADVISING})
 
 
@@ -94,11 +93,4 @@ def _base(event: RequestArrived, first: RequestArrived, row: Row, rrn: str) -> B
     verdict = row.first.verdict
     original = Original(row.payment, PAYMENT_KINDS[first.kind].bank, verdict.stan, verdict.f7, rrn, row.auth)
     hold = Hold(taken_key(row.payment), "", event.amount_minor)
-    return Base(msgspec.structs.replace(carded(event, first), bank=first.bank), original, hold)
-
-
-def carded(event: RequestArrived, first: RequestArrived | None) -> RequestArrived:
-    """A request with the card of the payment it builds on, and its bank, where it came without one."""
-    if event.pan_print or first is None:
-        return event
-    return msgspec.structs.replace(event, **{name: getattr(first, name) for name in _CARD})
+    return Base(msgspec.structs.replace(row.carded(event), bank=first.bank), original, hold)

@@ -5,7 +5,6 @@ from posswitch.base.registry import Limits
 from posswitch.engine.events import Hold, Record, RequestArrived, Verdict
 from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, NEEDS_OWNER, REVERSED, REVERSING
 from posswitch.engine.limits import Claim, Refusal, claims, judged, limit_named
-from posswitch.engine.original import carded
 from posswitch.scheme.kinds import PAYMENT_KINDS, Kind
 
 _LET_THROUGH = frozenset({"accepted", "advice-accepted"})
@@ -51,8 +50,8 @@ class Replay:
         assert isinstance(event, RequestArrived)
         kind = PAYMENT_KINDS[event.kind]
         request = completed if completed is not None and kind.original else event  # as it was judged then
-        if completed is not None:
-            event = carded(event, completed)
+        if completed is not None and not event.pan_print:  # the card is its original's
+            event = completed
         claimed = claims(kind, event, self._rules, self._rows, day, record.at_ns)
         used = tuple((claim, self._sum(claim), self._base(claim)) for claim in claimed)
         refusal, holds, noted = judged(kind, request, used, self._rows, record.at_ns)

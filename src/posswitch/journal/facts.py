@@ -18,7 +18,7 @@ from posswitch.engine.events import (
 from posswitch.engine.facts import NO_FACTS, Facts, Row
 from posswitch.engine.lifecycle import APPROVED
 from posswitch.engine.limits import Claim, claims
-from posswitch.engine.original import carded, taken_key
+from posswitch.engine.original import taken_key
 from posswitch.engine.routing import Door, rule_for
 from posswitch.engine.rules import Rules
 from posswitch.engine.state import State
@@ -58,7 +58,7 @@ class FactReader:
         journal, registry = self._journal, self._rules.registry
         kind, day = PAYMENT_KINDS[event.kind], self._state.day
         original = self._original(kind, event, at_ns) if kind.original else None
-        asked = event if original is None else carded(event, original.request)
+        asked = event if original is None else original.carded(event)
         claimed = claims(kind, asked, self._rules.limits, registry.limits, day, at_ns)
         first = claimed[0] if claimed else None
         row, has = journal.facts(event.key, first.key if first else "", first.windows[0] if first else "")

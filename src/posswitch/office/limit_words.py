@@ -2,7 +2,7 @@
 
 from posswitch.base.amount import amount_text
 from posswitch.base.policy import ALL, CARD, Limit
-from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.scheme.kinds import PAYMENT_KINDS, PAYMENTS
 
 _WHOSE = {
     "card": ("每张卡", "each card"),
@@ -71,7 +71,7 @@ def _only(row: Limit, side: int) -> str:
 
 def _usual(row: Limit, side: int) -> str:
     """Without `kinds`: what takes money from a card, and refunds where it is about them."""
-    kinds = [kind for kind in PAYMENT_KINDS if PAYMENT_KINDS[kind].limited]
+    kinds = [kind.name for kind in PAYMENTS if kind.limited]
     kinds += ["refund"] * bool(row.refund_percent)
     return ("、", ", ")[side].join(_kind(kind, side) for kind in kinds)
 
