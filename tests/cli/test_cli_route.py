@@ -12,7 +12,7 @@ from traffic import BANKS, CARDS, DAY_S, OTHER_SHOP, SHOP, TILL, Traffic, build
 from posswitch.base.card import mask_pan
 from posswitch.base.moment import NS_PER_S, clock_text
 from posswitch.base.order import OFFICE
-from posswitch.base.policy import Pause, Route
+from posswitch.base.policy import Pause, Route, StandIn
 from posswitch.engine.lifecycle import ADVISING, FORWARDED, REVERSING
 from posswitch.engine.routing import misfit
 from posswitch.office.desk import Desk
@@ -307,6 +307,19 @@ def test_a_pause_is_one_change_and_says_what_is_under_way(route, folder, way):
     ended = route(A, "--by", "Chen", subcommand="resume")
     assert (ended.code, desk_of(folder).registry.pauses) == (0, {})
     assert way("10", "--terminal", TILL)[0] == 0
+
+
+def test_a_stand_in_is_named_where_nobody_takes_it(route, folder, way):
+    now = clock_text(SystemClock().wall_ns())[:19]
+    pause(route, A)
+    assert not way("10", at=now)[1]["standin"]
+    desk = desk_of(folder)
+    desk.activate(desk.plan([StandIn(A, 1000, 1000, 9000)]), "Wang", "")
+    code, said = way("10", at=now)
+    assert (code, said["standin"]) == (1, True)
+    assert not way("10.01", at=now)[1]["standin"]
+    out = route("--card", CARD, "--amount", "10", "--at", now, "--lang", "en").out
+    assert out.endswith("(or approved here within the bank's stand-in)\n")
 
 
 def test_the_next_bank_of_a_rule_is_taken_while_one_is_paused(route, way):

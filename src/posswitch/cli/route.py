@@ -139,6 +139,12 @@ def _explained(found: Explained, request: RequestArrived, at_ns: int, side: int)
     elif found.way.why:
         why = _why(found.way.why, side)
         lines.append((f"无处可送，应答 91：{why}", f"nobody takes it, 91: {why}")[side])
+        if found.standin:
+            said = (
+                "（在该行代授权额度内时由本中心代为批准）",
+                "(or approved here within the bank's stand-in)",
+            )
+            lines.append(said[side])
     else:
         lines.append((f"送 {found.way.bank}", f"goes to {found.way.bank}")[side])
     return lines
@@ -217,6 +223,7 @@ def _document(found: Explained, request: RequestArrived, at_ns: int) -> dict[str
         "refused": list(found.refused[:2]),
         "bank": "" if found.way.why or found.refused else found.way.bank,
         "why": found.way.why,
+        "standin": found.standin,
     }
 
 

@@ -40,7 +40,10 @@ class Choice(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """The whole of it. `refused`: what ends a request before anybody asks where it goes: DE39 and why."""
+    """The whole of it. `refused`: what ends a request before anybody asks where it goes: DE39 and why.
+
+    `standin`: nobody takes it, and the bank's stand-in is about such a payment.
+    """
 
     running: bool
     tried: list[Tried]
@@ -48,6 +51,7 @@ class Explained(NamedTuple):
     choices: list[Choice]
     way: Way
     refused: tuple[str, ...]
+    standin: bool
 
 
 def explained(desk: Desk, kind: Kind, request: RequestArrived, at_ns: int) -> Explained:
@@ -57,6 +61,7 @@ def explained(desk: Desk, kind: Kind, request: RequestArrived, at_ns: int) -> Ex
     rule = rule_for(registry, kind, request, at_ns)
     banks = (request.bank,) if rule is None else rule.to
     doors = tuple(Door(bank, _burden(gauges, bank)) for bank in banks)
+    way = chosen(doors, rule, kind, state, registry, at_ns)
     return Explained(
         bool(gauges),
         _tried(registry, rule, kind, request, at_ns),
@@ -65,9 +70,16 @@ def explained(desk: Desk, kind: Kind, request: RequestArrived, at_ns: int) -> Ex
             _choice(registry, state, gauges, door, closed(door, kind, state, registry, at_ns))
             for door in in_order(doors, rule, state.seq + 1)
         ],
-        chosen(doors, rule, kind, state, registry, at_ns),
+        way,
         guard(kind, request) or card(kind, request, stamp(at_ns)) or (),
+        bool(way.why) and _stands_in(registry, way.bank, request),
     )
+
+
+def _stands_in(registry: Registry, bank: str, request: RequestArrived) -> bool:
+    """Whether what a bank allows the centre to approve is about such a payment; counters are not asked."""
+    row = registry.standins.get(bank)
+    return row is not None and request.kind in row.kinds and request.amount_minor <= row.single_minor
 
 
 def _burden(gauges: dict[str, float], bank: str) -> int:
