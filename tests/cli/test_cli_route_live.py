@@ -48,7 +48,7 @@ def until(happened):
         time.sleep(0.1)
 
 
-def test_a_paused_bank_gets_nothing_until_it_is_resumed(tmp_path, route):
+def test_a_paused_bank_gets_nothing_until_it_is_resumed(tmp_path, route, capsys):
     folder = tmp_path / "town"
     with town(folder) as bank:
         first = bank.city.banks[0].id
@@ -59,6 +59,9 @@ def test_a_paused_bank_gets_nothing_until_it_is_resumed(tmp_path, route):
         assert [(one["links"], one["links_all"]) for one in said["banks"]] == [(1, 1)]
         assert said["banks"][0]["burden"] > 0
         assert sold(folder) == "00"
+        asked = ("--payment", bank.wait_for(kind="sale", way="in")["rrn"], "--data", folder, "--json")
+        said = json.loads(posswitch(capsys, "limits", "card", *map(str, asked)).out)
+        assert [(one["limit"], one["used"]) for one in said["allowances"]] == [("card-day", 1234)]
         out = route("pause", first, "--by", "Wang", "--reason", "new host", "--wait", "--data", folder)
         assert out.endswith(f"bank {first}: paused, and nothing is under way\n")
         assert sold(folder) == "91"
