@@ -74,9 +74,9 @@ def sides(lang: Lang | None) -> list[int]:
 # What a card may still do
 
 
-@limits.command("card")
+@limits.command("card", context_settings={"allow_extra_args": True})
 def card(
-    number: Annotated[str | None, typer.Argument(hidden=True)] = None,
+    context: typer.Context,
     config: OrConfigFile = None,
     data: OrData = None,
     payment: Annotated[
@@ -89,7 +89,7 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """Say what a card may still do here; its number is typed without echo, or read from standard input."""
-    if number is not None:
+    if context.args:
         raise OfficeError(NOT_HERE)
     desk, wanted = _desk(config, data), kind_named(kind)
     request = _of_payment(desk, payment, terminal, merchant) if payment else _typed(desk, terminal, merchant)
