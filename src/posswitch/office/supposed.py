@@ -18,8 +18,8 @@ NOT_HERE = (
     "leave it out and type it when you are asked"
 )
 _ASKED = {kind.name: kind for kind in PAYMENTS}  # of terminals
-_PART = re.compile(r"\d{4,12}\**\d{0,4}")
-_AMOUNT = re.compile(r"\d{1,10}(\.\d{1,2})?")
+_PART = re.compile(r"\d{4,12}\**\d{0,4}", re.ASCII)
+_AMOUNT = re.compile(r"\d{1,10}(\.\d{1,2})?", re.ASCII)
 
 _NOBODY = RequestArrived(
     0, "sale", "", "", "", "", "", 0, CNY, "000000", "022", "00", "", b"", b"", 0, "", True, "", "", "",
