@@ -123,6 +123,7 @@ def town(folder, *words, dialect="cups", zak="", tls=None):
     zone = ("--zpk", plan.zpk.hex(), "--zak", zak or plan.zak.hex())
     with sim_bank("--listen", listen, "--dialect", dialect, "--centre-waits", "2", *zone, *words) as bank:
         bank.wait_for(event="listening")
+        bank.city = city
         node = subprocess.Popen(
             [*PROGRAM, "run", "-c", str(city.config)],
             stdout=subprocess.PIPE,

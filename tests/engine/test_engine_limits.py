@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import OTHER_BANK, RULES, World
+from world import BANK, OTHER_BANK, RULES, World
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.policy import Limit, within
@@ -127,6 +127,31 @@ def test_a_burst_passes_and_no_edge_lets_more_through(having):
             times.append(world.at_ns // NS_PER_S)
     assert len(times) > 60
     assert all(later - earlier >= 60 for earlier, later in zip(times, times[3:], strict=False))
+
+
+CARDLESS = {"pan_print": b"", "pan_digits": 0, "last_four": "", "luhn_ok": False, "bank": "", "bin": ""}
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (Limit("a", kinds=("void",), day_count=1), ["00", "00", "65"]),
+        (Limit("a", of="bank", only=(BANK,), kinds=("void",), day_count=1), ["00", "65", "65"]),
+        (Limit("a", of="bin", only=("6290",), kinds=("void",), day_count=2), ["00", "00", "65"]),
+    ],
+)
+def test_what_comes_without_a_card_counts_for_the_card_of_its_original(having, limit, told):
+    """Not for all cards together, and not for none."""
+    world, said = having(limit), []
+    for card in ("card 1", "card 2", "card 1"):
+        world.sale(card, bin="62901")
+        world.answer("00")
+        before = len(world.told)
+        world.build("void", world.payment, **CARDLESS)
+        if len(world.told) == before:
+            world.answer("00")
+        said.append(world.told[-1])
+    assert said == told
 
 
 def test_a_month_outlasts_its_days_and_ends(having):

@@ -106,6 +106,8 @@ class Asked(NamedTuple):
 class World:
     """One node on a journal in `folder`, its terminals and its banks."""
 
+    key, node = KEY, NODE
+
     def __init__(self, folder: Path, rules: Rules = RULES) -> None:
         self.folder = folder
         self.rules = rules
@@ -126,8 +128,8 @@ class World:
         self._open()
 
     def _open(self) -> None:
-        self.journal = Journal(self.folder, KEY)
-        self.state = self.journal.recover(NODE)
+        self.journal = Journal(self.folder, self.key)
+        self.state = self.journal.recover(self.node)
         self.reader = FactReader(
             self.journal,
             self.state,

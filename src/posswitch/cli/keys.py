@@ -9,7 +9,7 @@ from posswitch.base.moment import clock_text
 from posswitch.cli import ceremonies
 from posswitch.cli.inventory import list_keys
 from posswitch.cli.options import AsJson, OrConfigFile, OrData, settings_of
-from posswitch.office.acts import CardShown, Confirmed, Drawn, Ledger, Proposed, Withdrawn
+from posswitch.office.acts import Confirmed, KeyAct, Ledger, Proposed, Withdrawn
 from posswitch.office.ceremony import confirm, withdraw
 from posswitch.office.desk import Desk
 from posswitch.settings.clock import SystemClock
@@ -56,7 +56,7 @@ def history(
     told = [
         _told(number, act, ledger, "open" if number in waiting else "expired")
         for number, act in enumerate(ledger.acts, 1)
-        if not isinstance(act, CardShown) and (not only_open or number in waiting)
+        if isinstance(act, KeyAct) and (not only_open or number in waiting)
     ]
     if as_json:
         print(json.dumps(told, ensure_ascii=False))
@@ -71,9 +71,7 @@ def history(
 _LEADING = frozenset({"number", "at_ns", "by", "act"})
 
 
-def _told(
-    number: int, act: Proposed | Confirmed | Withdrawn | Drawn, ledger: Ledger, waits: str
-) -> dict[str, Any]:
+def _told(number: int, act: KeyAct, ledger: Ledger, waits: str) -> dict[str, Any]:
     """An act for people: never a key, wrapped or not."""
     told: dict[str, Any] = {"number": number, "at_ns": act.at_ns, "by": act.by}
     match act:

@@ -17,8 +17,10 @@ from posswitch.cli.card import card
 from posswitch.cli.firewall import firewall
 from posswitch.cli.guards import guards
 from posswitch.cli.keys import keys
+from posswitch.cli.limits import limits
 from posswitch.cli.ping import ping
 from posswitch.cli.registry import registry
+from posswitch.cli.route import route
 from posswitch.cli.scan import scan
 from posswitch.cli.secret import secret
 from posswitch.settings.handing import take_handed
@@ -75,6 +77,8 @@ app.command("sim-terminal")(peers.sim_terminal)
 app.add_typer(registry)
 app.add_typer(keys)
 app.add_typer(card)
+app.add_typer(limits)
+app.add_typer(route)
 app.add_typer(secret)
 app.add_typer(firewall)
 

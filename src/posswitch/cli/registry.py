@@ -44,7 +44,9 @@ registry = typer.Typer(
     no_args_is_help=True,
 )
 
-Table = Annotated[str, typer.Argument(metavar="TABLE", help="bank, bin, merchant, terminal or source.")]
+Table = Annotated[
+    str, typer.Argument(metavar="TABLE", help="bank, bin, merchant, terminal, source, limit, route or pause.")
+]
 Name = Annotated[str, typer.Argument(metavar="ID", help="Its id; of a BIN row PREFIX/LENGTH.")]
 By = Annotated[str, typer.Option("--by", help="Who does it; without it the user of this machine.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept in the history.")]
@@ -75,7 +77,7 @@ def import_files(
         count = counted(len(taken.mistakes), "mistake")
         print(f"posswitch: {count}; nothing was changed", file=sys.stderr)
         raise typer.Exit(1)
-    _activate(desk, taken.plan, note or ", ".join(path.name for path in files)[:200], by, dry_run)
+    activate(desk, taken.plan, note or ", ".join(path.name for path in files)[:200], by, dry_run)
 
 
 @registry.command("remove")
@@ -85,7 +87,7 @@ def remove(
     """Remove one row; refused while others name it."""
     desk = _desk(config, data)
     desk.row(table, name)
-    _activate(desk, desk.plan(drop=[(table, name)]), note, by)
+    activate(desk, desk.plan(drop=[(table, name)]), note, by)
 
 
 @registry.command("revert")
@@ -99,7 +101,7 @@ def revert(
 ) -> None:
     """Restore an old version as a new one."""
     desk = _desk(config, data)
-    _activate(desk, desk.plan_of(desk.at(version)), note or f"as version {version}", by, dry_run)
+    activate(desk, desk.plan_of(desk.at(version)), note or f"as version {version}", by, dry_run)
 
 
 @registry.command("onboard")
@@ -137,7 +139,7 @@ def onboard(
     onboarding(desk, row, new_shop, form_tmk(desk.hsm, drawn))  # refused before anybody types a component
     components = list(_typed_components()) if tmk_components else drawn
     tmk = form_tmk(desk.hsm, components)
-    _activate(desk, onboarding(desk, row, new_shop, tmk), note or f"onboard {terminal}", by)
+    activate(desk, onboarding(desk, row, new_shop, tmk), note or f"onboard {terminal}", by)
     print(f"terminal {terminal}: TMK check value {desk.checks.of(Usage.TMK, tmk)}")
     if show_components:
         _print_components(components)
@@ -298,8 +300,8 @@ def _desk(config: Path | None, data: Path | None) -> Desk:
     return Desk(settings_of(config, data), SystemClock())
 
 
-def _activate(desk: Desk, plan: Plan, note: str, by: str, dry_run: bool = False) -> None:
-    """Makes a plan the newest version and shows its difference."""
+def activate(desk: Desk, plan: Plan, note: str, by: str, dry_run: bool = False) -> None:
+    """Makes a plan the newest version and shows its difference; exit 1 when it would break something."""
     if plan.errors:
         for found in plan.errors:
             print(f"posswitch: {found}", file=sys.stderr)

@@ -284,6 +284,8 @@ class Runtime:
             "links": sum(len(links.bank.links) for links in self.links.values()),
             "links_fenced": sum(links.standings()[Standing.FENCED] for links in self.links.values()),
         }
+        for bank, links in self.links.items():
+            gauges |= {f"links_up.{bank}": links.serving(), f"burden.{bank}": links.burden()}
         for counts in (self.counts, self._hsm.counts, *(links.counts for links in self.links.values())):
             for name, count in counts.items():
                 gauges[f"count.{name}"] = gauges.get(f"count.{name}", 0) + count

@@ -9,6 +9,8 @@ from posswitch.engine.events import Record, RequestArrived
 from posswitch.engine.limits import Claim
 from posswitch.engine.routing import Door
 
+_CARD = ("pan_box", "pan_print", "pan_digits", "last_four", "luhn_ok", "foreign", "expiry", "bin", "bank")
+
 
 class Row(msgspec.Struct, frozen=True, gc=False):
     """A payment as the journal's table has it, with its first record."""
@@ -25,6 +27,13 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         """What the terminal asked, with what its original added; None when its reversal came first."""
         event = self.first.verdict.completed or self.first.event
         return event if isinstance(event, RequestArrived) else None
+
+    def carded(self, event: RequestArrived) -> RequestArrived:
+        """A request that builds on this payment, with its card and bank where it came without a card."""
+        first = self.request
+        if event.pan_print or first is None:
+            return event
+        return msgspec.structs.replace(event, **{name: getattr(first, name) for name in _CARD})
 
 
 class Entry(NamedTuple):

@@ -16,6 +16,7 @@ from posswitch.scheme.kinds import REFUND, Kind
 
 BURST_SLICES = 4
 CARD_DAY = Limit("card-day")  # the one of `[limits]`; its counter is the card's own
+_CARD_DAY_NAME = "card's limit of the day"
 
 Refusal = tuple[str, ...]  # DE39, why, and perhaps a sentence for the cashier
 
@@ -147,16 +148,14 @@ def judged(
     now = stamp(at_ns)
     if rows:
         for row in rows.values():
-            if fits(row, kind, request) and (why := _outright(row, request, now)):
+            if fits(row, kind, request) and (why := outright(row, request, now)):
                 if not row.trial:
                     return why, (), ""
                 would[row.id] = why[1]
     for claim, has, base in used:
-        cap = claim.cap
-        if claim.base_key and cap is not None:
-            cap = base * cap // 100
+        cap = cap_of(claim, base)
         if cap is not None and has + claim.takes > cap:
-            why = _over(claim, has, cap)
+            why = over(claim, has, cap)
             if not claim.limit.trial:
                 refusal = refusal or why
                 continue
@@ -168,7 +167,18 @@ def judged(
     return None, tuple(holds), "; ".join(f"on trial, {why}" for why in would.values())
 
 
-def _outright(row: Limit, request: RequestArrived, now: Stamp) -> Refusal | None:
+def limit_named(why: str) -> str:
+    """The id of the limit that a refusal names, empty when something else refused."""
+    name = why.partition(":")[0]
+    return CARD_DAY.id if name == _CARD_DAY_NAME else name.removeprefix("limit ") * name.startswith("limit ")
+
+
+def cap_of(claim: Claim, base: int) -> int | None:
+    """What a counter may hold at most, `base` being what the one holds that it is a share of."""
+    return base * claim.cap // 100 if claim.base_key and claim.cap is not None else claim.cap
+
+
+def outright(row: Limit, request: RequestArrived, now: Stamp) -> Refusal | None:
     """What a limit refuses without a counter."""
     if row.single_minor and request.amount_minor > row.single_minor:
         return (
@@ -183,10 +193,10 @@ def _outright(row: Limit, request: RequestArrived, now: Stamp) -> Refusal | None
     return None
 
 
-def _over(claim: Claim, has: int, cap: int) -> Refusal:
+def over(claim: Claim, has: int, cap: int) -> Refusal:
     """What a counter refuses, with what is left."""
     row, whose = claim.limit, _WHOSE[claim.limit.of]
-    name = "card's limit of the day" if row is CARD_DAY else f"limit {row.id}"
+    name = _CARD_DAY_NAME if row is CARD_DAY else f"limit {row.id}"
     left = max(cap - has, 0)
     when, zh = ("this month", "本月") if claim.what.startswith("month") else ("today", "今日")
     if claim.what == "refunds":

@@ -94,9 +94,5 @@ def _base(event: RequestArrived, first: RequestArrived, row: Row, rrn: str) -> B
     """A payment goes where its original went, whatever the BIN table says today."""
     verdict = row.first.verdict
     original = Original(row.payment, PAYMENT_KINDS[first.kind].bank, verdict.stan, verdict.f7, rrn, row.auth)
-    card = ("pan_box", "pan_print", "pan_digits", "last_four", "luhn_ok", "foreign", "expiry")
-    changes = {"bank": first.bank} | (
-        {} if event.pan_print else {name: getattr(first, name) for name in card}
-    )
     hold = Hold(taken_key(row.payment), "", event.amount_minor)
-    return Base(msgspec.structs.replace(event, **changes), original, hold)
+    return Base(msgspec.structs.replace(row.carded(event), bank=first.bank), original, hold)

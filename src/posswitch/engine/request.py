@@ -49,7 +49,7 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
     refusal = refusal or card(kind, request, now)
     tried = ""
     if not refusal:
-        used = facts.used or unused(kind, request, rules.limits, rules.registry.limits, state.day, at_ns)
+        used = facts.used or unused(kind, event, rules.limits, rules.registry.limits, state.day, at_ns)
         refusal, held, tried = judged(kind, request, used, rules.registry.limits, at_ns)
         holds += held
     if not refusal:

@@ -37,39 +37,45 @@ def rule_for(registry: Registry, kind: Kind, request: RequestArrived, at_ns: int
         return None
     time = stamp(at_ns).time
     for row in registry.ranked:
-        if _fits(row, kind, request, time):
+        if not misfit(row, kind, request, time):
             return row
     return None
 
 
-def _fits(row: Route, kind: Kind, request: RequestArrived, time: str) -> bool:
-    amount = request.amount_minor
-    return (
-        (not row.kinds or kind.name in row.kinds)
-        and (not row.banks or request.bank in row.banks)
-        and (not row.bins or request.bin.startswith(row.bins))
-        and (not row.merchants or request.merchant.startswith(row.merchants))
-        and (not row.entries or request.entry.startswith(row.entries))
-        and row.currency in ("", request.currency)
-        and row.from_minor <= amount
-        and (not row.to_minor or amount <= row.to_minor)
-        and within(row.hours, time)
-    )
+def misfit(row: Route, kind: Kind, request: RequestArrived, time: str) -> str:
+    """The first condition (`kinds`, `bins` …) of a rule that a request does not fit, or empty: it fits."""
+    if row.kinds and kind.name not in row.kinds:
+        return "kinds"
+    if row.banks and request.bank not in row.banks:
+        return "banks"
+    if row.bins and not request.bin.startswith(row.bins):
+        return "bins"
+    if row.merchants and not request.merchant.startswith(row.merchants):
+        return "merchants"
+    if row.entries and not request.entry.startswith(row.entries):
+        return "entries"
+    if row.currency not in ("", request.currency):
+        return "currency"
+    if request.amount_minor < row.from_minor:
+        return "from_minor"
+    if row.to_minor and request.amount_minor > row.to_minor:
+        return "to_minor"
+    return "" if within(row.hours, time) else "hours"
 
 
 def chosen(
     doors: tuple[Door, ...], rule: Route | None, kind: Kind, state: State, registry: Registry, at_ns: int
 ) -> Way:
     """The bank that gets it; an advice waits in its bank's lane for a link."""
-    closed = {door.bank: _closed(door, kind, state, registry, at_ns) for door in doors}
-    for door in _order(doors, rule, state.seq + 1):
-        if not closed[door.bank]:
+    shut = {door.bank: closed(door, kind, state, registry, at_ns) for door in doors}
+    for door in in_order(doors, rule, state.seq + 1):
+        if not shut[door.bank]:
             return Way(door.bank)
     first = doors[0].bank
-    return Way(first, closed[first])
+    return Way(first, shut[first])
 
 
-def _closed(door: Door, kind: Kind, state: State, registry: Registry, at_ns: int) -> str:
+def closed(door: Door, kind: Kind, state: State, registry: Registry, at_ns: int) -> str:
     """Why a bank gets nothing new now, or empty; one that owes too many answers gets nothing at all."""
     lane = state.lanes.get(door.bank)
     if lane is not None and len(lane) >= LANE_ITEMS_MAX:
@@ -85,7 +91,7 @@ def _closed(door: Door, kind: Kind, state: State, registry: Registry, at_ns: int
     return ""
 
 
-def _order(doors: tuple[Door, ...], rule: Route | None, payment: int) -> tuple[Door, ...]:
+def in_order(doors: tuple[Door, ...], rule: Route | None, payment: int) -> tuple[Door, ...]:
     """The banks in the order in which they are asked."""
     if rule is None or len(doors) < 2:
         return doors

@@ -6,6 +6,7 @@ import apsw
 
 from posswitch.engine.events import RequestArrived
 from posswitch.journal.disk import MACHINE, Disk
+from posswitch.journal.recovery import decode_record
 from posswitch.journal.story import PAYMENTS, Case, case_of, request_of, row_of, view
 
 _OF_CARD = f"{PAYMENTS} WHERE payment >= ? AND instr(body, ?) ORDER BY payment DESC"
@@ -20,7 +21,7 @@ def payments_of(
     """
     found: list[Case] = []
     with view(folder, disk) as db:
-        for row in db.execute(_OF_CARD, (_first_since(db, since_ns), pan_print)):
+        for row in db.execute(_OF_CARD, (first_since(db, since_ns), pan_print)):
             _, request = request_of(row)
             if request.pan_print != pan_print:  # the bytes stand elsewhere in the record
                 continue
@@ -38,11 +39,22 @@ def sealed_card(folder: Path, node: str, reference: str, disk: Disk = MACHINE) -
         return case_of(node, row), request.pan_box if isinstance(request, RequestArrived) else b""
 
 
+def asked_as(folder: Path, node: str, reference: str, disk: Disk = MACHINE) -> RequestArrived | None:
+    """What a terminal asked in a payment (number or RRN), its original's card where it came without one."""
+    with view(folder, disk) as db:
+        row = row_of(db, node, reference)
+        record = decode_record(row[0], row[-1])
+        event, completed = record.event, record.verdict.completed
+        if isinstance(event, RequestArrived) and (event.pan_print or completed is None):
+            return event
+        return completed
+
+
 _ENDS = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM journal"
 _NEXT = "SELECT seq, at_ns FROM journal WHERE seq >= ? ORDER BY seq LIMIT 1"
 
 
-def _first_since(db: apsw.Connection, since_ns: int) -> int:
+def first_since(db: apsw.Connection, since_ns: int) -> int:
     """The first record of a time or later: records stand in the order of their times."""
     low, high = db.execute(_ENDS).fetchone() or (0, 0)
     while low <= high:

@@ -58,7 +58,9 @@ class FactReader:
     def _request(self, event: RequestArrived, at_ns: int) -> Facts:
         journal, registry = self._journal, self._rules.registry
         kind, day = PAYMENT_KINDS[event.kind], self._state.day
-        claimed = claims(kind, event, self._rules.limits, registry.limits, day, at_ns)
+        original = self._original(kind, event, at_ns) if kind.original else None
+        asked = event if original is None else original.carded(event)
+        claimed = claims(kind, asked, self._rules.limits, registry.limits, day, at_ns)
         first = claimed[0] if claimed else None
         row, has = journal.facts(event.key, first.key if first else "", first.windows[0] if first else "")
         if row is None and not self._room():
@@ -71,7 +73,6 @@ class FactReader:
             )
             for claim in claimed
         )
-        original = self._original(kind, event, at_ns) if kind.original else None
         if original is None or original.request is None:
             rule = rule_for(registry, kind, event, at_ns)
             banks = (event.bank,) if rule is None else rule.to

@@ -1,4 +1,4 @@
-"""What people did with keys and cards: who, when, what; signed rows of office.db that are only added to."""
+"""What people did with keys and cards, and asked of banks: signed rows of office.db, only added to."""
 
 import hashlib
 import hmac
@@ -76,7 +76,60 @@ class CardShown(msgspec.Struct, frozen=True, array_like=True, tag=True):
     reason: str
 
 
-Act = Proposed | Confirmed | Withdrawn | Drawn | CardShown
+class Example(msgspec.Struct, frozen=True, array_like=True):
+    """A payment as a bank may find it: its card masked."""
+
+    payment: int
+    rrn: str
+    at_ns: int
+    amount_minor: int
+    currency: str
+    card: str
+    code: str
+
+
+class LimitAsked(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A bank is asked to adjust a limit of its own, with what our journal has of its refusals.
+
+    `codes` are its DE39 with how many there were, `minor` what they came to by currency; of `payments` in all
+    of its payments in that time. `examples` are the newest.
+    """
+
+    bank: str
+    by: str
+    at_ns: int
+    want: str
+    since_ns: int
+    first_ns: int  # of the refusals
+    last_ns: int
+    payments: int
+    codes: tuple[tuple[str, int], ...]
+    minor: tuple[tuple[str, int], ...]
+    cards: int
+    merchants: int
+    examples: tuple[Example, ...]
+
+
+class LimitAnswered(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The bank has said something to a request (the number of its act)."""
+
+    request: int
+    by: str
+    at_ns: int
+    note: str
+
+
+class LimitClosed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Nothing more is to be done about a request."""
+
+    request: int
+    by: str
+    at_ns: int
+    note: str
+
+
+KeyAct = Proposed | Confirmed | Withdrawn | Drawn
+Act = KeyAct | CardShown | LimitAsked | LimitAnswered | LimitClosed
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[Act] = msgspec.msgpack.Decoder(Act)
 
