@@ -6,6 +6,7 @@ import random
 import pytest
 
 from posswitch.base.bounds import Timers
+from posswitch.base.moment import NS_PER_S
 from posswitch.crypto.signon import open_f62
 from posswitch.edge.process import node_here
 from posswitch.engine.events import NodeRestarted
@@ -146,5 +147,32 @@ def test_a_repeat_that_comes_after_a_lost_answer_hears_that_the_outcome_is_taken
         desk.node._front.from_terminal(desk.sale, again)
         turns(desk)
         assert (desk.state(), again.heard) == (REVERSING, ["98"])
+
+    desk(story)
+
+
+@pytest.mark.parametrize("standing", [True, False])
+def test_what_its_terminal_does_not_wait_for_is_not_begun(desk, standing):
+    """Only while a queue stands: else it is our own clock that sprang, and there is time."""
+
+    def story(desk):
+        line = Line(True)
+        said: list[bytes] = []
+        line.send = lambda payload: said.append(payload) is None
+        desk.node._front.from_terminal(desk.sale, line)
+        desk.runtime.overload.standing = standing
+        ticket = next(iter(desk.node._tickets._tickets.values()))
+        ticket.born_ns -= 31 * NS_PER_S
+        desk.runtime._turn()
+        row = desk.node._journal.row(3)
+        if not standing:
+            assert row is not None
+            return
+        assert row is None
+        assert POS.unpack(said[0]).fields[39] == "96"
+        desk.node._front.from_terminal(desk.sale, line)  # and it stays refused
+        desk.runtime._turn()
+        assert desk.node._journal.row(3) is None
+        assert [POS.unpack(answer).fields[39] for answer in said] == ["96", "96"]
 
     desk(story)

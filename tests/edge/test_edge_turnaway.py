@@ -60,6 +60,11 @@ def test_an_inquiry_is_asked_about_as_one():
     assert Rank.PURCHASE in asked
 
 
+def test_nobody_is_answered_in_the_name_of_another(monkeypatch):
+    monkeypatch.setattr("posswitch.edge.turnaway.may_speak", lambda registry, certificate, terminal: False)
+    assert all(DESK.seen(payload, "a stranger's", refuses_all) is None for payload in FRAMES)
+
+
 @given(st.sampled_from(FRAMES), st.data())
 @settings(max_examples=400)
 def test_no_damage_raises_and_what_is_cut_is_not_turned_away(payload, data):

@@ -2,8 +2,10 @@
 
 import random
 
-from posswitch.base.bounds import OPEN_PER_BANK_MAX, WINDOW_FIRST, WINDOW_MIN
+from posswitch.base.bounds import OPEN_PER_BANK_MAX, WINDOW_FIRST, WINDOW_MIN, Timers
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
+from posswitch.base.registry import Address, Bank
+from posswitch.edge.connector import Links
 from posswitch.edge.window import Window
 
 USUAL_NS = 20 * NS_PER_MS
@@ -42,3 +44,25 @@ def test_it_comes_back():
     ill = ((USUAL_NS, 1000, 100), (5 * NS_PER_S, 60, 4000))
     low = after(*ill).cap
     assert after(*ill, (USUAL_NS, 3000, 4000)).cap > 4 * low
+
+
+class Willing:
+    """A link that takes everything."""
+
+    class health:
+        burden = 3
+
+    def takes(self):
+        return True
+
+
+def test_a_bank_whose_window_is_full_gets_nothing_new():
+    bank = Bank("90010000", "甲银行", "Bank A", (Address("127.0.0.1", 1),), b"", b"")
+    links = Links(bank, None, Timers(), lambda: 0, {})
+    links._links = [Willing()]
+    assert links.burden() == 3
+    for number in range(links.window.cap):
+        links._healths[0].sent((number, ""), 0)
+    assert links.burden() == -1
+    links.heard((0, ""))
+    assert links.burden() == 3

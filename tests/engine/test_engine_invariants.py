@@ -31,7 +31,7 @@ HONEST = ((SALE, ACCEPTED), (TimerFired(1), TIMED_OUT))
 
 def found(*told, limit_minor=None) -> list[str]:
     """What the refold finds in the last of these records; the others must be fine."""
-    refold = Refold(limit_minor)
+    refold = Refold({"card:": limit_minor} if limit_minor is not None else None)
     *before, last = [Record(MORNING_NS, event, verdict) for event, verdict in told]
     for seq, record in enumerate(before, 1):
         assert list(refold.check(seq, record)) == []

@@ -37,6 +37,7 @@ class Window:
 
     def answered(self, took_ns: int, under_way: int) -> None:
         """An answer took so long, with so many under way."""
+        took_ns = max(took_ns, 1)
         if not self._long_ns:
             self._long_ns = self._short_ns = float(took_ns)
         self._long_ns += (took_ns - self._long_ns) * _LONG
