@@ -57,7 +57,7 @@ class TurnAway:
     def seen(self, payload: bytes, certificate: str, admits: Callable[[Rank], bool]) -> Turned | None:
         """A request that can be turned away now, or None."""
         mti = _MTI.get(payload[_AT : _AT + 2])
-        if mti is None:
+        if mti is None or admits(Rank.INQUIRY):  # then there is room for more than that
             return None
         fields = self._glance(payload)
         if fields is None or len(fields) != len(ECHOED) + 1:
@@ -65,7 +65,7 @@ class TurnAway:
         processing = fields[3]
         if processing[:1] == _BACK or (processing == bytes(3) and fields[25] == b"\x06"):
             return None  # it ends something
-        if admits(Rank.INQUIRY if processing[0] in _INQUIRY else Rank.PURCHASE):
+        if processing[0] not in _INQUIRY and admits(Rank.PURCHASE):
             return None
         terminal = fields[41].decode("ascii", "replace")
         row, session = self._registry.terminals.get(terminal), self._sessions.get(terminal)

@@ -89,6 +89,14 @@ def _difference(event: AnswerArrived, flight: Flight) -> str:
         return "MTI"
     if not event.code:
         return "field 39"
+    if (
+        event.rrn == flight.rrn
+        and event.amount_minor == request.amount_minor
+        and event.terminal == request.terminal
+        and event.merchant == request.merchant
+        and event.pan_print == request.pan_print
+    ):
+        return ""
     pairs = (
         ("field 2", event.pan_print, request.pan_print),
         ("field 4", event.amount_minor, request.amount_minor),
@@ -96,7 +104,7 @@ def _difference(event: AnswerArrived, flight: Flight) -> str:
         ("field 41", event.terminal, request.terminal),
         ("field 42", event.merchant, request.merchant),
     )
-    return next((name for name, got, sent in pairs if got != sent), "")
+    return next(name for name, got, sent in pairs if got != sent)
 
 
 def _reversal_answered(

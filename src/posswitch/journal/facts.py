@@ -30,6 +30,9 @@ from posswitch.scheme.numbers import batch_prefix, payment_of_rrn
 _PREAUTH_NS_MAX = ORIGINAL_DAYS_MAX * 86_400 * NS_PER_S
 
 
+Used = tuple[tuple[Claim, int, int], ...]
+
+
 class FactReader:
     """Reads for one node; `burden`: how much a bank has to do, CLOSED when it cannot be sent to now; `room`:
     whether the disk has room."""
@@ -65,14 +68,12 @@ class FactReader:
         row, has = journal.facts(event.key, first.key if first else "", first.windows[0] if first else "")
         if row is None and not self._room():
             return Facts(room=False)
-        used = tuple(
-            (
-                claim,
-                has if claim is first and len(claim.windows) == 1 else self._used(claim),
-                self._base(claim),
-            )
-            for claim in claimed
-        )
+        if first is None:
+            used: Used = ()
+        elif len(claimed) == 1 and len(first.windows) == 1 and not first.base_key:  # the card's day alone
+            used = ((first, has, 0),)
+        else:
+            used = tuple((claim, self._used(claim), self._base(claim)) for claim in claimed)
         if original is None or original.request is None:
             rule = rule_for(registry, kind, event, at_ns)
             banks = (event.bank,) if rule is None else rule.to
