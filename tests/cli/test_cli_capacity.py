@@ -41,8 +41,8 @@ def test_a_person_reads_what_is_left_in_both_languages(run, ring):
     assert (ended.code, ended.err) == (0, "")
     assert "当前瓶颈：无。各项资源均有余量。处理：无需处理" in ended.out
     assert "Short now: nothing. Every resource has room. Do: nothing to do" in ended.out
-    assert "降级第 0 级: 全部受理" in ended.out
-    assert "rung 0 of brown-out: everything is taken" in ended.out
+    assert "降级第 0 级：全部受理（排队 0.3 毫秒）" in ended.out
+    assert "rung 0 of brown-out: everything is taken (a wait of 0.3 ms)" in ended.out
     assert "+1.0 more each day (19 whole days)" in ended.out
     for name in ("disk", "CPU", "fsync", "connections", "memory", "HSM", f"bank {BANKS[0]}"):
         assert any(line.startswith(name) for line in ended.out.splitlines())

@@ -89,7 +89,8 @@ def _of_load(report: Report, side: int) -> Iterator[str]:
         yield words.HEAD["peak"][side].format(
             peak=f"{report.peak_per_s:,.0f}", us=f"{report.cpu_payment_us:,.0f}", least=least, most=most
         )
-    yield f"{words.HEAD['rung'][side].format(rung=report.rung)}: {words.RUNGS[report.rung][side]}"
+    said, wait = words.RUNGS[report.rung][side], f"{report.wait_ms:,.1f}"
+    yield words.HEAD["rung"][side].format(rung=report.rung, said=said, wait=wait)
 
 
 def _of_journal(report: Report, side: int) -> Iterator[str]:

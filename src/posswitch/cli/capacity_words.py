@@ -159,7 +159,10 @@ HEAD: dict[str, Pair] = {
         "没有运行中的节点：以下只来自流水与磁盘",
         "no node is running: this is what journal and disk say",
     ),
-    "rung": ("降级第 {rung} 级", "rung {rung} of brown-out"),
+    "rung": (
+        "降级第 {rung} 级：{said}（排队 {wait} 毫秒）",
+        "rung {rung} of brown-out: {said} (a wait of {wait} ms)",
+    ),
     "load": ("当前每秒 {per_s} 笔", "{per_s} payments/s now"),
     "peak": (
         "至少可达每秒 {peak} 笔（每笔 CPU {us} 微秒，测自每秒 {least}～{most} 笔）",

@@ -50,6 +50,7 @@ class Report(msgspec.Struct, frozen=True):
     short: Shortage
     shortages: list[Shortage]
     rung: int
+    wait_ms: float  # that a newcomer would wait here
     payments_per_s: float
     peak_per_s: float | None  # that the node can reach, at least
     cpu_payment_us: float | None  # measured between the next two loads
@@ -118,6 +119,7 @@ def _report(scene: Scene, found: list[Shortage], now_ns: int) -> Report:
         found[0] if found else Shortage(NONE),
         found,
         round(ring.now("rung")),
+        ring.now("wait_us") / 1000,
         ring.per_s(),
         scene.peak_per_s,
         None if load is None else load.each_s * 1e6,
