@@ -90,7 +90,7 @@ def test_the_rung_is_how_many_ranks_are_refused():
     [
         f"{STANDING_NS // NS_PER_MS} ms",
         f"{REFUSED_KEPT_MAX:,} payments",
-        f"{OPEN_PER_BANK_MAX:,} requests",
+        f"{OPEN_PER_BANK_MAX:,} at most",
         f"{LANE_ITEMS_MAX:,} reversals",
         f"{2 * QUEUE_EVENTS_MAX:,} events",
     ],

@@ -10,7 +10,7 @@ import apsw
 import msgspec
 from edge_town import until
 
-from posswitch.base.bounds import CONNECTIONS_MAX, HSM_UNDER_WAY_MAX, OPEN_PER_BANK_MAX
+from posswitch.base.bounds import CONNECTIONS_MAX, HSM_UNDER_WAY_MAX, OPEN_PER_BANK_MAX, WINDOW_MIN
 from posswitch.base.moment import NS_PER_S
 from posswitch.edge.footprint import Footprint
 from posswitch.edge.strain import Commits
@@ -140,15 +140,15 @@ async def test_a_bank_that_is_silent_shows_what_waits_for_it(switch):
     till, bank.acks = await switch.till(), ""
     asked = await switch.forwarded(till, switch.bought())
     await until(lambda: switch.gauges()[f"{name}under_way"] == 1)
-    assert switch.gauges()[f"{name}cap"] == OPEN_PER_BANK_MAX
+    assert WINDOW_MIN <= switch.gauges()[f"{name}cap"] <= OPEN_PER_BANK_MAX
     assert (await till.answer()).fields[39] == "98"
     await until(lambda: switch.gauges()[f"{name}lane"] == 1)
     await until(lambda: switch.gauges()[f"{name}lane_age_s"] > 0.3)
     assert switch.gauges()[f"{name}lane_age_s"] < 60
-    assert switch.gauges()[f"{name}under_way"] == 0
     bank.acks = "00"
     await until(lambda: switch.gauges()[f"{name}lane"] == 0)
     assert switch.gauges()[f"{name}lane_age_s"] == 0
+    await until(lambda: switch.gauges()[f"{name}under_way"] == 0)
     bank.answer(asked)  # late: nobody waits for it
 
 
@@ -178,4 +178,4 @@ async def test_capacity_looks_at_a_node_under_load(lone_switch):
     assert 0.2 < report.cpu_payment_us / (spent_ns / 1000 / sales) < 5
     assert 0 < report.peak_per_s < 1e6 / report.cpu_payment_us
     assert 0 < found["cpu", ""].most < 1.1
-    assert found["bank", town.banks[0].plan.id].limit == OPEN_PER_BANK_MAX
+    assert WINDOW_MIN <= found["bank", town.banks[0].plan.id].limit <= OPEN_PER_BANK_MAX

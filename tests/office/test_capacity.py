@@ -129,10 +129,13 @@ def test_a_slow_bank_has_less_room_than_a_quick_one(growing, ring_of):
     assert (quick.days, quick.assumes) == (None, "far")
 
 
-def test_the_cap_of_a_bank_is_the_one_that_its_links_have(growing, ring_of):
+def test_the_window_of_a_bank_is_its_cap_now_and_no_end_of_its_room(growing, ring_of):
+    """It grows while the bank answers as usual."""
     now_ns = time.time_ns()
     ring_of(growing, now_ns, **{f"bank.{BANKS[0]}.cap": 64})
-    assert named(capacity(growing, now_ns, SizedDisk()))["bank", BANKS[0]].limit == 64
+    bank = named(capacity(growing, now_ns, SizedDisk()))["bank", BANKS[0]]
+    assert (bank.limit, bank.share) == (64, 4 / 64)
+    assert bank.left == pytest.approx(102_400 - 100, rel=0.02)
 
 
 def test_the_shortest_comes_first(growing, ring_of):

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from posswitch.base.bounds import FRAME_SECONDS_MAX, OPEN_PER_BANK_MAX, UNSENT_BYTES_MAX_BANK, Timers
+from posswitch.base.bounds import FRAME_SECONDS_MAX, UNSENT_BYTES_MAX_BANK, Timers
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Bank
 from posswitch.codec import Message
@@ -142,11 +142,6 @@ class Links:
     def serving(self) -> int:
         """How many links can be sent over now."""
         return sum(link is not None and link.serving and link.alive for link in self._links)
-
-    @property
-    def cap(self) -> int:
-        """How many requests may wait for the bank's answer."""
-        return OPEN_PER_BANK_MAX
 
     def able(self) -> int:
         """How many links serve and are not fenced."""

@@ -42,8 +42,8 @@ def bank_gauges(state: State, links: Mapping[str, Links], now_ns: int) -> Iterat
         lane = state.lanes.get(bank)
         oldest = state.flights.get(lane.oldest) if lane else None
         since_ns = oldest.since_ns if oldest is not None else now_ns
-        yield f"bank.{bank}.under_way", state.forwarded.get(bank, 0)
-        yield f"bank.{bank}.cap", of_bank.cap
+        yield f"bank.{bank}.under_way", of_bank.under_way
+        yield f"bank.{bank}.cap", of_bank.window.cap
         yield f"bank.{bank}.lane", len(lane) if lane else 0
         yield f"bank.{bank}.lane_age_s", max(now_ns - since_ns, 0) / NS_PER_S
         yield f"bank.{bank}.links", len(of_bank.bank.links)

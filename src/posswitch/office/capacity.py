@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from posswitch.base.bounds import LANE_ITEMS_MAX
+from posswitch.base.bounds import LANE_ITEMS_MAX, OPEN_PER_BANK_MAX
 from posswitch.edge.headroom import mark_bytes
 from posswitch.journal.days import Size, size
 from posswitch.journal.disk import MACHINE, Disk
@@ -204,12 +204,15 @@ def _counted(scene: Scene, name: str, of: str, gauge: str, limit: float) -> Reso
     return Resource(name, of, used, limit, "count", used / limit, most / limit, max(limit - used, 0), "count")
 
 
-def _carried(scene: Scene, one: Resource, gauge: str, bank: str | None) -> Resource:
-    """The same in payments: what is under way at once and how many are answered say how long each takes."""
+def _carried(scene: Scene, one: Resource, gauge: str, bank: str | None, bound: float) -> Resource:
+    """The same in payments: what is under way at once and how many are answered say how long each takes.
+
+    `bound`: how many may ever be under way, as long as answers are as quick as now.
+    """
     ring, under_way, per_s = scene.ring, scene.ring.mean(gauge), scene.ring.mean_per_s(bank)
     if not under_way or not per_s:
         return msgspec.structs.replace(one, left=None, left_unit="", assumes="no-load")
-    peak = one.limit * per_s / under_way
+    peak = bound * per_s / under_way
     busiest = scene.busiest_per_s * per_s / ring.mean_per_s()
     days, assumes = _at_growth(scene, busiest, peak)
     left = max(peak - ring.per_s(bank), 0)
@@ -222,7 +225,7 @@ def _banks(scene: Scene) -> Iterator[Resource]:
         asked, owed, links = (f"bank.{bank}.{what}" for what in ("under_way", "lane", "links"))
         cap = ring.now(f"bank.{bank}.cap")
         if cap:
-            yield _carried(scene, _counted(scene, "bank", bank, asked, cap), asked, bank)
+            yield _carried(scene, _counted(scene, "bank", bank, asked, cap), asked, bank, OPEN_PER_BANK_MAX)
         yield _counted(scene, "lane", bank, owed, LANE_ITEMS_MAX)
         if count := ring.now(links):
             away = count - ring.now(f"{links}_able")
@@ -234,7 +237,7 @@ def _banks(scene: Scene) -> Iterator[Resource]:
 def _hsm(scene: Scene) -> Iterator[Resource]:
     if cap := scene.ring.now("hsm_cap"):
         one = _counted(scene, "hsm", "", "hsm_under_way", cap)
-        yield _carried(scene, one, "hsm_under_way", None)
+        yield _carried(scene, one, "hsm_under_way", None, cap)
 
 
 def _connections(scene: Scene) -> Iterator[Resource]:
