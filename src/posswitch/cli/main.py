@@ -13,6 +13,7 @@ import typer
 from posswitch import __version__
 from posswitch.base.errors import PosswitchError
 from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, switch, unknowns, words
+from posswitch.cli.capacity import capacity
 from posswitch.cli.card import card
 from posswitch.cli.firewall import firewall
 from posswitch.cli.guards import guards
@@ -62,6 +63,7 @@ app.command("restore")(backup.restore_)
 app.command("check")(check.check)
 app.command("scan")(scan)
 app.command("guards")(guards)
+app.command("capacity")(capacity)
 app.command("ping")(ping)
 app.command("batches")(batches.batches)
 app.command("unknowns")(unknowns.unknowns)

@@ -143,6 +143,13 @@ class Links:
         """How many links can be sent over now."""
         return sum(link is not None and link.serving and link.alive for link in self._links)
 
+    def able(self) -> int:
+        """How many links serve and are not fenced."""
+        return sum(
+            link is not None and link.serving and link.alive and link.health.standing is not Standing.FENCED
+            for link in self._links
+        )
+
     def ready(self) -> bool:
         """Whether any link can be sent over now."""
         return any(link is not None and link.takes() for link in self._links)

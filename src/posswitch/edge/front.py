@@ -164,9 +164,10 @@ class TerminalFront:
             self._hsm.run(bare, partial(self._reply, reply), _pass_over)
 
     def _shed(self, message: Message, rank: Rank, reply: Reply) -> None:
-        """Refused for want of time: nothing of it was recorded, so it is remembered."""
+        """Refused for want of time: a payment of which nothing was recorded is remembered."""
         self._runtime.overload.refused(rank)
-        if key := key_of(message):
+        # The key of a reversal is that of its payment, which may be posted: its repeat must be decided.
+        if rank is not Rank.REVERSAL and (key := key_of(message)):
             self._runtime.refusals.remember(key, self._clock.tick_ns())
         self._refuse(message, reply)
 

@@ -104,6 +104,11 @@ class Gate:
         return len(self._connections)
 
     @property
+    def cap(self) -> int:
+        """How many connections it lets in."""
+        return self._connections_max
+
+    @property
     def full(self) -> bool:
         """Whether there is no room for one more connection, and no stranger who would make some."""
         return len(self._connections) >= self._connections_max and not self._strangers

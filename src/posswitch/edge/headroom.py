@@ -28,8 +28,13 @@ class Headroom:
             self.free_bytes, whole_bytes = self._disk.space(self._folder)
         except OSError:
             return
-        mark = min(DISK_LOW_BYTES, int(whole_bytes * DISK_LOW_SHARE))
+        mark = mark_bytes(whole_bytes)
         low = self.free_bytes < (mark * DISK_AGAIN if self.low else mark)
         if low != self.low:
             self.low = low
             log.warning("disk", low=low, free_mib=self.free_bytes >> 20, mark_mib=mark >> 20)
+
+
+def mark_bytes(whole_bytes: int) -> int:
+    """With less than this free, of a disk of so many bytes, no new payment is taken."""
+    return min(DISK_LOW_BYTES, int(whole_bytes * DISK_LOW_SHARE))

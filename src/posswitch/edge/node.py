@@ -195,7 +195,8 @@ class Node:
         if tick_ns >= self._next_vitals_ns:
             self._next_vitals_ns = tick_ns + PERIOD_NS
             gauges = self._runtime.gauges()
-            gauges |= {"connections": len(self._gate), **self._tls.expiry.gauges()}
+            gauges |= {"connections": len(self._gate), "connections_cap": self._gate.cap}
+            gauges |= self._tls.expiry.gauges()
             gauges |= self._guards.gauges(tick_ns)
             gauges |= {f"misfit_{scope}s": count for scope, count in self._mistrust.standing().items()}
             for name, count in (*self._gate.counts.items(), *self._exchange.counts.items()):

@@ -38,7 +38,8 @@ PATIENCE_NS = {
     Rank.INQUIRY: 75 * NS_PER_MS,
     Rank.REPORT: 50 * NS_PER_MS,
 }
-RUNGS = ("all", "no reports", "no inquiries", "fewer payments", "only what ends something", "only reversals")
+# What is still taken, by how many ranks are refused.
+RUNGS = ("all", "no reports", "no inquiries", "only what ends something", "only reversals", "nothing")
 
 
 def rank_of(message: Message) -> Rank:

@@ -7,7 +7,13 @@ from heapq import heappop
 
 import structlog
 
-from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, SNAPSHOT_EVERY, TURN_SPACING_NS
+from posswitch.base.bounds import (
+    BATCH_EVENTS_MAX,
+    HSM_UNDER_WAY_MAX,
+    QUEUE_EVENTS_MAX,
+    SNAPSHOT_EVERY,
+    TURN_SPACING_NS,
+)
 from posswitch.base.moment import NS_PER_S, business_day
 from posswitch.crypto.commands import Hsm
 from posswitch.edge.dress import Dresser
@@ -16,6 +22,7 @@ from posswitch.edge.health import Standing
 from posswitch.edge.overload import Overload, Rank, Refusals, key_of_request
 from posswitch.edge.release import Release
 from posswitch.edge.sealed import Tickets
+from posswitch.edge.strain import Commits, bank_gauges
 from posswitch.edge.vitals import Vitals
 from posswitch.edge.wire import Wire
 from posswitch.engine.apply import apply
@@ -85,6 +92,7 @@ class Runtime:
         self._scheduled = self._turning = False
         self._woken_ns = 0
         self.overload = Overload()
+        self._commits = Commits()
         self.refusals = Refusals(int(rules.timers.flight_max * NS_PER_S))
         self._spare_ns = int((rules.timers.terminal - rules.timers.centre) * NS_PER_S)
         self._snapshot_seq = state.seq
@@ -170,8 +178,9 @@ class Runtime:
         state, journal, queue = self._state, self._journal, self._queue
         at_ns = self._now_ns()
         effects: list[Effect] = []
+        before, events = state.seq, min(len(queue), BATCH_EVENTS_MAX)
         journal.begin()
-        for _ in range(min(len(queue), BATCH_EVENTS_MAX)):
+        for _ in range(events):
             event = queue.popleft()
             facts = self._facts.read(event, at_ns)
             if self._sheds and isinstance(event, RequestArrived) and self._is_late(event, facts):
@@ -185,7 +194,10 @@ class Runtime:
                 apply(state, seq, record)
                 self._count_owners(decision.verdict)
             effects.extend(decision.effects)
+        began_ns = self._clock.tick_ns()
         journal.commit()
+        if state.seq != before:
+            self._commits.noted(self._clock.tick_ns() - began_ns, events)
         if state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
             journal.snapshot(state)
             self._snapshot_seq = state.seq
@@ -280,12 +292,15 @@ class Runtime:
             "tickets": len(self._tickets),
             "hsm_ready": int(self._hsm.ready),
             "hsm_under_way": self._hsm.under_way,
+            "hsm_cap": HSM_UNDER_WAY_MAX,
             "links_up": sum(links.serving() for links in self.links.values()),
             "links": sum(len(links.bank.links) for links in self.links.values()),
             "links_fenced": sum(links.standings()[Standing.FENCED] for links in self.links.values()),
+            **self._commits.gauges(),
         }
         for bank, links in self.links.items():
             gauges |= {f"links_up.{bank}": links.serving(), f"burden.{bank}": links.burden()}
+        gauges.update(bank_gauges(self._state, self.links, self._clock.wall_ns()))
         for counts in (self.counts, self._hsm.counts, *(links.counts for links in self.links.values())):
             for name, count in counts.items():
                 gauges[f"count.{name}"] = gauges.get(f"count.{name}", 0) + count

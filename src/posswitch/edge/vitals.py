@@ -11,10 +11,11 @@ import msgspec
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
 from posswitch.edge.beside import VITALS
 from posswitch.edge.drift import DriftLog
+from posswitch.edge.footprint import Footprint
 
 PERIOD_NS = 250 * NS_PER_MS
 _KEPT_NS = 600 * NS_PER_S
-_STALE_NS = 5 * NS_PER_S
+STALE_NS = 5 * NS_PER_S
 _OUTCOMES_MAX = 20_000  # per period; more are counted, not kept
 
 _TABLES = """
@@ -40,6 +41,7 @@ class Vitals:
         self.drift = DriftLog()
         self.beside: list[Callable[[apsw.Connection], None]] = [self.drift.write]  # written with each period
         self._dropped = 0
+        self._footprint = Footprint(folder)
 
     def outcome(self, bank: str, code: str, latency_ns: int) -> None:
         """Notes one answer."""
@@ -50,6 +52,7 @@ class Vitals:
 
     def write(self, at_ns: int, gauges: dict[str, float]) -> None:
         """Writes the period; a busy or full disk loses it, payments go on."""
+        gauges |= self._footprint.gauges()
         gauges["outcomes_dropped"] = self._dropped
         outcomes, self._outcomes = self._outcomes, []
         pack = msgspec.msgpack.encode
@@ -103,7 +106,7 @@ def read_gauges(folder: Path) -> dict[str, float]:
         db.close()
     except apsw.Error:
         return {}
-    if row is None or row[0] < time.time_ns() - _STALE_NS:
+    if row is None or row[0] < time.time_ns() - STALE_NS:
         return {}
     try:
         return msgspec.msgpack.decode(row[1], type=dict[str, float])

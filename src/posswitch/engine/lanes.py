@@ -50,6 +50,11 @@ class Lane:
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def oldest(self) -> int:
+        """The payment that is longest in it; 0 without one."""
+        return next(iter(self._items), 0)
+
     def __repr__(self) -> str:
         return f"<lane waiting {len(self)} under way {self._sending}>"
 
