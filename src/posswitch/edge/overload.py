@@ -2,9 +2,9 @@
 
 The delay of work that waits is measured, not the load: a burst that is gone within a moment refuses nobody
 (the idea of CoDel, K. Nichols and V. Jacobson, 2012). While a queue stands, each rank of work is admitted as
-long as it would wait no longer than that rank may, and payments in any case until the next turn is full: the
-time spent on refusing some must not make the node refuse everybody. Who is refused is told so, and remembered:
-its reversal ends here, and the same request is refused again.
+long as it would wait no longer than that rank may, and payments in any case until the next turn is full:
+the time spent on refusing some must not make the node refuse everybody. Who is refused is told so, and
+remembered: its reversal ends here, and the same request is refused again.
 """
 
 from collections import Counter
