@@ -7,7 +7,7 @@ import pytest
 from edge_till import POS
 from edge_town import TIMERS, Town, until
 
-from posswitch.base.bounds import QUEUE_EVENTS_MAX
+from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
 from posswitch.codec import Message
 from posswitch.edge import overload as room
@@ -38,14 +38,13 @@ def test_a_burst_refuses_nobody():
 def test_a_standing_queue_refuses_by_rank_and_reversals_never():
     gate = under(40, 1000)
     assert gate.standing
-    cycle_ns = TURN_NS + GAP_NS
-    each_ns = cycle_ns / 200
+    each_ns = TURN_NS / 200
     for rank in Rank:
-        patience = room.PATIENCE_NS[rank]
-        fits = int((patience - cycle_ns) / each_ns)
         if rank is Rank.REVERSAL:
             assert gate.admits(rank, QUEUE_EVENTS_MAX + 1)
             continue
+        waits = [ahead * each_ns + (ahead // BATCH_EVENTS_MAX + 1) * GAP_NS for ahead in range(10_000)]
+        fits = next(ahead for ahead, wait_ns in enumerate(waits) if wait_ns > room.PATIENCE_NS[rank])
         assert gate.admits(rank, min(fits - 2, QUEUE_EVENTS_MAX - 1))
         assert not gate.admits(rank, fits + 2)
     rungs = [gate.rung(ahead) for ahead in (0, 400, 600, 1400, 8191, QUEUE_EVENTS_MAX)]
@@ -53,12 +52,37 @@ def test_a_standing_queue_refuses_by_rank_and_reversals_never():
     assert 0 <= rungs[0] <= rungs[-1] < len(RUNGS)
 
 
-def test_it_ends_within_an_interval_of_the_queue():
-    gate = under(40, 1000)
-    now = 3 * NS_PER_S
-    for _ in range(2 + room.INTERVAL_NS // TURN_NS):
+def test_refusing_many_does_not_end_in_refusing_everybody():
+    gate, now = Overload(), NS_PER_S
+    for _ in range(
+        40
+    ):  # between two turns of a few events others are refused for longer than anybody may wait
+        gate.turned(now, now + NS_PER_S // 4, now + NS_PER_S // 4 + TURN_NS, 10, 0)
+        now += NS_PER_S // 4 + TURN_NS
+    assert gate.standing
+    assert all(gate.admits(rank, BATCH_EVENTS_MAX - 1) for rank in Rank if rank <= Rank.PURCHASE)
+    assert not gate.admits(Rank.PURCHASE, BATCH_EVENTS_MAX)
+    assert not gate.admits(Rank.INQUIRY, 0)
+
+
+def calm(gate, now, intervals):
+    """Turns that find nothing waiting."""
+    for _ in range(intervals * room.INTERVAL_NS // TURN_NS):
         gate.turned(now, now, now + NS_PER_MS, 3, 0)
         now += TURN_NS
+    return now
+
+
+def test_it_ends_a_second_after_the_queue_and_not_with_a_lucky_moment():
+    gate = under(40, 1000)
+    now = calm(gate, 3 * NS_PER_S, room.CALM_INTERVALS - 2)
+    assert gate.standing
+    for _ in range(20):
+        gate.turned(now, now + GAP_NS, now + GAP_NS + TURN_NS, 200, 1000)
+        now += GAP_NS + TURN_NS
+    now = calm(gate, now, room.CALM_INTERVALS - 2)
+    assert gate.standing
+    calm(gate, now, 3)
     assert not gate.standing
 
 

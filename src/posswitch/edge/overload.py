@@ -2,14 +2,15 @@
 
 The delay of work that waits is measured, not the load: a burst that is gone within a moment refuses nobody
 (the idea of CoDel, K. Nichols and V. Jacobson, 2012). While a queue stands, each rank of work is admitted as
-long as it would wait no longer than that rank may. Who is refused is told so, and remembered: its reversal
-ends here, and the same request is refused again.
+long as it would wait no longer than that rank may, and payments in any case until the next turn is full:
+the time spent on refusing some must not make the node refuse everybody. Who is refused is told so, and
+remembered: its reversal ends here, and the same request is refused again.
 """
 
 from collections import Counter
 from enum import IntEnum
 
-from posswitch.base.bounds import QUEUE_EVENTS_MAX, REFUSED_KEPT_MAX, TERMINALS_KEPT_MAX
+from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, REFUSED_KEPT_MAX, TERMINALS_KEPT_MAX
 from posswitch.base.moment import NS_PER_MS
 from posswitch.codec import Message
 from posswitch.engine.events import RequestArrived
@@ -17,7 +18,9 @@ from posswitch.scheme.kinds import PAYMENT_KINDS, kind_reversed, text, texts
 
 STANDING_NS = 20 * NS_PER_MS  # a queue that no turn of an interval finds shorter stands
 INTERVAL_NS = 100 * NS_PER_MS
-_WEIGHT = 0.2  # of a new turn in what one event takes
+CALM_INTERVALS = 10  # in a row without it, and it is gone: in a storm a lucky moment lets nobody rush in
+_WEIGHT = 0.2  # of a new turn in what one event takes, and what passes between turns
+_MANY = 32  # events; a turn of fewer says what a commit takes, not what they do
 
 
 class Rank(IntEnum):
@@ -63,12 +66,13 @@ class Overload:
     def __init__(self) -> None:
         self.standing = False
         self.shed: Counter[Rank] = Counter()
-        self._event_ns = 0.0  # that one event takes, everything around it included
-        self._cycle_ns = 0
+        self._event_ns = 0.0  # that one event takes in a turn of many
+        self._between_ns = 0.0  # that passes between two turns: others are read, and refused
         self._began_ns = self._ended_ns = 0
         self._events = self._left = 0
         self._least_ns = 1 << 62  # waited by the oldest event of a turn of this interval
         self._interval_ns = 0
+        self._calm = 0  # intervals in a row
 
     def __repr__(self) -> str:
         how = "standing" if self.standing else "running"
@@ -78,27 +82,35 @@ class Overload:
         """A turn of so many events is over, and leaves so many; the first came at `woken_ns` or was left."""
         waited_ns = began_ns - (self._began_ns if self._left else woken_ns)
         if self._events and woken_ns <= self._ended_ns + NS_PER_MS:  # work was there all the time
-            self._cycle_ns = began_ns - self._began_ns
-            each_ns = self._cycle_ns / self._events
-            self._event_ns += (each_ns - self._event_ns) * (_WEIGHT if self._event_ns else 1.0)
+            between_ns = began_ns - self._ended_ns
         else:
-            self._cycle_ns, waited_ns = ended_ns - began_ns, 0  # there was a moment without work
+            between_ns = waited_ns = 0  # there was a moment without work
+        self._between_ns += (between_ns - self._between_ns) * _WEIGHT
+        if events >= _MANY:
+            each_ns = (ended_ns - began_ns) / events
+            self._event_ns += (each_ns - self._event_ns) * (_WEIGHT if self._event_ns else 1.0)
         self._least_ns = min(self._least_ns, waited_ns)
         if began_ns >= self._interval_ns:
-            self.standing = self._least_ns > STANDING_NS
+            if self._least_ns > STANDING_NS:
+                self.standing, self._calm = True, 0
+            elif self.standing:
+                self._calm += 1
+                self.standing = self._calm < CALM_INTERVALS
             self._least_ns = 1 << 62
             self._interval_ns = began_ns + INTERVAL_NS
         self._began_ns, self._ended_ns, self._events, self._left = began_ns, ended_ns, events, left
 
     def wait_ns(self, ahead: int) -> int:
         """How long an event waits that has so many before it."""
-        return int(ahead * self._event_ns) + self._cycle_ns
+        return int(ahead * self._event_ns + (ahead // BATCH_EVENTS_MAX + 1) * self._between_ns)
 
     def admits(self, rank: Rank, ahead: int) -> bool:
         """Whether work of this rank may join a queue of so many."""
         if ahead >= QUEUE_EVENTS_MAX and (rank is not Rank.REVERSAL or ahead >= 2 * QUEUE_EVENTS_MAX):
             return False
-        return not self.standing or self.wait_ns(ahead) <= PATIENCE_NS[rank]
+        if not self.standing or (rank <= Rank.PURCHASE and ahead < BATCH_EVENTS_MAX):
+            return True
+        return self.wait_ns(ahead) <= PATIENCE_NS[rank]
 
     def refused(self, rank: Rank) -> None:
         """One was refused."""
