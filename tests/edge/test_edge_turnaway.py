@@ -52,7 +52,7 @@ def test_what_there_is_room_for_is_not():
     assert all(DESK.seen(payload, "", lambda rank: True) is None for payload in FRAMES)
 
 
-def test_an_inquiry_is_turned_away_before_a_sale():
+def test_while_there_is_room_for_sales_none_is_turned_away():
     kept = [DESK.seen(payload, "", lambda rank: rank is Rank.PURCHASE) for payload in FRAMES]
     assert {turned.fields[3][:1] for turned in kept if turned is not None} <= {b"\x31"}
 
