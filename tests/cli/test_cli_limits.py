@@ -190,6 +190,20 @@ def test_the_card_of_a_payment_at_its_own_till(city, typed, capsys):
     assert {one["limit"]: one["used"] for one in other["allowances"]}["shop"] != 45_000
 
 
+def test_the_card_of_a_void_that_came_without_one(tmp_path, capsys):
+    build(tmp_path)
+    world = Traffic(tmp_path)
+    world.pay(0, 1_000)
+    none = {"pan_box": b"", "pan_print": b"", "pan_digits": 0, "last_four": "", "bank": "", "bin": ""}
+    world.build("void", world.payment, **none)
+    payment = str(world.payment)
+    world.close()
+    ended = posswitch(capsys, "limits", "card", "--payment", payment, "--data", tmp_path, "--json")
+    said = json.loads(ended.out)
+    assert said["card"] == mask_pan(CARDS[0])
+    assert [one["used"] for one in said["allowances"]] == [1_000]
+
+
 def test_as_a_person_reads_it(city, typed):
     ended = typed(f"{CARDS[0]}\n", "limits", "card", "--data", city, "--terminal", TILL, "--lang", "en")
     assert f"card {mask_pan(CARDS[0])}, sale, {TILL} {SHOP}\n" in ended.out
@@ -309,7 +323,8 @@ def test_a_trial_as_a_person_reads_it(city, capsys):
     ended = posswitch(capsys, "limits", "try", path, "--data", city)
     assert "would be refused that are not: 3 payments, CNY 500.00\n  limits: shop 3\n" in ended.out
     assert "将新被拒绝: 3 笔, CNY 500.00\n" in ended.out
-    assert "limit shop: 100.00 of 200.00 today" in ended.out
+    assert ended.out.count("limit shop: 100.00 of 200.00 today") == 2
+    assert ended.out.count("本商户今日还可用100.00元") == 2
     for pan in CARDS:
         assert pan not in ended.out
 

@@ -201,6 +201,12 @@ def test_a_card_of_nobody_is_refused_before_that(way):
     assert (code, said["bank"], said["refused"]) == (1, "", ["15", "no bank for this card"])
 
 
+def test_why_it_is_refused_in_both_languages(route):
+    out = route("--card", "400000******0002", "--amount", "10").out
+    assert "refused before that with 15: no bank for this card\n" in out
+    assert "将被拒绝，应答 15：" in out
+
+
 # New routes on old payments
 
 
@@ -296,7 +302,7 @@ def test_a_pause_is_one_change_and_says_what_is_under_way(route, folder, way):
     ended = pause(route, A, "--until", "2099-01-01 02:00")
     assert ended.code == 0, ended.err
     assert "version 1: 1 added, 0 changed, 0 removed\n" in ended.out
-    assert ended.out.endswith(f"bank {A}: 1 forwarded under way\n")
+    assert ended.out.endswith(f"bank {A}: 1 forwarded under way / 在途 1 笔\n")
     assert desk_of(folder).registry.pauses == {A: Pause(A, "", "2099-01-01 02:00", "new host")}
     assert (desk_of(folder).entries[0].author, desk_of(folder).entries[0].note) == (
         "Wang",

@@ -63,7 +63,7 @@ def test_a_paused_bank_gets_nothing_until_it_is_resumed(tmp_path, route, capsys)
         said = json.loads(posswitch(capsys, "limits", "card", *map(str, asked)).out)
         assert [(one["limit"], one["used"]) for one in said["allowances"]] == [("card-day", 1234)]
         out = route("pause", first, "--by", "Wang", "--reason", "new host", "--wait", "--data", folder)
-        assert out.endswith(f"bank {first}: paused, and nothing is under way\n")
+        assert out.endswith(f"bank {first}: paused, and nothing is under way / 已暂停，无在途交易\n")
         assert sold(folder) == "91"
         assert explained(route, folder, code=1)["why"] == "the bank is paused: new host"
         route("resume", first, "--by", "Wang", "--data", folder)
@@ -119,8 +119,8 @@ def test_a_wait_ends_when_the_reversal_is_answered(tmp_path, route, selling):
         bank.wait_for(kind="sale", way="in")
         out = route("pause", first, "--by", "Wang", "--reason", "new host", "--wait", "--data", folder)
         lines = out.splitlines()
-        assert f"bank {first}: 1 forwarded under way" in lines
-        assert lines[-1] == f"bank {first}: paused, and nothing is under way"
+        assert f"bank {first}: 1 forwarded under way / 在途 1 笔" in lines
+        assert lines[-1] == f"bank {first}: paused, and nothing is under way / 已暂停，无在途交易"
         assert bank.wait_for(kind="reversal", way="out")
 
 
@@ -132,5 +132,5 @@ def test_a_wait_has_an_end(tmp_path, route, selling):
         bank.wait_for(kind="sale", way="in")
         words = ("--by", "Wang", "--reason", "new host", "--wait", "--timeout", 4, "--data", folder)
         out = route("pause", first, *words, code=1)
-        assert out.endswith("after 4 s: 1 reversing under way; the pause stands\n")
+        assert out.endswith("after 4 s: 1 reversing under way; the pause stands / 等待超时，暂停仍有效\n")
         assert explained(route, folder, code=1)["why"] == "the bank is paused: new host"

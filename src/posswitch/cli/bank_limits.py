@@ -87,14 +87,14 @@ def show(
 def answer(number: Number, by: By, note: Note, config: OrConfigFile = None, data: OrData = None) -> None:
     """Keep what the bank has answered."""
     papers.answer(_desk(config, data), number, by, note)
-    print(f"request {number}: answered, kept by {by}")
+    print(f"request {number}: answered, kept by {by} / 已记录银行答复")
 
 
 @bank.command("close")
 def close(number: Number, by: By, note: Note, config: OrConfigFile = None, data: OrData = None) -> None:
     """Close a request: nothing more is to be done."""
     papers.close(_desk(config, data), number, by, note)
-    print(f"request {number}: closed by {by}")
+    print(f"request {number}: closed by {by} / 已结案")
 
 
 def _print(desk: Desk, one: Followed, lang: Lang | None, as_json: bool) -> None:

@@ -251,7 +251,7 @@ def _group(title: str, group: Group, side: int) -> list[str]:
         amount = amount_text(one.amount_minor, one.currency)
         lines.append(
             f"  record {one.payment}  {clock_text(one.at_ns)}  {one.kind} {amount}  {one.merchant} "
-            f"{one.terminal}  {one.card}  {one.code}  {one.why}"
+            f"{one.terminal}  {one.card}  {one.code}  {(one.says, one.why)[side]}"
         )
     return lines
 

@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from posswitch.base.amount import amount_text
+from posswitch.base.codes import CODES
 from posswitch.base.errors import ConfigError, OfficeError
 from posswitch.base.moment import clock_text, of_iso
 from posswitch.base.policy import Route
@@ -135,7 +136,8 @@ def _explained(found: Explained, request: RequestArrived, at_ns: int, side: int)
         lines.append(said[side])
     if found.refused:
         code, why, *_ = found.refused
-        lines.append((f"将被拒绝，应答 {code}：{why}", f"refused before that with {code}: {why}")[side])
+        zh = CODES[code].meaning_zh.rstrip("。")
+        lines.append((f"将被拒绝，应答 {code}：{zh}", f"refused before that with {code}: {why}")[side])
     elif found.way.why:
         why = _why(found.way.why, side)
         lines.append((f"无处可送，应答 91：{why}", f"nobody takes it, 91: {why}")[side])

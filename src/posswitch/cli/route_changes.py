@@ -52,14 +52,14 @@ def _drained(drained: Drained, bank: str, timeout: int) -> int:
     while drained.left or not drained.in_force:
         if time.monotonic() >= end_s:
             what = f"{_counted(drained.left)} under way" if drained.left else "the node has not taken it up"
-            print(f"after {timeout} s: {what}; the pause stands")
+            print(f"after {timeout} s: {what}; the pause stands / 等待超时，暂停仍有效")
             return 1
         time.sleep(_LOOK_S)
         drained.look()
         if drained.left != told:
             told = drained.left
             _say(bank, told)
-    print(f"bank {bank}: paused, and nothing is under way")
+    print(f"bank {bank}: paused, and nothing is under way / 已暂停，无在途交易")
     return 0
 
 
@@ -70,7 +70,8 @@ def resume(bank: BankOf, by: By, config: OrConfigFile = None, data: OrData = Non
 
 
 def _say(bank: str, left: Counter[str]) -> None:
-    print(f"bank {bank}: {_counted(left) or 'nothing'} under way", flush=True)
+    said = f"{_counted(left) or 'nothing'} under way / 在途 {left.total()} 笔"
+    print(f"bank {bank}: {said}", flush=True)
 
 
 def _counted(left: Counter[str]) -> str:

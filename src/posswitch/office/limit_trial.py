@@ -39,6 +39,7 @@ class Example(NamedTuple):
     card: str
     code: str
     why: str
+    says: str  # to the cashier, in Chinese
 
 
 class Share(NamedTuple):
@@ -183,7 +184,7 @@ class _Gathered:
 
     def add(self, payment: int, at_ns: int, event: RequestArrived, refusal: Refusal) -> None:
         """One more, and the limit that refuses it."""
-        code, why, *_ = refusal
+        code, why, *says = refusal
         card, currency, amount = card_text(event), event.currency or CNY, event.amount_minor
         of_merchant = self._merchants.setdefault(event.merchant, _Sum(event.merchant))
         of_card = self._cards.setdefault(event.pan_print, _Sum(card))
@@ -193,7 +194,17 @@ class _Gathered:
         self._limits[limit_named(why)] += 1
         self._examples.append(
             Example(
-                payment, at_ns, event.kind, amount, currency, event.merchant, event.terminal, card, code, why
+                payment,
+                at_ns,
+                event.kind,
+                amount,
+                currency,
+                event.merchant,
+                event.terminal,
+                card,
+                code,
+                why,
+                "".join(says),
             )
         )
 
