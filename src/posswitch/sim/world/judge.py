@@ -1,7 +1,7 @@
 """What must hold when a world has healed: the peers' books against each other, and the journal."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -11,11 +11,13 @@ import msgspec
 from posswitch.base.amount import amount_text
 from posswitch.base.card import mask_pan
 from posswitch.edge.start import journal_key
+from posswitch.engine.guard import BARRED
 from posswitch.journal.batches import read_batches
 from posswitch.journal.verify import verify
 from posswitch.scheme.kinds import COMPLETION_PERCENT_MAX, PAYMENT_KINDS, PREAUTH
 from posswitch.sim.city import CARD_DAILY_MINOR
 from posswitch.sim.peers.desk import BAD_MAC, SILENCE
+from posswitch.sim.peers.rogue import Rogue
 from posswitch.sim.peers.tricks import OTHER_CONTENT
 from posswitch.sim.report import APPROVED, DUPLICATED, LOST, UNKNOWN, explained, joined, outcome
 from posswitch.sim.world.fittings import FOLDER
@@ -55,7 +57,7 @@ def violations(world: World) -> Iterator[str]:
     )
     yield from _built(slips)
     if world.healthy_ns:
-        yield from _refused(slips, world.healthy_ns)
+        yield from _refused(slips, world.healthy_ns, _FINE | _barred(world))
     world.disk.life = _JUDGE
     config = world.config
     yield from verify(FOLDER, journal_key(world.vault), config.node, world.disk, CARD_DAILY_MINOR)
@@ -142,14 +144,20 @@ def _built(slips: Iterable[Row]) -> Iterator[str]:
             yield f"terminal {slip['terminal']}: {what}"
 
 
-def _refused(slips: Iterable[Row], healthy_ns: int) -> Iterator[str]:
-    """When all is well, an honest payment is approved: only the day's limit may be in its way."""
+def _refused(slips: Iterable[Row], healthy_ns: int, fine: Set[tuple[str, str]]) -> Iterator[str]:
+    """When all is well, an honest payment is approved: only the day's limit may be in its way, or a guard."""
     for slip in slips:
-        if slip["sent_ns"] >= healthy_ns and (slip["outcome"], slip["code"]) not in _FINE:
+        if slip["sent_ns"] >= healthy_ns and (slip["outcome"], slip["code"]) not in fine:
             yield (
                 f"all was well, and {slip['kind']} {slip['stan']} of terminal {slip['terminal']} ended "
                 f"{slip['outcome']} with {slip['code']}"
             )
+
+
+def _barred(world: World) -> frozenset[tuple[str, str]]:
+    """Where cards were tried, guards may still bar terminals, merchants and BINs when all else is well."""
+    tried = any(isinstance(terminal, Rogue) and terminal.tester for terminal in world.streets.terminals)
+    return frozenset({("declined", BARRED)} if tried else ())
 
 
 _HINDERED = frozenset({SILENCE, BAD_MAC, "77", "96"})  # a trick that did not come through
