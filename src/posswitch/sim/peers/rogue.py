@@ -26,7 +26,7 @@ from posswitch.sim.peers.tricks import COMPLETED, FAILED, REFUNDED, TRICKS, VOID
 _TRICK_RATE, _VANISH_RATE, _SPENDER_RATE = 0.12, 0.04, 0.3
 _HASTES = ((0.03, (0.0005, 0.05)), (0.3, (0.05, 0.3)))  # how many wait only so long: no bank, or no slow one
 _PRESSED_TWICE = Haste(4.0, hangs_up=True, times=2)  # nervous, but honest: no harm may come of it
-_TESTER_RATE, _TESTED = 0.1, 14  # terminals at which cards are tried, and how many in a row
+_TESTERS, _TESTED = 5, 14  # one terminal in so many, and how many cards are tried there
 _SPREE, _SPREE_MINOR = 3, 9_000_000  # sales in a row of one card: together above what it may spend a day
 _FIRST_BATCH = (3, 30)  # payments: some batches end while there is time to be sorry for what they hold
 _SHORT_BATCH = 2
@@ -44,8 +44,11 @@ class Rogue(Terminal):
     tester = False  # somebody tries other people's cards there
     _older_mak = _old_mak = b""
 
-    def tempt(self, tricks: Book, *, vanishes: bool) -> None:
-        """From now on it cheats; `vanishes`: it may also leave in the middle of a payment for good."""
+    def tempt(self, tricks: Book, *, vanishes: bool, tries_cards: bool = False) -> None:
+        """From now on it cheats; `vanishes`: it may also leave in the middle of a payment for good.
+
+        `tries_cards`: that is done here and there, and it may be here.
+        """
         self.honest = False
         self._tricks = tricks
         self._vanishes = vanishes
@@ -56,7 +59,7 @@ class Rogue(Terminal):
         self._left = self._wrongs.randint(*_FIRST_BATCH)
         self._spender = ""
         self._spree = _SPREE if self._wrongs.random() < _SPENDER_RATE else 0
-        self.tester = self._wrongs.random() < _TESTER_RATE
+        self.tester = tries_cards and int(self._fitting.terminal) % _TESTERS == 0
         self._untried = _TESTED if self.tester else 0
 
     def reform(self) -> None:

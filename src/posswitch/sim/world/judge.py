@@ -17,7 +17,6 @@ from posswitch.journal.verify import verify
 from posswitch.scheme.kinds import COMPLETION_PERCENT_MAX, PAYMENT_KINDS, PREAUTH
 from posswitch.sim.city import CARD_DAILY_MINOR
 from posswitch.sim.peers.desk import BAD_MAC, SILENCE
-from posswitch.sim.peers.rogue import Rogue
 from posswitch.sim.peers.tricks import OTHER_CONTENT
 from posswitch.sim.report import APPROVED, DUPLICATED, LOST, UNKNOWN, explained, joined, outcome
 from posswitch.sim.world.fittings import FOLDER
@@ -57,7 +56,7 @@ def violations(world: World) -> Iterator[str]:
     )
     yield from _built(slips)
     if world.healthy_ns:
-        yield from _refused(slips, world.healthy_ns, _FINE | _barred(world))
+        yield from _refused(slips, world.healthy_ns, _FINE | (_BARRED if world.mix.cards_tried else set()))
     world.disk.life = _JUDGE
     config = world.config
     yield from verify(FOLDER, journal_key(world.vault), config.node, world.disk, CARD_DAILY_MINOR)
@@ -154,14 +153,9 @@ def _refused(slips: Iterable[Row], healthy_ns: int, fine: Set[tuple[str, str]]) 
             )
 
 
-def _barred(world: World) -> frozenset[tuple[str, str]]:
-    """Where cards were tried, guards may still bar terminals, merchants and BINs when all else is well."""
-    tried = any(isinstance(terminal, Rogue) and terminal.tester for terminal in world.streets.terminals)
-    return frozenset({("declined", BARRED)} if tried else ())
-
-
 _HINDERED = frozenset({SILENCE, BAD_MAC, "77", "96"})  # a trick that did not come through
 _FINE = frozenset({(APPROVED, "00"), ("declined", "61")})
+_BARRED = frozenset({("declined", BARRED)})  # a guard may still bar terminals, merchants and BINs
 _UNBELIEVABLE = frozenset({"silent", "garbage", "wrong_field", "bad_mac", "late"})
 _REQUESTS = frozenset({"sale", "void", "preauth", "preauth-void", "completion", "completion-void"})
 
