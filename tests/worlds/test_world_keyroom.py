@@ -19,7 +19,7 @@ HOUR_S, FROM_S = 3600.0, 8.0
 def quiet_city(monkeypatch):
     """Nothing else goes wrong than banks that answer late or never; few terminals, for an hour and a bit."""
     mix = msgspec.structs.replace(
-        draw(random.Random(1)),
+        draw(random.Random(1), 1),
         strikes=(),
         lines=(),
         sales=(
@@ -33,7 +33,7 @@ def quiet_city(monkeypatch):
         network_hsm=True,
         vanishing=False,
     )
-    monkeypatch.setattr(world_room, "draw", lambda entropy: mix)
+    monkeypatch.setattr(world_room, "draw", lambda *_: mix)
     monkeypatch.setattr(world_room, "_RAGE_S_MAX", HOUR_S + 2 * FROM_S)
 
 

@@ -111,9 +111,7 @@ class Node:
         self._runtime.release.offer = self._exchange.release
         self._tls = Tls(config.tls, clock.wall_ns)
         self._front = self._front_of()
-        self._listener = Listener(
-            self._front, self._gate, clock.tick_ns, self._dirty, self._tls, self._registry
-        )
+        self._listener = self._listener_of()
         self._runtime.links.update((bank.id, self._links(bank)) for bank in self._registry.banks.values())
         self._tasks: list[asyncio.Task[None]] = []  # the look for orders, links that are being closed
         self._orders = OrderBox(config.data, vault.derive(ORDERS_LABEL))
@@ -238,6 +236,9 @@ class Node:
         allowed = Allowed(firewall.known)
         self._guards = Guards(self._config.guards, self._clock.wall_ns, allowed)
         return Gate(connections_max, allowed=allowed, guards=self._guards, reserve=firewall.reserve)
+
+    def _listener_of(self) -> Listener:
+        return Listener(self._front, self._gate, self._clock.tick_ns, self._dirty, self._tls, self._registry)
 
     def _front_of(self) -> TerminalFront:
         return TerminalFront(

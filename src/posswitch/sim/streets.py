@@ -158,6 +158,8 @@ class Streets:
         """A bank that has a key nobody else has asks for another until it gets it; those that never do."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
+        for bank in self.banks:
+            bank.doubt_keys()
         while (lacking := [bank for bank in self.banks if bank.lost]) and loop.time() < ends:
             for bank in lacking:
                 for usage in bank.lost:

@@ -79,6 +79,7 @@ class Bank:
         self.charter = charter
         self.overlap_ns = _OVERLAP_NS
         self.lost: dict[str, None] = {}  # keys that nobody else has
+        self._once_lost: dict[str, None] = {}
         self._ledger = ledger
         self._entropy = entropy
         self._clock_ns = clock_ns
@@ -228,7 +229,11 @@ class Bank:
     def lose_key(self, usage: str) -> None:
         """A key here is another one from now on: nobody told the centre."""
         self.charter = with_wrong_key(self.charter, usage, self._entropy)
-        self.lost[usage] = None
+        self.lost[usage] = self._once_lost[usage] = None
+
+    def doubt_keys(self) -> None:
+        """A key that was lost and replaced may be lost to the centre, which never heard that it was taken."""
+        self.lost |= self._once_lost
 
     def _unsound(self, request: Message, needs: Sequence[int]) -> Fault | None:
         fault = unsound(request, self.charter, needs)

@@ -16,7 +16,7 @@ from posswitch.scheme.kinds import (
 )
 from posswitch.sim.peers import pos
 from posswitch.sim.peers.book import Book
-from posswitch.sim.peers.customer import Purchase
+from posswitch.sim.peers.customer import EXPIRED, Purchase
 from posswitch.sim.peers.deal import Deal, Done
 from posswitch.sim.peers.drawer import Haste, Order
 from posswitch.sim.peers.pos import Receipt
@@ -26,6 +26,7 @@ from posswitch.sim.peers.tricks import COMPLETED, FAILED, REFUNDED, TRICKS, VOID
 _TRICK_RATE, _VANISH_RATE, _SPENDER_RATE = 0.12, 0.04, 0.3
 _HASTES = ((0.03, (0.0005, 0.05)), (0.3, (0.05, 0.3)))  # how many wait only so long: no bank, or no slow one
 _PRESSED_TWICE = Haste(4.0, hangs_up=True, times=2)  # nervous, but honest: no harm may come of it
+_TESTERS, _TESTED = 5, 14  # one terminal in so many, and how many cards are tried there
 _SPREE, _SPREE_MINOR = 3, 9_000_000  # sales in a row of one card: together above what it may spend a day
 _FIRST_BATCH = (3, 30)  # payments: some batches end while there is time to be sorry for what they hold
 _SHORT_BATCH = 2
@@ -40,10 +41,14 @@ class Rogue(Terminal):
     """A terminal that cheats once it is tempted, until it is `honest` again."""
 
     honest = True
+    tester = False  # somebody tries other people's cards there
     _older_mak = _old_mak = b""
 
-    def tempt(self, tricks: Book, *, vanishes: bool) -> None:
-        """From now on it cheats; `vanishes`: it may also leave in the middle of a payment for good."""
+    def tempt(self, tricks: Book, *, vanishes: bool, tries_cards: bool = False) -> None:
+        """From now on it cheats; `vanishes`: it may also leave in the middle of a payment for good.
+
+        `tries_cards`: that is done here and there, and it may be here.
+        """
         self.honest = False
         self._tricks = tricks
         self._vanishes = vanishes
@@ -54,6 +59,8 @@ class Rogue(Terminal):
         self._left = self._wrongs.randint(*_FIRST_BATCH)
         self._spender = ""
         self._spree = _SPREE if self._wrongs.random() < _SPENDER_RATE else 0
+        self.tester = tries_cards and int(self._fitting.terminal) % _TESTERS == 0
+        self._untried = _TESTED if self.tester else 0
 
     def reform(self) -> None:
         """From now on it is honest; its next batch is short."""
@@ -75,8 +82,11 @@ class Rogue(Terminal):
         return outcome
 
     def _tempted(self, order: Order) -> Order:
-        """The order, if need be of somebody who spends too much or does not wait."""
+        """The order, if need be of somebody who tries cards, spends too much or does not wait."""
         wrongs, purchase = self._wrongs, order.purchase
+        if order.kind is SALE and self._untried:
+            self._untried -= 1
+            return Order(SALE, Purchase(purchase.pan, EXPIRED, "", purchase.amount_minor))
         if order.kind is SALE and self._spree:
             self._spree -= 1
             self._spender = self._spender or purchase.pan

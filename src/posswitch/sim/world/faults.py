@@ -34,7 +34,7 @@ STRIKES = (
 )
 # Where these strike, a centre may have told an approval to a line that had ended already, and nobody knows.
 UNLIKE_VANISHING = frozenset({"kill", "power-cut", "write-fails", "disk-broken", "disk-full", "duplicate"})
-_VANISHING_RATE = 0.2
+_VANISHING_RATE, _CARDS_TRIED_RATE = 0.2, 0.25
 MIDNIGHT_S = 2.0 - 3600.0  # the business date has changed, the calendar's is about to
 _UNSURE = Manner("unsure", 0.03, effect=0.5, codes=("09", "68", "98"), insists=True)
 _AGED_RATE, _NETWORK_HSM_RATE, _POLICY_RATE = 0.3, 0.3, 0.4
@@ -57,6 +57,7 @@ class Mix(msgspec.Struct, frozen=True):
     network_hsm: bool = False  # keys lie in two HSMs behind the network
     policy: bool = False  # limits, a stand-in and a pause of a bank are in force
     vanishing: bool = False  # terminals may leave without a word: only where that cannot go unnoticed
+    cards_tried: bool = False  # at some terminals, which guards then bar
 
     def __str__(self) -> str:
         parts = [f"{strike.name} every {strike.every_s:.1f} s" for strike in self.strikes]
@@ -75,11 +76,14 @@ class Mix(msgspec.Struct, frozen=True):
             parts.append("limits, stand-in and a pause")
         if self.vanishing:
             parts.append("terminals vanish")
+        if self.cards_tried:
+            parts.append("cards are tried")
         return "; ".join(parts)
 
 
-def draw(entropy: random.Random) -> Mix:
+def draw(entropy: random.Random, seed: int) -> Mix:
     """A mix: each kind is there or not, weak or strong."""
+    tried = random.Random(f"cards tried {seed}").random() < _CARDS_TRIED_RATE
 
     def chosen(always: int, rows: tuple[Manner, ...]) -> tuple[Manner, ...]:
         more = [
@@ -113,4 +117,5 @@ def draw(entropy: random.Random) -> Mix:
         entropy.random() < _NETWORK_HSM_RATE,
         entropy.random() < _POLICY_RATE,
         vanishing,
+        tried,
     )

@@ -1,7 +1,7 @@
 """What must hold when a world has healed: the peers' books against each other, and the journal."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -12,6 +12,7 @@ from posswitch.base.amount import amount_text
 from posswitch.base.card import mask_pan
 from posswitch.base.registry import Registry
 from posswitch.edge.start import journal_key
+from posswitch.engine.guard import BARRED
 from posswitch.engine.limits import caps
 from posswitch.journal.batches import read_batches
 from posswitch.journal.verify import verify
@@ -59,7 +60,7 @@ def violations(world: World) -> Iterator[str]:
     )
     yield from _built(slips)
     if world.healthy_ns:
-        yield from _refused(slips, world.healthy_ns)
+        yield from _refused(slips, world.healthy_ns, _FINE | (_BARRED if world.mix.cards_tried else set()))
     world.disk.life = _JUDGE
     config = world.config
     yield from verify(
@@ -169,10 +170,10 @@ def _built(slips: Iterable[Row]) -> Iterator[str]:
             yield f"terminal {slip['terminal']}: {what}"
 
 
-def _refused(slips: Iterable[Row], healthy_ns: int) -> Iterator[str]:
-    """When all is well, an honest payment is approved: only the day's limit may be in its way."""
+def _refused(slips: Iterable[Row], healthy_ns: int, fine: Set[tuple[str, str]]) -> Iterator[str]:
+    """When all is well, an honest payment is approved: only the day's limit may be in its way, or a guard."""
     for slip in slips:
-        if slip["sent_ns"] >= healthy_ns and (slip["outcome"], slip["code"]) not in _FINE:
+        if slip["sent_ns"] >= healthy_ns and (slip["outcome"], slip["code"]) not in fine:
             yield (
                 f"all was well, and {slip['kind']} {slip['stan']} of terminal {slip['terminal']} ended "
                 f"{slip['outcome']} with {slip['code']}"
@@ -181,6 +182,7 @@ def _refused(slips: Iterable[Row], healthy_ns: int) -> Iterator[str]:
 
 _HINDERED = frozenset({SILENCE, BAD_MAC, "77", "96"})  # a trick that did not come through
 _FINE = frozenset({(APPROVED, "00"), ("declined", "61")})
+_BARRED = frozenset({("declined", BARRED)})  # a guard may still bar terminals, merchants and BINs
 _UNBELIEVABLE = frozenset({"silent", "garbage", "wrong_field", "bad_mac", "late"})
 _REQUESTS = frozenset({"sale", "void", "preauth", "preauth-void", "completion", "completion-void"})
 

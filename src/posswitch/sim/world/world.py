@@ -48,7 +48,7 @@ class World:
         self.requests = requests
         self.loop = WorldLoop()  # type: ignore[abstract]  # what nobody here calls is left out
         self.entropy = random.Random(f"world {seed}")
-        self.mix = draw(self.entropy)
+        self.mix = draw(self.entropy, seed)
         self.disk = Disk(f"world-{seed}", random.Random(f"disk {seed}"), self.loop.lives)
         self.books: dict[str, Page] = {}
         self.counts: Counter[str] = Counter()
@@ -137,7 +137,7 @@ class World:
         await self.keyroom.open()
         for terminal in streets.terminals:
             if isinstance(terminal, Rogue):
-                terminal.tempt(self.tricks, vanishes=self.mix.vanishing)
+                terminal.tempt(self.tricks, vanishes=self.mix.vanishing, tries_cards=self.mix.cards_tried)
         for bank in streets.banks:
             bank.behave(self.mix.sales, self.mix.reversals, self.mix.advices)
         supervising = asyncio.create_task(self._supervise())
