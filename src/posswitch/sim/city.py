@@ -34,6 +34,7 @@ SHORT_TIMERS = Timers(
     connect=1.0, echo=5.0, drain=5.0,
 )  # fmt: skip
 CARD_DAILY_MINOR = 20_000_000
+STAND_IN = {"single_minor": 100_000, "card_day_minor": 200_000, "day_minor": 20_000_000}
 LINKS_PER_BANK = 2
 CONFIG_FILE, SECRET_FILE, DATA_FOLDER, BOOKS_FOLDER = "posswitch.toml", "secret.key", "data", "books"
 PAPERS_FOLDER, AUTHORITY_FILE, ACQUIRER_PAPER = "tls", "authority.pem", "acquirer"
@@ -155,11 +156,13 @@ def build_city(
     *,
     tls: Authority | None = None,
     mixed: bool = False,
+    stands_in: bool = False,
 ) -> City:
     """Draws keys and ports and writes what a node starts from into `folder`; `seed` shapes the cards.
 
     With a `box` the keys lie in that HSM, reached at `hsm_links`; with `tls` everybody speaks it, with
     certificates of that authority. `mixed`: see `plan_city`.
+    With `stands_in` the centre may approve small sales while the first bank is away.
     """
     entropy = SystemClock().entropy
     ports = free_ports(PORTS_NEEDED)
@@ -172,6 +175,8 @@ def build_city(
     soft = SoftHsm(root, entropy)
     wrap = box.wrap if box is not None else soft.wrap
     text = _config(city, lambda usage, key: written_key(wrap(usage, key)), prints)
+    if stands_in:
+        text += "\n" + _table("[[standin]]", id=city.banks[0].id, pins=True, **STAND_IN)
     if hsm_links:
         text += "\n" + _table("[hsm]", links=list(hsm_links), timeout=timers.centre / 10)
     city.config.write_text(text, encoding="utf-8")

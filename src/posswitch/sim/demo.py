@@ -120,6 +120,7 @@ def _built(options: DemoOptions) -> City:
         dialects=MIXED_DIALECTS,
         tls=tls,
         mixed=True,
+        stands_in=True,
     )
 
 
