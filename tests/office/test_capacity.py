@@ -2,13 +2,16 @@
 
 import time
 
+import apsw
+import msgspec
 import pytest
 
 from capacity_scene import BANKS, GIB, LongTown, SizedDisk, write_ring
-from posswitch.base.bounds import BATCH_EVENTS_MAX, DISK_LOW_BYTES
+from posswitch.base.bounds import DISK_LOW_BYTES
 from posswitch.journal.days import size
 from posswitch.office.capacity import DAYS_NEAR, capacity
 from posswitch.office.growth import DAYS_MIN
+from posswitch.office.shortage import NONE
 
 WEEKS = [20 + 2 * day + (15 if day % 7 == 5 else 0) for day in range(21)]  # purchases: two more each day
 PERIOD_S = 0.25
@@ -100,15 +103,38 @@ def loaded(number):
 
 def test_what_a_payment_costs_is_told_from_different_loads(growing, ring_of):
     now_ns = time.time_ns()
-    ring_of(growing, now_ns, each=loaded, commit_mean_us=400.0)
+    ring_of(growing, now_ns, each=loaded, commit_mean_us=400.0, cpu_wait_share=0.0)
     report = capacity(growing, now_ns, SizedDisk())
     assert report.cpu_payment_us == pytest.approx(300, rel=0.02)
     assert report.loads_per_s[1] > 2 * report.loads_per_s[0]
-    disk_s = 400e-6 / BATCH_EVENTS_MAX * 2  # a full commit, two events a payment
+    disk_s = 400e-6 / 4 * 2  # four events a commit, two a payment
     assert report.peak_per_s == pytest.approx(0.98 / (300e-6 + disk_s), rel=0.02)
     cpu = named(report)["cpu", ""]
     assert cpu.left == pytest.approx(report.peak_per_s - report.payments_per_s)
     assert cpu.left_unit == "payments/s"
+
+
+def test_who_shares_the_cores_takes_from_what_can_be_reached(growing, ring_of):
+    """Waiting for a core as long as having one: all work takes twice its time."""
+    now_ns = time.time_ns()
+    ring_of(
+        growing,
+        now_ns,
+        each=lambda number: (one := loaded(number)) | {"cpu_wait_share": one["cpu_share"]},
+        commit_mean_us=0.0,
+    )
+    report = capacity(growing, now_ns, SizedDisk())
+    assert report.cpu_payment_us == pytest.approx(300, rel=0.02)
+    assert report.peak_per_s == pytest.approx(0.96 / 600e-6, rel=0.02)
+
+
+def test_what_was_carried_can_be_reached(growing, ring_of):
+    """A ring of a node that is at its end says so, and no less than it did."""
+    now_ns = time.time_ns()
+    ring_of(growing, now_ns, cpu_share=0.7, cpu_wait_share=0.5, payments=25)
+    report = capacity(growing, now_ns, SizedDisk())
+    assert report.peak_per_s == pytest.approx(200, rel=0.05)
+    assert named(report)["cpu", ""].left == pytest.approx(0, abs=5)
 
 
 def test_at_one_load_all_of_the_time_is_the_payments(growing, ring_of):
@@ -159,3 +185,15 @@ def test_memory_is_held_against_what_is_left_to_the_node(growing, ring_of):
 def test_an_unreadable_ring_is_none(growing, ring_of):
     (growing / "vitals.db").write_bytes(b"nonsense" * 4096)
     assert not capacity(growing, time.time_ns(), SizedDisk()).running
+
+
+@pytest.mark.parametrize("said", ["text", b"", b"\xc1", msgspec.msgpack.encode({"rung": "high"})])
+def test_periods_that_nobody_can_read_are_left_out(growing, ring_of, said):
+    now_ns = time.time_ns()
+    ring_of(growing, now_ns)
+    db = apsw.Connection(str(growing / "vitals.db"))
+    db.execute("UPDATE vitals SET gauges = ? WHERE at_ns > ?", (said, now_ns - 10**9))
+    db.close()
+    report = capacity(growing, now_ns, SizedDisk())
+    assert report.running
+    assert report.short.resource == NONE

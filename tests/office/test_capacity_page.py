@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from posswitch.base.bounds import BATCH_EVENTS_MAX
 from posswitch.cli.capacity_words import ASSUMES
 from posswitch.journal.days import DAYS_MAX
 from posswitch.office.capacity import DAYS_FAR, DAYS_NEAR
@@ -26,7 +25,6 @@ SAYS = re.findall(r"`([a-z-]+)`", PAGE[PAGE.index("what it rests on") : PAGE.ind
         f"the newest {DAYS_MAX} days",
         f"{FULL:.0%}".replace("%", " % of the cap"),
         f"less than {1 - BUSY:.0%}".replace("%", " % of its time"),
-        f"{BATCH_EVENTS_MAX} events",
     ],
 )
 def test_its_figures_are_those_of_the_code(figure):

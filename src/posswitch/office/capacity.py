@@ -82,14 +82,17 @@ class Scene(NamedTuple):
 
     @property
     def peak_per_s(self) -> float | None:
-        """Payments a second when the loop has no time left: it works, or it waits for the disk."""
-        load, disk_s = self.ring.load(), self.ring.disk_s()
-        return None if load is None else max(1 - load.base, 0) / (load.each_s + (disk_s or 0))
+        """Payments a second when the loop has no time left: it works, or waits for a core or the disk."""
+        ring, load = self.ring, self.ring.load()
+        if load is None:
+            return None
+        spare = max(1 - load.base * ring.stretch, 0)
+        return max(spare / (load.each_s * ring.stretch + ring.disk_s()), ring.busiest_per_s())
 
     @property
     def busiest_per_s(self) -> float:
         """Payments a second in the peak minute of the journal, or now."""
-        return max(self.size.peak_payments / 60, self.ring.mean_per_s(), self.ring.per_s())
+        return max(self.size.peak_payments / 60, self.ring.busiest_per_s())
 
 
 def capacity(folder: Path, now_ns: int, disk: Disk = MACHINE) -> Report:

@@ -4,13 +4,12 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median, median_low
+from statistics import median_low
 from typing import NamedTuple
 
 import apsw
 import msgspec
 
-from posswitch.base.bounds import BATCH_EVENTS_MAX
 from posswitch.base.moment import NS_PER_S
 from posswitch.edge.beside import read_beside
 from posswitch.edge.vitals import STALE_NS, Outcome
@@ -22,7 +21,6 @@ _WINDOW_NS = 5 * NS_PER_S
 _PERIOD_NS_MAX = 2 * NS_PER_S  # a longer one is a gap: the node was away
 _READ = "SELECT at_ns, gauges, outcomes FROM vitals ORDER BY at_ns DESC LIMIT ?"
 _BANK, _CAP = "bank.", ".cap"  # the gauges of a bank
-_POINTS_MAX = 200  # that a line is laid through
 _SPREAD = 2.0  # loads that differ so much show what a payment costs beside what is always spent
 
 Gauges = dict[str, float]
@@ -49,11 +47,6 @@ class Load(NamedTuple):
     each_s: float
     from_per_s: float  # measured between these loads
     to_per_s: float
-
-    @property
-    def peak_per_s(self) -> float:
-        """Payments a second when the whole time is spent."""
-        return max(1 - self.base, 0) / self.each_s
 
 
 class Ring:
@@ -141,21 +134,28 @@ class Ring:
         loads, shares = (sum(values) for values in zip(*points, strict=True))
         return Load(0.0, shares / loads, least, most) if shares > 0 else None
 
-    def disk_s(self) -> float | None:
-        """Seconds of commits that a payment costs when they are as full as can be; None without any."""
-        wrote = [one.gauges for one in self.periods if one.gauges.get("commits")]
-        events = sum(one["commits"] * one.get("commit_events", 0) for one in wrote)
-        payments = sum(one.payments for one in self.periods)
-        if not events or not payments:
-            return None
-        points = sorted((one.get("commit_events", 0), one.get("commit_mean_us", 0) / 1e6) for one in wrote)
-        fitted = (
-            line(points[:: len(points) // _POINTS_MAX + 1])
-            if points[-1][0] >= _SPREAD * points[0][0]
-            else None
-        )
-        full_s = fitted[0] + fitted[1] * BATCH_EVENTS_MAX if fitted is not None and fitted[1] > 0 else 0.0
-        return max(full_s, median(took_s for _, took_s in points)) / BATCH_EVENTS_MAX * events / payments
+    @property
+    def stretch(self) -> float:
+        """How many times longer work takes than it needs a core: others have the cores in between."""
+        cpu, others = _share(self.periods, "cpu"), _share(self.periods, "others")
+        return (cpu + others) / cpu if cpu > 0 else 1.0
+
+    def disk_s(self) -> float:
+        """Seconds of the disk that a payment costs in the fullest quarter of commits."""
+        wrote = [one for one in self.periods if one.gauges.get("commits")]
+        wrote.sort(key=lambda one: one.gauges.get("commit_events", 0.0), reverse=True)
+        full = wrote[: len(wrote) // 4 + 1]
+        events, payments = sum(map(_events, wrote)), sum(one.payments for one in wrote)
+        full_s = sum(_spent(one)["disk"] * one.seconds for one in full)
+        return full_s / sum(map(_events, full)) * events / payments if events and payments else 0.0
+
+    def busiest_per_s(self) -> float:
+        """Payments a second in the busiest window."""
+        return max(map(_per_s, self.windows()), default=0.0)
+
+
+def _events(period: Period) -> float:
+    return period.gauges["commits"] * period.gauges.get("commit_events", 0.0)
 
 
 def _spent(period: Period) -> dict[str, float]:
@@ -193,7 +193,7 @@ def _periods(rows: list[tuple[int, bytes, bytes]]) -> Iterator[Period]:
     for at_ns, said, outcomes in rows:
         span_ns, before_ns = at_ns - before_ns, at_ns
         if 0 < span_ns <= _PERIOD_NS_MAX:
-            with contextlib.suppress(msgspec.DecodeError):  # of another release
+            with contextlib.suppress(msgspec.DecodeError, TypeError):  # of another release, or no blob
                 gauges = msgspec.msgpack.decode(said, type=Gauges)
                 told = msgspec.msgpack.decode(outcomes, type=list[Outcome])
                 banks = Counter(one.bank for one in told if one.bank)
