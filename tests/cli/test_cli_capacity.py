@@ -10,6 +10,7 @@ from cli_runs import one_line, posswitch
 from capacity_scene import BANKS, LongTown, write_ring
 from posswitch.cli import capacity_words as words
 from posswitch.edge.overload import RUNGS
+from posswitch.journal.disk import MachineDisk
 from posswitch.office.shortage import NONE, RULES
 
 GROWTH = [60 + day for day in range(20)]
@@ -107,7 +108,7 @@ def test_no_journal_is_said(capsys, town, tmp_path):
 # The words
 
 PLANTED = {
-    "disk-low": None,  # a disk cannot be filled here: tests/office/test_shortage.py
+    "disk-low": {"disk_low": 1},
     "memory-tight": {"memory_bytes": 2**32, "memory_free_bytes": 2**28},
     "hsm-away": {"hsm_ready": 0},
     "hsm-full": {"hsm_under_way": 4000},
@@ -122,6 +123,7 @@ PLANTED = {
     "link-few": {f"bank.{BANKS[0]}.links_able": 1},
 }
 FIGURES = {
+    "disk-low": "200.0 MiB are free on the journal's disk; under 256.0 MiB no new payment is taken",
     "memory-tight": "The node has 4.0 GiB, and only 256.0 MiB are left to it",
     "fsync-slow": "15.0 ms a commit of 2 events; no new payments, only what ends something",
     "bank-owes": "20,000 reversals and advices wait for it, of 20,000, the oldest for 2.5 h",
@@ -137,8 +139,10 @@ def test_every_rule_has_its_words():
     assert len(words.RUNGS) == len(RUNGS)
 
 
-@pytest.mark.parametrize("rule", [name for name, planted in PLANTED.items() if planted])
-def test_what_a_rule_says_is_filled_with_its_figures(run, ring, rule):
+@pytest.mark.parametrize("rule", PLANTED)
+def test_what_a_rule_says_is_filled_with_its_figures(run, ring, rule, monkeypatch):
+    if rule == "disk-low":
+        monkeypatch.setattr(MachineDisk, "space", lambda self, folder: (200 << 20, 100 << 30))
     ring(**PLANTED[rule])
     ended = run()
     assert ended.code == 1

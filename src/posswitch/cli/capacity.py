@@ -48,8 +48,8 @@ def _said(report: Report, side: int) -> Iterator[str]:
     if not report.running:
         yield words.HEAD["away"][side]
     else:
-        yield "; ".join(_of_load(report, side))
-    yield "; ".join(_of_journal(report, side))
+        yield ("；", "; ")[side].join(_of_load(report, side))
+    yield ("；", "; ")[side].join(_of_journal(report, side))
     yield ""
     yield from _table(report, side)
     yield ""
