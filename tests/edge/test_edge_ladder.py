@@ -9,6 +9,7 @@ from edge_town import TIMERS
 from test_edge_overload import InsideTown
 
 from posswitch.base.bounds import (
+    BATCH_EVENTS_MAX,
     LANE_ITEMS_MAX,
     OPEN_PER_BANK_MAX,
     QUEUE_EVENTS_MAX,
@@ -92,12 +93,23 @@ def test_the_rung_is_how_many_ranks_are_refused():
         f"{REFUSED_KEPT_MAX:,} payments",
         f"{OPEN_PER_BANK_MAX:,} at most",
         f"{LANE_ITEMS_MAX:,} reversals",
+        f"fewer than {BATCH_EVENTS_MAX} events",
         f"{2 * QUEUE_EVENTS_MAX:,} events",
     ],
 )
 def test_its_figures_are_those_of_the_code(figure):
     assert figure in PAGE
     assert INTERVAL_NS == NS_PER_S // 10, "a tenth of a second, the page says"
+
+
+@pytest.mark.parametrize("rank", Rank)
+def test_a_turn_of_payments_is_taken_however_long_it_takes(rank):
+    gate, woken = Overload(), NS_PER_S
+    for _ in range(5):
+        began, woken = woken, woken + 2 * NS_PER_S
+        gate.turned(began, began + NS_PER_MS, woken, 200, 400)
+    assert gate.standing
+    assert gate.admits(rank, BATCH_EVENTS_MAX - 1) == (rank <= Rank.PURCHASE)
 
 
 # With a node
