@@ -4,7 +4,7 @@ import pytest
 from cli_runs import posswitch
 from peer_runs import sim_terminal, town
 
-from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.scheme.kinds import PAYMENTS
 from posswitch.settings.config import load_config
 from posswitch.sim.authority import Authority
 from posswitch.sim.peers.book import read_book
@@ -30,7 +30,7 @@ def test_every_kind_is_approved_in_every_dialect(tmp_path, dialect):
         bank.wait_for(kind="offline-sale", way="out", code="00")
         code, err = bank.end()
     assert (code, err) == (0, "")
-    assert {said["kind"] for said in bank.find(way="in")} >= PAYMENT_KINDS.keys()
+    assert {said["kind"] for said in bank.find(way="in")} >= {kind.name for kind in PAYMENTS}
     assert [said for said in bank.said if said.get("way") in ("in", "out") and "note" in said] == []
     end = bank.find(event="end")[0]
     assert end["received"] == end["answered"] >= 14

@@ -37,8 +37,8 @@ def mine(tmp_path, monkeypatch):
         world.pay(number % 2, 150_000 if number == 2 else 1_000, outcome)
     world.close()
     for page in ("limits.md", "routing.md"):
-        (rows,) = blocks(page, "toml")
-        (tmp_path / rows.splitlines()[0].removeprefix("# ")).write_text(rows)
+        for rows in blocks(page, "toml"):
+            (tmp_path / rows.splitlines()[0].removeprefix("# ")).write_text(rows)
     (tmp_path / "card.txt").write_text(f"{CARDS[0]}\n")
     monkeypatch.chdir(tmp_path)
     return folder

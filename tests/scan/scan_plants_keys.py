@@ -57,13 +57,13 @@ def root_only():
 
 @CASES.of("configuration")
 def a_configuration_with_a_mistake(site, _monkeypatch, _name):
-    site.edit(("[limits]", "[limitz]"))
+    site.edit(("[timers]", "[timerz]"))
 
     def mended(one):
         said = site.sh(one.fix)
         assert said.returncode == 1
-        assert "did you mean [limits]?" in said.stdout
-        site.edit(("[limitz]", "[limits]"))
+        assert "did you mean [timers]?" in said.stdout
+        site.edit(("[timerz]", "[timers]"))
 
     site.apply = mended
 

@@ -26,7 +26,7 @@ from posswitch.sim.world.loop import WorldLoop
 from posswitch.sim.world.run import explained, hushed, many, summary
 from posswitch.sim.world.world import World
 
-SEEDS, REQUESTS = range(21, 45), 100
+SEEDS, REQUESTS = range(46, 70), 100
 
 
 @pytest.fixture(scope="module")
