@@ -5,10 +5,11 @@ import sys
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from posswitch.scheme.kinds import SALE
 from posswitch.sim import quota
-from posswitch.sim.bench_overload import _kept_up, _knee
+from posswitch.sim.bench_overload import _kept_up, _knee, _usual_ms
 from posswitch.sim.bench_side import node_cpu_ns
 from posswitch.sim.crowd import Payment, Till, Window
 from posswitch.sim.peers.customer import Purchase
@@ -39,6 +40,18 @@ def test_the_knee_is_the_highest_load_that_is_served_as_fast():
     easy, knee, slow, refusing = window(100, 5), window(200, 40), window(300, 60), window(400, 5, 0.01)
     assert _knee([easy, knee, slow, refusing]) == 200
     assert _knee([window(100, 5, 0.5)]) == 0.0
+
+
+def test_what_is_usual_is_told_by_looks_as_short_as_those_after_the_storm():
+    quiet, rough = window(100, 5), window(100, 80)
+    assert _usual_ms(quiet) == 5.0
+    ten_seconds = [
+        replace(one, due_ns=one.due_ns + later_ns, heard_ns=one.heard_ns + later_ns)
+        for later_ns in range(0, 10_000 * MS, 1000 * MS)
+        for one in (rough if later_ns == 4000 * MS else quiet).payments
+    ]
+    assert _usual_ms(Window(0, 10_000 * MS, ten_seconds)) == 5.0
+    assert _usual_ms(Window(0, 1000 * MS, [])) == 0.0
 
 
 @pytest.mark.parametrize("groups", [True, False])
