@@ -13,6 +13,7 @@ from posswitch.codec import Message
 from posswitch.edge import overload as room
 from posswitch.edge.overload import RUNGS, Overload, Rank, Refusals, key_of, rank_of
 from posswitch.edge.process import node_here
+from posswitch.edge.runtime import Runtime
 from posswitch.settings.config import load_config
 from posswitch.sim.city import build_city
 
@@ -199,8 +200,9 @@ def switch(runner, tmp_path_factory):
 
 
 @pytest.fixture
-def full(switch):
+def full(switch, monkeypatch):
     """The node finds itself overloaded, until told otherwise."""
+    monkeypatch.setattr(Runtime, "crowded", True)
     gate = switch.node._runtime.overload
     usual = gate.admits
     gate.admits = lambda rank, ahead: rank <= Rank.COMPLETION

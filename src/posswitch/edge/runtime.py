@@ -108,6 +108,11 @@ class Runtime:
     def __repr__(self) -> str:
         return f"<runtime {self._state!r} queue {len(self._queue)}>"
 
+    @property
+    def crowded(self) -> bool:
+        """Whether not everything is taken now."""
+        return self.overload.standing or len(self._queue) >= QUEUE_EVENTS_MAX
+
     def admits(self, rank: Rank) -> bool:
         """Whether a new request of this rank is taken now."""
         return self.overload.admits(rank, len(self._queue))
