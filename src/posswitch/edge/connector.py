@@ -164,12 +164,23 @@ class Links:
             if link is not None and link.takes():
                 burden = link.health.burden
                 lightest = burden if lightest < 0 else min(lightest, burden)
-        return lightest if self.under_way < self.window.cap else -1
+        return lightest if self.has_room() else -1
+
+    def open(self) -> bool:
+        """Whether a new request may go to the bank now."""
+        return self.has_room() and self.ready()
+
+    def has_room(self) -> bool:
+        """Whether fewer are under way than the bank can take."""
+        return self.under_way < self.window.cap
 
     @property
     def under_way(self) -> int:
         """Requests that the bank has not answered."""
-        return sum([health.under_way for health in self._healths])
+        under_way = 0
+        for health in self._healths:
+            under_way += health.under_way
+        return under_way
 
     def standings(self) -> Counter[Standing]:
         """How many links serve, are probed, are fenced."""

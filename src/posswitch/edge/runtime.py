@@ -238,10 +238,14 @@ class Runtime:
         if not self._turning:
             self.wake()
 
-    def _burden(self, bank: str) -> int:
-        """How much a bank has to do, for choices between banks; CLOSED when it gets nothing new."""
+    def _burden(self, bank: str, alone: bool) -> int:
+        """How much a bank has to do, where there is a choice; CLOSED when it gets nothing new."""
         links = self.links.get(bank)
-        return CLOSED if links is None or self.draining else links.burden()
+        if links is None or self.draining:
+            return CLOSED
+        if alone:
+            return 0 if links.open() else CLOSED
+        return links.burden()
 
     # Time
 
