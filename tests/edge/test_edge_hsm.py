@@ -165,6 +165,24 @@ async def test_an_answer_that_nobody_can_verify_harms_no_link(switch):
     await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
 
 
+async def test_while_our_hsm_is_ill_no_line_is_taken_for_ill(switch):
+    """The bank answers all the time; that nobody here can verify it fences nothing."""
+    tills = [await switch.till() for _ in range(12)]
+    asked = [await switch.forwarded(till, switch.bought(pin=False)) for till in tills]
+    for box in switch.boxes:
+        box.deaf_to = frozenset({b"M8"})
+    for one in asked:
+        switch.banks[0].answer(one)
+    await until(lambda: all(switch.verdicts(till.id)[-1].state == "reversing" for till in tills))
+    at_ns = time.time_ns()
+    await until(lambda: switch.gauges(at_ns).get("links_fenced") is not None)
+    assert switch.gauges(at_ns)["links_fenced"] == 0
+    for box in switch.boxes:
+        box.deaf_to = frozenset()
+    await switch.works()
+    await until(lambda: all(switch.verdicts(till.id)[-1].state == "reversed" for till in tills))
+
+
 # The pool by itself
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -14,7 +15,7 @@ from posswitch.codec import Message
 from posswitch.crypto.commands import Hsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.admit import Admission, Dropped
-from posswitch.edge.connector import Link, Links
+from posswitch.edge.connector import Link, Links, key_of
 from posswitch.edge.dress import Dresser
 from posswitch.edge.exchange import Exchange
 from posswitch.edge.front import TerminalFront
@@ -327,7 +328,8 @@ class Node:
             if text(message, 70) == KEY_EXCHANGE_CODE:
                 self._exchange.answered(bank, message)
         elif message.mti in ANSWERS and not self._runtime.flooded:
-            self._hsm.run(self._hearing.verified(bank, message), self._heard, self._unverified)
+            unverified = partial(self._unverified, bank, message)
+            self._hsm.run(self._hearing.verified(bank, message), self._heard, unverified)
         else:
             self._runtime.counts["bank-message-dropped"] += 1
 
@@ -341,14 +343,19 @@ class Node:
             self._exchange.heard(event)
         self._runtime.submit(event)
 
-    def _unverified(self, _: PosswitchError) -> None:
-        """An answer that the HSM cannot verify now proves nothing: its timer decides."""
+    def _unverified(self, bank: str, message: Message, _: PosswitchError) -> None:
+        """An answer that the HSM cannot verify now proves nothing: its timer decides.
+
+        But it came: that our HSM is ill is not the fault of the line.
+        """
         self._runtime.counts["answer-unverified"] += 1
+        self._runtime.links[bank].heard(key_of(message))
 
     def _returned(self, bank: str, message: Message) -> None:
         """Our message came back unread: a request is reversed at once, anything else waits for its timer."""
         self._runtime.counts["returned-unread"] += 1
-        self._hsm.run(self._hearing.returned(bank, message), self._taken_back, self._unverified)
+        unverified = partial(self._unverified, bank, message)
+        self._hsm.run(self._hearing.returned(bank, message), self._taken_back, unverified)
 
     def _taken_back(self, payment: int) -> None:
         if payment:
