@@ -244,7 +244,8 @@ class Registry:
         self._cards = {}
         for row in self._bins.values():
             cards = self._cards.setdefault(row.pan_digits, {})
-            cards.update(dict.fromkeys(prefixes_of(row.prefix), row))
+            for prefix in prefixes_of(row.prefix):  # of a range each stands for itself
+                cards[prefix] = row if prefix == row.prefix else msgspec.structs.replace(row, prefix=prefix)
         self._sizes = {
             digits: tuple(sorted(dict.fromkeys(map(len, cards)), reverse=True))
             for digits, cards in self._cards.items()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from posswitch.base.card import scrub
 from posswitch.base.codes import APPROVALS, CODES
 from posswitch.base.moment import of_iso
 from posswitch.base.policy import ALL, CHOICES, COST, SCOPES, SPLIT
@@ -16,6 +17,8 @@ _CAPS = (
     "refund_percent",
 )  # fmt: skip
 _OF_SHOPS = ("terminal", "merchant")
+_SHOWN = {"limit": ("id", "only"), "route": ("id",), "pause": ("reason",)}
+CARD_DAY = "card-day"
 
 
 def limits_limit(draft: Draft) -> Iterator[Fault]:
@@ -61,7 +64,7 @@ def policy_kinds_known(draft: Draft) -> Iterator[Fault]:
 
 def routes_lead(draft: Draft) -> Iterator[Fault]:
     """A route chooses in a known way, with a number for each bank where the way needs one."""
-    for row in draft.having("route", "to", "choose", "split", "cost", "from_minor", "to_minor"):
+    for row in draft.having("route", "to", "choose", "split", "cost", "from_minor", "to_minor", "hours"):
         good = row.good
         if good["choose"] not in CHOICES:
             what = f"{shown(good['choose'])} is not known"
@@ -72,6 +75,10 @@ def routes_lead(draft: Draft) -> Iterator[Fault]:
                 yield row.fault(key, what, "write one for each bank of `to`, in the same order")
         if good["choose"] == SPLIT and good["split"] and not any(good["split"]):
             yield row.fault("split", "gives no bank a share", "write shares such as [70, 30]")
+        if good["hours"] and good["hours"][:4] == good["hours"][5:]:
+            yield row.fault("hours", "begins and ends at one time", "leave it out, or correct it")
+        if len(dict.fromkeys(good["to"])) != len(good["to"]):
+            yield row.fault("to", "names a bank twice", "name each bank once")
         if 0 < good["to_minor"] < good["from_minor"]:
             yield row.fault("to_minor", "is less than from_minor: no payment fits", "correct one of them")
 
@@ -90,7 +97,7 @@ def policy_banks_known(draft: Draft) -> Iterator[Fault]:
 
 
 def _names(row: Row, key: str) -> Iterator[tuple[int | None, str]]:
-    value = row.good[key]
+    value = row.good.get(key, "")
     if isinstance(value, list):
         yield from enumerate(value)
     else:
@@ -109,6 +116,52 @@ def pauses_end(draft: Draft) -> Iterator[Fault]:
                     yield row.fault(key, f"{shown(row.good[key])} is no time", "write 2026-10-01 02:00")
         if len(times) == 2 and times["end"] <= times["begin"]:
             yield row.fault("end", "is not after begin", "correct one of them")
+
+
+def no_cards_written(draft: Draft) -> Iterator[Fault]:
+    """Nothing that looks like a card number stands where it would be shown and recorded."""
+    for table, keys in _SHOWN.items():
+        for row in draft.having(table, "id"):
+            for key in keys:
+                for item, text in _names(row, key):
+                    if scrub(text) != text:
+                        what = "holds what looks like a card number: it would be shown and recorded"
+                        yield row.fault(key, what, "leave the number out", item)
+
+
+def names_reserved(draft: Draft) -> Iterator[Fault]:
+    """The limit of `[limits]` has a name of its own."""
+    for row in draft.having("limit", "id"):
+        if row.good["id"] == CARD_DAY:
+            yield row.fault("id", "is the name of the limit of [limits]", "give it another name")
+
+
+def policy_meets_rows(draft: Draft) -> Iterator[Fault]:
+    """Beginnings that meet no row are a slip of the pen: what they are about never happens."""
+    if draft.holes:
+        return
+    cards = [
+        prefix
+        for row in draft.having("bin", "prefix")
+        if "-" not in row.good["prefix"] or not list(ranges_run(draft))
+        for prefix in prefixes_of(row.good["prefix"])
+    ]
+    known = {
+        "card": cards, "bin": cards, "bank": list(draft.written("bank", "id")),
+        "merchant": list(draft.written("merchant", "id")), "terminal": list(draft.written("terminal", "id")),
+    }  # fmt: skip
+    for row in draft.having("limit", "of", "only"):
+        yield from _strangers(row, "only", known.get(row.good["of"], []))
+    for row in draft.having("route", "bins", "merchants"):
+        yield from _strangers(row, "bins", cards)
+        yield from _strangers(row, "merchants", known["merchant"])
+
+
+def _strangers(row: Row, key: str, known: list[str]) -> Iterator[Fault]:
+    for item, beginning in enumerate(row.good[key]):
+        if not any(one.startswith(beginning) for one in known):
+            what = f"{shown(beginning)} is the beginning of no row: it never counts"
+            yield row.fault(key, what, "correct it, or add the row", item)._replace(severity=WARNING)
 
 
 def policy_once(draft: Draft) -> Iterator[Fault]:

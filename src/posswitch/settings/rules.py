@@ -15,9 +15,12 @@ from posswitch.settings.finding import WARNING, Fault, counted, shown
 from posswitch.settings.networks import networks_readable
 from posswitch.settings.policy_rules import (
     limits_limit,
+    names_reserved,
+    no_cards_written,
     pauses_end,
     policy_banks_known,
     policy_kinds_known,
+    policy_meets_rows,
     policy_once,
     ranges_run,
     routes_lead,
@@ -303,6 +306,9 @@ ROW_RULES: tuple[Check, ...] = (
     routes_lead,
     policy_banks_known,
     pauses_end,
+    no_cards_written,
+    names_reserved,
+    policy_meets_rows,
 )
 FILE_RULES: tuple[Check, ...] = (
     timers_in_order,
