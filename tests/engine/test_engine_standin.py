@@ -151,6 +151,41 @@ def test_a_bank_that_refuses_it_needs_an_owner_whose_word_counts(world, says, st
         assert (world.row().state, held(world)[0]) == (APPROVED, holds)
 
 
+@pytest.mark.parametrize("why", ["refused", "expired", "restored"])
+def test_its_terminal_takes_back_what_waits_for_its_owner(world, why):
+    """It was told 00 for its reversal: no later word of bank or owner may make the sale stand."""
+    sale = world.request(has_pin=False)
+    world.submit(sale)
+    payment = world.payment
+    match why:
+        case "refused":
+            world.acknowledged("51")
+        case "expired":
+            world.expire()
+        case "restored":
+            world.restore()
+    assert (world.row(payment).state, world.row(payment).code) == (NEEDS_OWNER, "00")
+    world.reversal(sale)
+    assert world.told[-1] == "00"
+    assert (world.row(payment).state, world.row(payment).code) == (REVERSING, "98")
+    world.acknowledged(payment=payment)
+    world.rule("stands", payment)
+    assert world.row(payment).state == REVERSING
+    world.reversed(payment=payment)
+    assert (world.row(payment).state, held(world), world.used_minor()) == (REVERSED, [0, 0], 0)
+
+
+def test_what_was_refunded_is_not_taken_back_while_it_waits_for_its_owner(world):
+    sale = world.request(has_pin=False)
+    world.submit(sale)
+    payment = world.payment
+    world.build("refund", payment, amount_minor=100)
+    assert world.told[-1] == "00"
+    world.acknowledged("51", payment)
+    world.reversal(sale)
+    assert (world.told[-1], world.row(payment).state) == ("12", NEEDS_OWNER)
+
+
 def test_the_owner_of_one_that_was_being_taken_back_takes_it_back_again(world):
     sale = world.request(has_pin=False)
     world.submit(sale)

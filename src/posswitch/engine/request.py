@@ -15,7 +15,7 @@ from posswitch.engine.effects import (
 from posswitch.engine.events import Hold, RequestArrived, ReversalArrived, Verdict
 from posswitch.engine.facts import Facts, Row
 from posswitch.engine.guard import card, guard
-from posswitch.engine.lifecycle import ADVISING, APPROVED, FORWARDED, RECEIVED, REVERSED, after
+from posswitch.engine.lifecycle import ADVISING, APPROVED, FORWARDED, NEEDS_OWNER, RECEIVED, REVERSED, after
 from posswitch.engine.limits import Refusal, judged, unused
 from posswitch.engine.original import Base, build_on
 from posswitch.engine.owner import in_doubt
@@ -165,7 +165,8 @@ def reversal_arrived(
         told = SendResponse(flight.ticket, first, Answer(UNKNOWN_OUTCOME, rrn, day=state.day[4:]))
         verdict = reverse(state, flight, "terminal-reversed", at_ns)
         return Decision(verdict, (accepted, told, WakeLane(first.bank)))
-    if row.state in (APPROVED, ADVISING):
+    told = row.state == NEEDS_OWNER and row.code == _DONE  # the centre approved it itself, and a person looks
+    if told or row.state in (APPROVED, ADVISING):
         if facts.taken_minor:
             return _told(event, Answer("12"), row.payment, "something was built on it")
         if row.state == ADVISING:

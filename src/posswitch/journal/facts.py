@@ -16,7 +16,7 @@ from posswitch.engine.events import (
     UploadEnded,
 )
 from posswitch.engine.facts import NO_FACTS, Facts, Row
-from posswitch.engine.lifecycle import ADVISING, APPROVED
+from posswitch.engine.lifecycle import ADVISING, APPROVED, NEEDS_OWNER
 from posswitch.engine.limits import Claim, claims
 from posswitch.engine.original import taken_key
 from posswitch.engine.routing import CLOSED, Door, rule_for
@@ -116,7 +116,7 @@ class FactReader:
 
     def _reversal(self, event: ReversalArrived, at_ns: int) -> Facts:
         row = self._journal.row_by_key(event.key)
-        stands = row is not None and row.state in (APPROVED, ADVISING)
+        stands = row is not None and row.state in (APPROVED, ADVISING, NEEDS_OWNER)
         return Facts(row, taken_minor=self._journal.used(taken_key(row.payment)) if row and stands else 0)
 
     def _answer(self, event: AnswerArrived, at_ns: int) -> Facts:
