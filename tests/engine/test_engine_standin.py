@@ -93,6 +93,7 @@ def test_a_repeat_is_told_the_same(world):
     first = world.answers[-1].answer
     world.repeat(sale)
     assert world.answers[-1].answer == first
+    assert world.answers[-1].payment == world.payment, "who hears the repeat has heard the approval"
     assert len(world.advices) == 1
 
 
@@ -184,6 +185,25 @@ def test_what_was_refunded_is_not_taken_back_while_it_waits_for_its_owner(world)
     world.acknowledged("51", payment)
     world.reversal(sale)
     assert (world.told[-1], world.row(payment).state) == ("12", NEEDS_OWNER)
+
+
+@pytest.mark.parametrize("how", ["stands", "again", "late"])
+def test_what_holds_again_after_its_owner_may_be_over_a_limit(tmp_path, how):
+    """The terminal was told long ago: the checkers find nothing wrong in that."""
+    world = World(tmp_path, Rules(RULES.timers, Limits(card_daily_minor=10_000), Registry([ROW])))
+    world.serving[BANK] = False
+    assert stood(world, amount_minor=10_000) == "00"
+    payment = world.payment
+    world.acknowledged("51")
+    world.serving[BANK] = True
+    world.sale(amount_minor=10_000)
+    world.answer("00")
+    if how == "late":
+        world.acknowledged(payment=payment)
+    else:
+        world.rule(how, payment)
+    assert world.used_minor() == 20_000
+    world.close()
 
 
 def test_the_owner_of_one_that_was_being_taken_back_takes_it_back_again(world):

@@ -137,7 +137,8 @@ def _repeat(state: State, event: RequestArrived, row: Row, at_ns: int, rules: Ru
         code = UNKNOWN_OUTCOME if event.declared else "94"
         return _told(event, Answer(code, rrn), row.payment, "a balance is not kept, it is asked anew")
     answer = Answer(row.code, rrn, row.auth, state.day[4:])
-    approved = row.payment if row.state == APPROVED and PAYMENT_KINDS[event.kind].reversible else 0
+    stands = row.state in (APPROVED, ADVISING) and PAYMENT_KINDS[event.kind].reversible
+    approved = row.payment if stands else 0  # heard now, it is not taken back because nobody heard it before
     told = SendResponse(event.ticket, event, answer, approved, repeat=True)
     return Decision(Verdict(row.payment, why="repeat answered"), (told,))
 
