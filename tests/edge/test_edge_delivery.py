@@ -7,10 +7,11 @@ import pytest
 
 from posswitch.base.bounds import Timers
 from posswitch.base.moment import NS_PER_S
+from posswitch.base.policy import StandIn
 from posswitch.crypto.signon import open_f62
 from posswitch.edge.process import node_here
 from posswitch.engine.events import NodeRestarted
-from posswitch.engine.lifecycle import APPROVED, REVERSING
+from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, REVERSING
 from posswitch.settings.config import load_config
 from posswitch.sim.city import build_city
 from posswitch.sim.load import POS, ApprovingBank, Load
@@ -174,5 +175,21 @@ def test_what_its_terminal_does_not_wait_for_is_not_begun(desk, standing):
         desk.runtime._turn()
         assert desk.node._journal.row(3) is None
         assert [POS.unpack(answer).fields[39] for answer in said] == ["96", "96"]
+
+    desk(story)
+
+
+@pytest.mark.parametrize("draining", [True, False])
+def test_a_node_that_stops_stands_in_for_no_bank_that_is_there(desk, draining):
+    def story(desk):
+        rows = [StandIn(bank, 10**9, 10**9, 10**9, pins=True) for bank in desk.links]
+        desk.node._registry.amend(rows)
+        desk.runtime.draining = draining
+        if not draining:  # the same sale while its bank has no link
+            desk.runtime.links.clear()
+        line = Line()
+        desk.node._front.from_terminal(desk.sale, line)
+        desk.runtime._turn()
+        assert (desk.state(), line.heard) == ((DECLINED, ["91"]) if draining else (ADVISING, ["00"]))
 
     desk(story)

@@ -1,12 +1,14 @@
 """Stand-in: approved here while the bank is away, told to it afterwards, and taken back like any sale."""
 
 import pytest
-from world import BANK, RULES, World
+from world import BANK, OTHER_BANK, RULES, World
 
 from posswitch.base.policy import Pause, StandIn
 from posswitch.base.registry import Limits, Registry
+from posswitch.engine import routing
 from posswitch.engine.decide import Rules
 from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, NEEDS_OWNER, REVERSED, REVERSING
+from posswitch.engine.routing import FULL, STOPPING
 
 ROW = StandIn(BANK, 10_000, 15_000, 40_000)
 
@@ -70,6 +72,24 @@ def test_nothing_is_approved_here_that_the_bank_can_be_asked(world):
     assert world.told == []
     world.rules.registry.amend([Pause(BANK)])
     assert stood(world, card="card 2") == "00"
+
+
+@pytest.mark.parametrize("burden", [FULL, STOPPING])
+@pytest.mark.parametrize("paused", [False, True])
+def test_nobody_stands_in_for_a_bank_that_is_busy_or_that_we_do_not_ask(world, burden, paused):
+    world.serving[BANK] = True
+    world.burdens[BANK] = burden
+    if paused:  # another bank
+        world.rules.registry.amend([Pause(OTHER_BANK)])
+    assert stood(world) == "91"
+    assert world.state.lane(BANK).oldest == 0
+
+
+def test_a_bank_that_owes_too_many_answers_is_not_stood_in_for(world, monkeypatch):
+    """Else its lane would grow for as long as it is away."""
+    monkeypatch.setattr(routing, "LANE_ITEMS_MAX", 2)
+    told = [stood(world, card=f"card {number}", amount_minor=1) for number in range(4)]
+    assert told == ["00", "00", "91", "91"]
 
 
 def test_the_day_of_a_card_and_of_the_bank_end_it(world):

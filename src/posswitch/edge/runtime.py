@@ -44,7 +44,7 @@ from posswitch.engine.events import (
 )
 from posswitch.engine.facts import Facts
 from posswitch.engine.lifecycle import ADVISING, IN_LANE, LIFE, NEEDS_OWNER, REVERSING
-from posswitch.engine.routing import CLOSED
+from posswitch.engine.routing import CLOSED, STOPPING
 from posswitch.engine.state import State
 from posswitch.journal.facts import FactReader
 from posswitch.journal.sqlite import Journal
@@ -234,9 +234,11 @@ class Runtime:
             self.wake()
 
     def _burden(self, bank: str) -> int:
-        """How much a bank has to do, for choices between banks; CLOSED when it gets nothing new."""
+        """How much a bank has to do, for choices between banks; less than 0 when it gets nothing new."""
+        if self.draining:
+            return STOPPING  # nobody stands in for a bank that is there
         links = self.links.get(bank)
-        return CLOSED if links is None or self.draining else links.burden()
+        return CLOSED if links is None else links.burden()
 
     # Time
 

@@ -57,7 +57,7 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
         way = chosen(doors, facts.rule, kind, state, rules.registry, at_ns)
         if way.bank != request.bank:
             request = msgspec.structs.replace(request, bank=way.bank)
-        if way.why and (held := stands_in(kind, request, facts.standin, state, rules.registry)):
+        if way.away and (held := stands_in(kind, request, facts.standin, state, rules.registry)):
             kind, tried = STOOD_IN, f"stand-in: {way.why}"
             changes = {"kind": kind.name, "auth": auth_code(state.seq + 1)}
             request, holds = msgspec.structs.replace(request, **changes), holds + held
@@ -166,8 +166,8 @@ def reversal_arrived(
         told = SendResponse(flight.ticket, first, Answer(UNKNOWN_OUTCOME, rrn, day=state.day[4:]))
         verdict = reverse(state, flight, "terminal-reversed", at_ns)
         return Decision(verdict, (accepted, told, WakeLane(first.bank)))
-    told = row.state == NEEDS_OWNER and row.code == _DONE  # the centre approved it itself, and a person looks
-    if told or row.state in (APPROVED, ADVISING):
+    owned = row.state == NEEDS_OWNER and row.code == _DONE  # the centre approved it, and a person looks
+    if owned or row.state in (APPROVED, ADVISING):
         if facts.taken_minor:
             return _told(event, Answer("12"), row.payment, "something was built on it")
         if row.state == ADVISING:

@@ -92,7 +92,7 @@ class FactReader:
     def _standin(self, event: RequestArrived, doors: tuple[Door, ...]) -> tuple[tuple[Claim, int, int], ...]:
         registry = self._rules.registry
         row = registry.standins.get(doors[0].bank) if registry.standins else None
-        if row is None or not (registry.pauses or all(door.burden == CLOSED for door in doors)):
+        if row is None or not (registry.pauses or doors[0].burden == CLOSED):
             return ()
         claimed = standin_claims(event, row, self._state.day)
         return tuple((claim, self._used(claim), 0) for claim in claimed)
