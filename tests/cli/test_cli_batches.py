@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
     config = load_config(build_city(folder, 1, 8).config)
     journal = Journal(config.data, journal_key(Vault(read_secret(config.secret), bytes)))
     state = journal.recover(config.node)
-    reader = FactReader(journal, state, config.acquirer, RULES, lambda bank: 1)
+    reader = FactReader(journal, state, config.acquirer, RULES, lambda bank, alone: 1)
 
     def happens(event):
         journal.begin()

@@ -42,8 +42,8 @@ class BankLinks:
         self.sent: list[bytes] = []
         self.counts: dict[str, int] = {}
 
-    def burden(self) -> int:
-        return 1
+    def open(self) -> bool:
+        return True
 
     def ready(self) -> bool:
         return True

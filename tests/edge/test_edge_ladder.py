@@ -26,6 +26,7 @@ from posswitch.edge.overload import (
     Rank,
     rank_of,
 )
+from posswitch.edge.runtime import Runtime
 from posswitch.scheme.kinds import ECHO, KINDS, SIGN_OFF, SIGN_ON
 from posswitch.sim.city import build_city
 
@@ -123,8 +124,9 @@ def switch(runner, tmp_path_factory):
 
 
 @pytest.fixture
-def stand_on(switch):
+def stand_on(switch, monkeypatch):
     """Puts the node on a rung."""
+    monkeypatch.setattr(Runtime, "crowded", True)
     gate = switch.node._runtime.overload
     usual = gate.admits
     yield lambda rung: setattr(gate, "admits", lambda rank, ahead: rank < len(Rank) - rung)

@@ -9,7 +9,8 @@ from posswitch.base.bounds import Timers
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.registry import Address, Bank
 from posswitch.codec import Message, load_dialect
-from posswitch.edge.connector import Links
+from posswitch.edge import connector
+from posswitch.edge.connector import Links, pause_s
 from posswitch.sim.peers import cups
 from posswitch.sim.peers.bank_link import BankLink
 
@@ -252,3 +253,26 @@ async def test_stopped_links_do_not_come_back():
         await until(lambda: not any(line.links for line in office.lines))
         assert not office.links.ready()
         assert not office.links.send(sale())
+
+
+def test_pauses_between_dials_grow_end_and_differ():
+    pauses = [pause_s("90010000/0", tries) for tries in range(40)]
+    assert pauses[0] < 0.1 < 1.0 < pauses[5] < pauses[8]
+    assert max(pauses) <= 1.25 * 5.0
+    assert len({pause_s(f"90010000/{index}", 9) for index in range(8)}) == 8
+
+
+@pytest.mark.parametrize(("lasts_s", "dials"), [(1, [0, 1, 2, 3]), (10, [0, 0, 0, 0])])
+async def test_a_link_that_flaps_is_dialled_less_and_less_often(monkeypatch, lasts_s, dials):
+    """That it says something each time does not make it well; one that lasted is dialled at once."""
+    tried = []
+    monkeypatch.setattr(connector, "pause_s", lambda link, tries: tried.append(tries) or 0.0)
+    async with Office(1) as office:
+        office.links.start()
+        for number in range(4):
+            await office.serving(1)
+            office.now_ns += lasts_s * NS_PER_S
+            for link in list(office.lines[0].links):
+                link.hang_up()
+            await until(lambda number=number: len(tried) > number)
+        assert tried == dials

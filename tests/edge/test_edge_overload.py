@@ -13,6 +13,7 @@ from posswitch.codec import Message
 from posswitch.edge import overload as room
 from posswitch.edge.overload import RUNGS, Overload, Rank, Refusals, key_of, rank_of
 from posswitch.edge.process import node_here
+from posswitch.edge.runtime import Runtime
 from posswitch.settings.config import load_config
 from posswitch.sim.city import build_city
 
@@ -142,6 +143,17 @@ def test_the_oldest_make_room(monkeypatch):
     assert [kept.knows(said(stan=f"{stan:06d}"), 5) for stan in range(5)] == [False, False, True, True, True]
 
 
+async def test_a_long_storm_is_forgotten_as_fast_as_it_came():
+    """What is removed at one end and added at the other must not become slower with every removal."""
+    kept = Refusals(30 * NS_PER_S)
+    for second in range(120):
+        for number in range(5_000):
+            kept.remember(second * 5_000 + number + 1, second * NS_PER_S)
+        kept.sweep(second * NS_PER_S)
+        await asyncio.sleep(0)  # a test that takes too long ends here
+    assert len(kept) == 150_000
+
+
 class Asked:
     def __init__(self, stan, batch="000001"):
         self.terminal, self.batch, self.stan = "10000001", batch, stan
@@ -199,8 +211,9 @@ def switch(runner, tmp_path_factory):
 
 
 @pytest.fixture
-def full(switch):
+def full(switch, monkeypatch):
     """The node finds itself overloaded, until told otherwise."""
+    monkeypatch.setattr(Runtime, "crowded", True)
     gate = switch.node._runtime.overload
     usual = gate.admits
     gate.admits = lambda rank, ahead: rank <= Rank.COMPLETION

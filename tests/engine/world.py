@@ -135,7 +135,7 @@ class World:
             self.state,
             ACQUIRER,
             self.rules,
-            lambda bank: self.burdens.get(bank, 1) if self.serving.get(bank, False) else -1,
+            lambda bank, alone: self.burdens.get(bank, 1) if self.serving.get(bank, False) else -1,
             lambda: self.room,
         )
         for seq, record in records(self.folder):

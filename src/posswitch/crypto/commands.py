@@ -167,10 +167,12 @@ class OpenTrack(Command, frozen=True):
 class Uses:
     """How often each wrapped key was used since that was last asked; beyond KEYS_MAX none is added."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_counts", "_more")
 
-    def __init__(self) -> None:
+    def __init__(self, more: Callable[[], Counter[bytes]] = Counter) -> None:
+        """`more` counts uses that are not noted here."""
         self._counts: Counter[Keys] = Counter()
+        self._more = more
 
     def __repr__(self) -> str:
         return f"<uses of {len(self._counts)} keys>"
@@ -182,7 +184,7 @@ class Uses:
     def taken(self) -> dict[bytes, int]:
         """What was counted since the last call, by wrapped key."""
         counts, self._counts = self._counts, Counter()
-        uses: Counter[bytes] = Counter()
+        uses = self._more()
         for keys, count in counts.items():
             for key in keys:
                 if key and (key in uses or len(uses) < KEYS_MAX):

@@ -50,25 +50,50 @@ from posswitch.crypto.vault import expand, opened, sealed
 _AES_ALONE = 32  # bytes that no key of DES has
 
 
-class _Opened:
-    """Wrapped keys of one usage, and how they are used: open contexts; the oldest makes room for others."""
+class _Context:
+    """An open cipher or MAC."""
 
-    __slots__ = ("_contexts", "_open", "_unwrap", "_usage")
+    __slots__ = ("blocks", "uses")
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self.uses = 0
+
+
+class _Opened:
+    """Wrapped keys of one usage, and how they are used: open contexts, and how often each was asked for.
+
+    The oldest makes room for others.
+    """
+
+    __slots__ = ("_contexts", "_left", "_open", "_unwrap", "_usage")
 
     def __init__(
         self, usage: Usage, unwrap: Callable[[Usage, bytes], bytes], open_: Callable[[str, bytes], Blocks]
     ) -> None:
         self._usage, self._unwrap, self._open = usage, unwrap, open_
-        self._contexts: dict[tuple[str, bytes], Blocks] = {}
+        self._contexts: dict[tuple[str, bytes], _Context] = {}
+        self._left: Counter[bytes] = Counter()  # uses of contexts that made room
 
     def __getitem__(self, how: tuple[str, bytes]) -> Blocks:
         found = self._contexts.get(how)
         if found is None:
-            found = self._open(how[0], self._unwrap(self._usage, how[1]))
+            found = _Context(self._open(how[0], self._unwrap(self._usage, how[1])))
             if len(self._contexts) >= KEY_CONTEXTS_MAX:
-                del self._contexts[next(iter(self._contexts))]
+                oldest = next(iter(self._contexts))
+                self._left[oldest[1]] += self._contexts.pop(oldest).uses
             self._contexts[how] = found
-        return found
+        found.uses += 1
+        return found.blocks
+
+    def taken(self) -> Counter[bytes]:
+        """How often each wrapped key was used since the last call."""
+        uses, self._left = self._left, Counter()
+        for (_, key), context in self._contexts.items():
+            if context.uses:
+                uses[key] += context.uses
+                context.uses = 0
+        return uses
 
 
 def _pin_cipher(format_: str) -> BlockCipher:
@@ -86,7 +111,7 @@ class SoftHsm:
 
     def __init__(self, root: bytes, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
-        self._uses = Uses()
+        self._uses = Uses(self._used)
         self._lmk = AESGCM(expand(root, "inside/lmk"))
         self._macs = {usage: _Opened(usage, self._unwrap, named_mac) for usage in (Usage.TAK, Usage.ZAK)}
         self._tpk = _Opened(Usage.TPK, self._unwrap, lambda how, key: _pin_cipher(how).decryptor(key))
@@ -105,7 +130,8 @@ class SoftHsm:
             while True:
                 command = work.send(answer)
                 answer = self.do(command)
-                note(command)
+                if type(command) not in _COUNTED:
+                    note(command)
         except StopIteration as end:
             result: Result = end.value
         except PosswitchError as error:
@@ -132,6 +158,13 @@ class SoftHsm:
     def uses(self) -> Uses:
         """See Hsm."""
         return self._uses
+
+    def _used(self) -> Counter[bytes]:
+        """The uses of keys that are kept open."""
+        uses: Counter[bytes] = Counter()
+        for opened_keys in (*self._macs.values(), self._tpk, self._zpk):
+            uses.update(opened_keys.taken())
+        return uses
 
     def start(self) -> None:
         """See Hsm."""
@@ -252,6 +285,7 @@ class SoftHsm:
         return opened(self._lmk, wrapped, usage.encode(), refusal)
 
 
+_COUNTED = frozenset({Mac, MacFits, TranslatePin})  # with the contexts that they use
 _DO: dict[type, Callable[[SoftHsm, Any], Any]] = {
     NewKey: lambda hsm, it: hsm.new_key(it.usage, it.size_bytes, it.odd),
     SignOnKeys: lambda hsm, it: hsm.sign_on_keys(it.layout, it.tmk, it.tpk, it.tak, it.tdk),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
+from zlib import crc32
 
 import structlog
 
@@ -23,6 +24,7 @@ from posswitch.scheme.kinds import CUTOVER_BEGINS, CUTOVER_ENDS, ECHO_CODE, SIGN
 _ECHO_MISSES_MAX = 2
 _FRAME_NS = int(FRAME_SECONDS_MAX * NS_PER_S)
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_STEADY_NS = 10 * NS_PER_S  # a link that lasted so long is dialled again at once; one that flaps is not
 
 
 log = structlog.get_logger()
@@ -165,12 +167,23 @@ class Links:
             if link is not None and link.takes():
                 burden = link.health.burden
                 lightest = burden if lightest < 0 else min(lightest, burden)
-        return lightest if lightest < 0 or self.under_way < self.window.cap else FULL
+        return lightest if lightest < 0 or self.has_room() else FULL
+
+    def open(self) -> bool:
+        """Whether a new request may go to the bank now."""
+        return self.has_room() and self.ready()
+
+    def has_room(self) -> bool:
+        """Whether fewer are under way than the bank can take."""
+        return self.under_way < self.window.cap
 
     @property
     def under_way(self) -> int:
         """Requests that the bank has not answered."""
-        return sum([health.under_way for health in self._healths])
+        under_way = 0
+        for health in self._healths:
+            under_way += health.under_way
+        return under_way
 
     def standings(self) -> Counter[Standing]:
         """How many links serve, are probed, are fenced."""
@@ -270,14 +283,20 @@ class Links:
                 self.counts["link-lost"] += 1
                 if isinstance(link.lost, ssl.SSLError):  # in TLS 1.3 the bank says so after the handshake
                     self._count_handshake(link.lost)
-                if link.heard_ns:
+                if self._tick_ns() - link.opened_ns >= _STEADY_NS:
                     tries = 0
-            await asyncio.sleep(_BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
+            await asyncio.sleep(pause_s(f"{self.bank.id}/{index}", tries))
             tries += 1
 
     def _count_handshake(self, error: Exception) -> None:
         if why := why_failed(error):
             self.counts[f"link-tls-{why}"] += 1
+
+
+def pause_s(link: str, tries: int) -> float:
+    """How long a link is left alone before it is dialled again: growing, and for each link another time."""
+    spread = crc32(f"{link}/{tries}".encode()) % 1024 / 1024
+    return _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)] * (0.75 + spread / 2)
 
 
 def key_of(message: Message) -> Key:

@@ -57,9 +57,10 @@ class TerminalFront:
 
     def from_terminal(self, payload: bytes, reply: Reply) -> bool:
         """Admits one payload; False when nobody can read it."""
-        counts = self._runtime.counts
+        runtime = self._runtime
+        counts = runtime.counts
         counts["frames-received"] += 1
-        if self._runtime.overload.standing and self._turned_away(payload, reply):
+        if runtime.overload.standing and self._turned_away(payload, reply):
             return True
         read = self._admission.read(payload)
         if isinstance(read, Dropped):
@@ -69,9 +70,9 @@ class TerminalFront:
         if not may_speak(self._registry, reply.certificate, text(read, 41)):
             counts["source-refused"] += 1
             self._answer(Direct("97", read), reply)
-        elif self._runtime.refusals.knows(read, self._clock.tick_ns()):
+        elif runtime.refusals and runtime.refusals.knows(read, self._clock.tick_ns()):
             self._answer(self._admission.refusal(read, "00" if read.mti[1] == "4" else "96"), reply)
-        elif read.mti[1] != "8" and not self._runtime.admits(rank := rank_of(read)) and self._is_new(read):
+        elif runtime.crowded and (rank := self._refused_rank(read)) is not None:
             self._shed(read, rank, reply)
         else:
             work = self._admission.admitted(read, payload, reply)
@@ -83,14 +84,13 @@ class TerminalFront:
             self._answer(admitted, reply)
             return
         if isinstance(admitted, RequestArrived):
+            tick_ns = self._clock.tick_ns()
             self._runtime.refusals.admitted(admitted)
-            self._guards.paid(reply.peer, self._clock.tick_ns())
-            admitted = self._guarded(admitted)
+            self._guards.paid(reply.peer, tick_ns)
+            barred = self._guards.asked(admitted, admitted.bin, tick_ns)
+            if barred:
+                admitted = replace(admitted, barred=barred)
         self._runtime.submit(admitted)
-
-    def _guarded(self, request: RequestArrived) -> RequestArrived:
-        barred = self._guards.asked(request, request.bin, self._clock.tick_ns())
-        return replace(request, barred=barred) if barred else request
 
     def _told(self, effect: SendResponse, ticket: Ticket) -> None:
         """A terminal was given its answer: approvals and refusals are what guards count."""
@@ -124,6 +124,12 @@ class TerminalFront:
     def _reply(self, reply: Reply, payload: bytes) -> None:
         reply.send(payload)
         self._runtime.wake()
+
+    def _refused_rank(self, message: Message) -> Rank | None:
+        """The rank of what is refused now; None for what is taken, or was taken before."""
+        rank = rank_of(message)
+        refused = message.mti[1] != "8" and not self._runtime.admits(rank) and self._is_new(message)
+        return rank if refused else None
 
     def _is_new(self, message: Message) -> bool:
         """Whether nothing under its repeat key was admitted: else its first answer stands."""

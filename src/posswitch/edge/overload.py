@@ -7,7 +7,7 @@ the time spent on refusing some must not make the node refuse everybody. Who is 
 remembered: its reversal ends here, and the same request is refused again.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from enum import IntEnum
 
 from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, REFUSED_KEPT_MAX, TERMINALS_KEPT_MAX
@@ -130,8 +130,9 @@ class Refusals:
 
     def __init__(self, keep_ns: int) -> None:
         self._keep_ns = keep_ns
-        self._kept: dict[int, int] = {}
-        self._highest: dict[str, tuple[str, str]] = {}  # terminal → batch and trace number
+        # Not plain dicts: to find their first key those look at every one that was removed before it.
+        self._kept: OrderedDict[int, int] = OrderedDict()
+        self._highest: OrderedDict[str, tuple[str, str]] = OrderedDict()  # terminal → batch, trace number
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -144,7 +145,7 @@ class Refusals:
         before = self._highest.get(request.terminal)
         here = (request.batch, request.stan)
         if before is None and len(self._highest) >= TERMINALS_KEPT_MAX:
-            del self._highest[next(iter(self._highest))]
+            self._highest.popitem(last=False)
         if before is None or before[0] != request.batch or before[1] < request.stan:
             self._highest[request.terminal] = here
 
@@ -158,9 +159,9 @@ class Refusals:
     def remember(self, key: int, tick_ns: int) -> None:
         """A request for a payment was refused; the oldest make room."""
         if len(self._kept) >= REFUSED_KEPT_MAX:
-            del self._kept[next(iter(self._kept))]
-        self._kept.pop(key, None)
+            self._kept.popitem(last=False)
         self._kept[key] = tick_ns + self._keep_ns
+        self._kept.move_to_end(key)
 
     def knows(self, message: Message, tick_ns: int) -> bool:
         """Whether a request is one of these again, or takes one of them back."""
@@ -174,7 +175,7 @@ class Refusals:
         """Forgets what can have no message under way any more."""
         kept = self._kept
         while kept and next(iter(kept.values())) <= tick_ns:
-            del kept[next(iter(kept))]
+            kept.popitem(last=False)
 
 
 def key_of(message: Message) -> int:

@@ -108,6 +108,11 @@ class Runtime:
     def __repr__(self) -> str:
         return f"<runtime {self._state!r} queue {len(self._queue)}>"
 
+    @property
+    def crowded(self) -> bool:
+        """Whether not everything is taken now."""
+        return self.overload.standing or len(self._queue) >= QUEUE_EVENTS_MAX
+
     def admits(self, rank: Rank) -> bool:
         """Whether a new request of this rank is taken now."""
         return self.overload.admits(rank, len(self._queue))
@@ -233,12 +238,14 @@ class Runtime:
         if not self._turning:
             self.wake()
 
-    def _burden(self, bank: str) -> int:
-        """How much a bank has to do, for choices between banks; less than 0 when it gets nothing new."""
+    def _burden(self, bank: str, alone: bool) -> int:
+        """How much a bank has to do, where there is a choice; less than 0 when it gets nothing new."""
         if self.draining:
             return STOPPING  # nobody stands in for a bank that is there
         links = self.links.get(bank)
-        return CLOSED if links is None else links.burden()
+        if links is None:
+            return CLOSED
+        return 0 if alone and links.open() else links.burden()
 
     # Time
 

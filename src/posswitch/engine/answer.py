@@ -89,22 +89,18 @@ def _difference(event: AnswerArrived, flight: Flight) -> str:
         return "MTI"
     if not event.code:
         return "field 39"
-    if (
-        event.rrn == flight.rrn
-        and event.amount_minor == request.amount_minor
-        and event.terminal == request.terminal
-        and event.merchant == request.merchant
-        and event.pan_print == request.pan_print
-    ):
-        return ""
-    pairs = (
-        ("field 2", event.pan_print, request.pan_print),
-        ("field 4", event.amount_minor, request.amount_minor),
-        ("field 37", event.rrn, flight.rrn),
-        ("field 41", event.terminal, request.terminal),
-        ("field 42", event.merchant, request.merchant),
-    )
-    return next(name for name, got, sent in pairs if got != sent)
+    differs = ""
+    if event.merchant != request.merchant:
+        differs = "field 42"
+    if event.terminal != request.terminal:
+        differs = "field 41"
+    if event.rrn != flight.rrn:
+        differs = "field 37"
+    if event.amount_minor != request.amount_minor:
+        differs = "field 4"
+    if event.pan_print != request.pan_print:
+        differs = "field 2"
+    return differs
 
 
 def _reversal_answered(

@@ -34,8 +34,11 @@ Used = tuple[tuple[Claim, int, int], ...]
 
 
 class FactReader:
-    """Reads for one node; `burden`: how much a bank has to do, CLOSED when it cannot be sent to now; `room`:
-    whether the disk has room."""
+    """Reads for one node.
+
+    `burden`: how much a bank, alone or one of several, has to do; CLOSED when it gets nothing new. `room`:
+    whether the disk has room.
+    """
 
     def __init__(
         self,
@@ -43,7 +46,7 @@ class FactReader:
         state: State,
         acquirer: str,
         rules: Rules,
-        burden: Callable[[str], int],
+        burden: Callable[[str, bool], int],
         room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._journal = journal
@@ -98,7 +101,9 @@ class FactReader:
         return tuple((claim, self._used(claim), 0) for claim in claimed)
 
     def _doors(self, banks: tuple[str, ...]) -> tuple[Door, ...]:
-        return tuple(Door(bank, self._burden(bank)) for bank in banks)
+        if len(banks) == 1:
+            return (Door(banks[0], self._burden(banks[0], True)),)
+        return tuple(Door(bank, self._burden(bank, False)) for bank in banks)
 
     def _original(self, kind: Kind, event: RequestArrived, at_ns: int) -> Row | None:
         """The payment that a request builds on, as far as its numbers tell; the engine compares the rest."""
