@@ -4,11 +4,13 @@ import asyncio
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from posswitch.base.bounds import Timers
 from posswitch.base.moment import NS_PER_S
 from posswitch.base.policy import StandIn
 from posswitch.crypto.signon import open_f62
+from posswitch.edge.overload import Rank, Refusals
 from posswitch.edge.process import node_here
 from posswitch.engine.events import NodeRestarted
 from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, REVERSING
@@ -191,5 +193,28 @@ def test_a_node_that_stops_stands_in_for_no_bank_that_is_there(desk, draining):
         desk.node._front.from_terminal(desk.sale, line)
         desk.runtime._turn()
         assert (desk.state(), line.heard) == ((DECLINED, ["91"]) if draining else (ADVISING, ["00"]))
+
+    desk(story)
+
+
+def test_what_a_life_before_has_approved_is_not_refused_because_an_older_number_came_first(desk):
+    """A stored advice has the trace number of its sale: after a restart it may be the first to come."""
+
+    def story(desk):
+        desk.node._front.from_terminal(desk.sale, Line())
+        desk.runtime._turn()
+        desk.answered()
+        desk.runtime._turn()
+        assert desk.state() == APPROVED
+        request = desk.node._journal.row(3).request
+        desk.runtime.refusals = Refusals(120 * NS_PER_S)  # as after a restart
+        desk.runtime.refusals.admitted(replace(request, kind="offline-sale", stan="000000"))
+        desk.runtime.overload.standing = True
+        desk.runtime.overload.admits = lambda rank, ahead: rank is Rank.REVERSAL
+        again = Line()
+        desk.node._front.from_terminal(desk.sale, again)
+        desk.runtime._turn()
+        assert again.heard == ["00"]
+        assert len(desk.runtime.refusals) == 0, "else its reversal would end at the edge"
 
     desk(story)

@@ -139,10 +139,10 @@ class TerminalFront:
         return self._is_new_payment(had.get(41, ""), batch_of(had), had.get(11, ""), message.mti)
 
     def _is_new_payment(self, terminal: str, batch: str, stan: str, mti: str) -> bool:
-        may = self._runtime.refusals.may_repeat(terminal, batch, stan)
-        if may is None:
-            may = self._runtime.has(repeat_key(self._acquirer, terminal, batch, stan, mti))
-        return not may
+        runtime = self._runtime
+        return not runtime.refusals.may_repeat(terminal, batch, stan) and not runtime.has(
+            repeat_key(self._acquirer, terminal, batch, stan, mti)
+        )
 
     def _turned_away(self, payload: bytes, reply: Reply) -> bool:
         """Refuses a new payment at a glance, while a queue stands; False where that cannot be told."""
