@@ -13,6 +13,7 @@ from posswitch.crypto.signon import open_f62
 from posswitch.edge.overload import Rank, Refusals
 from posswitch.edge.process import node_here
 from posswitch.engine.events import NodeRestarted
+from posswitch.engine.facts import NO_FACTS
 from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, REVERSING
 from posswitch.settings.config import load_config
 from posswitch.sim.city import build_city
@@ -216,5 +217,28 @@ def test_what_a_life_before_has_approved_is_not_refused_because_an_older_number_
         desk.runtime._turn()
         assert again.heard == ["00"]
         assert len(desk.runtime.refusals) == 0, "else its reversal would end at the edge"
+
+    desk(story)
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_what_a_restore_may_have_lost_is_not_remembered_as_refused(desk, restored):
+    """Else its reversal would be answered at the edge, and no owner would hear of what is posted."""
+
+    def story(desk):
+        runtime = desk.runtime
+        runtime._state.restored_ns = runtime._now_ns() if restored else 0
+        runtime.overload.standing = True
+        runtime.overload.admits = lambda rank, ahead: rank is Rank.REVERSAL
+        at = POS.header_bytes
+        declared = desk.sale[:at] + bytes.fromhex("0201") + desk.sale[at + 2 :]
+        desk.node._front.from_terminal(declared, Line())
+        assert bool(runtime.refusals) is not restored
+        runtime.refusals = Refusals(NS_PER_S)
+        runtime.overload.admits = lambda rank, ahead: True
+        desk.node._front.from_terminal(desk.sale, Line())
+        event = replace(runtime._queue[-1], declared=True)
+        desk.node._tickets.get(event.ticket).born_ns -= 31 * NS_PER_S
+        assert runtime._is_late(event, NO_FACTS) is not restored
 
     desk(story)
