@@ -4,13 +4,17 @@ import asyncio
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from posswitch.base.bounds import Timers
 from posswitch.base.moment import NS_PER_S
+from posswitch.base.policy import StandIn
 from posswitch.crypto.signon import open_f62
+from posswitch.edge.overload import Rank, Refusals
 from posswitch.edge.process import node_here
 from posswitch.engine.events import NodeRestarted
-from posswitch.engine.lifecycle import APPROVED, REVERSING
+from posswitch.engine.facts import NO_FACTS
+from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, REVERSING
 from posswitch.settings.config import load_config
 from posswitch.sim.city import build_city
 from posswitch.sim.load import POS, ApprovingBank, Load
@@ -174,5 +178,67 @@ def test_what_its_terminal_does_not_wait_for_is_not_begun(desk, standing):
         desk.runtime._turn()
         assert desk.node._journal.row(3) is None
         assert [POS.unpack(answer).fields[39] for answer in said] == ["96", "96"]
+
+    desk(story)
+
+
+@pytest.mark.parametrize("draining", [True, False])
+def test_a_node_that_stops_stands_in_for_no_bank_that_is_there(desk, draining):
+    def story(desk):
+        rows = [StandIn(bank, 10**9, 10**9, 10**9, pins=True) for bank in desk.links]
+        desk.node._registry.amend(rows)
+        desk.runtime.draining = draining
+        if not draining:  # the same sale while its bank has no link
+            desk.runtime.links.clear()
+        line = Line()
+        desk.node._front.from_terminal(desk.sale, line)
+        desk.runtime._turn()
+        assert (desk.state(), line.heard) == ((DECLINED, ["91"]) if draining else (ADVISING, ["00"]))
+
+    desk(story)
+
+
+def test_what_a_life_before_has_approved_is_not_refused_because_an_older_number_came_first(desk):
+    """A stored advice has the trace number of its sale: after a restart it may be the first to come."""
+
+    def story(desk):
+        desk.node._front.from_terminal(desk.sale, Line())
+        desk.runtime._turn()
+        desk.answered()
+        desk.runtime._turn()
+        assert desk.state() == APPROVED
+        request = desk.node._journal.row(3).request
+        desk.runtime.refusals = Refusals(120 * NS_PER_S)  # as after a restart
+        desk.runtime.refusals.admitted(replace(request, kind="offline-sale", stan="000000"))
+        desk.runtime.overload.standing = True
+        desk.runtime.overload.admits = lambda rank, ahead: rank is Rank.REVERSAL
+        again = Line()
+        desk.node._front.from_terminal(desk.sale, again)
+        desk.runtime._turn()
+        assert again.heard == ["00"]
+        assert len(desk.runtime.refusals) == 0, "else its reversal would end at the edge"
+
+    desk(story)
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_what_a_restore_may_have_lost_is_not_remembered_as_refused(desk, restored):
+    """Else its reversal would be answered at the edge, and no owner would hear of what is posted."""
+
+    def story(desk):
+        runtime = desk.runtime
+        runtime._state.restored_ns = runtime._now_ns() if restored else 0
+        runtime.overload.standing = True
+        runtime.overload.admits = lambda rank, ahead: rank is Rank.REVERSAL
+        at = POS.header_bytes
+        declared = desk.sale[:at] + bytes.fromhex("0201") + desk.sale[at + 2 :]
+        desk.node._front.from_terminal(declared, Line())
+        assert bool(runtime.refusals) is not restored
+        runtime.refusals = Refusals(NS_PER_S)
+        runtime.overload.admits = lambda rank, ahead: True
+        desk.node._front.from_terminal(desk.sale, Line())
+        event = replace(runtime._queue[-1], declared=True)
+        desk.node._tickets.get(event.ticket).born_ns -= 31 * NS_PER_S
+        assert runtime._is_late(event, NO_FACTS) is not restored
 
     desk(story)

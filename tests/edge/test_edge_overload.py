@@ -162,13 +162,13 @@ class Asked:
 def test_only_what_was_surely_not_admitted_is_refused():
     kept = Refusals(NS_PER_S)
     at = ("10000001", "000001")
-    assert kept.may_repeat(*at, "000007") is None  # perhaps in a life before this one
+    assert kept.may_repeat(*at, "000007") is False  # perhaps in a life before this one: the journal knows
     kept.admitted(Asked("000007"))
     kept.admitted(Asked("000005"))
     assert kept.may_repeat(*at, "000007") is True
     assert kept.may_repeat(*at, "000006") is True
     assert kept.may_repeat(*at, "000008") is False
-    assert kept.may_repeat("10000001", "000002", "000001") is None
+    assert kept.may_repeat("10000001", "000002", "000001") is False
     kept.admitted(Asked("000001", "000002"))
     assert kept.may_repeat("10000001", "000002", "000002") is False
 

@@ -7,6 +7,7 @@ from posswitch.base.moment import NS_PER_MS, NS_PER_S
 from posswitch.base.registry import Address, Bank
 from posswitch.edge.connector import Links
 from posswitch.edge.window import Window
+from posswitch.engine.routing import FULL
 
 USUAL_NS = 20 * NS_PER_MS
 
@@ -63,6 +64,6 @@ def test_a_bank_whose_window_is_full_gets_nothing_new():
     assert links.burden() == 3
     for number in range(links.window.cap):
         links._healths[0].sent((number, ""), 0)
-    assert links.burden() == -1
+    assert links.burden() == FULL
     links.heard((0, ""))
     assert links.burden() == 3

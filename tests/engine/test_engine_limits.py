@@ -9,7 +9,7 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.base.policy import Limit, within
 from posswitch.base.registry import Limits, Registry
 from posswitch.engine.decide import Rules
-from posswitch.engine.lifecycle import APPROVED, REVERSED
+from posswitch.engine.lifecycle import APPROVED, DECLINED, REVERSED
 
 SHOP = "802440354110001"
 
@@ -105,6 +105,17 @@ def test_what_does_not_stand_is_given_back_once(having, ends):
             world.restart()
     assert paid(world, amount_minor=10_000) == "00"
     assert paid(world, amount_minor=1) in ("61", "65")
+
+
+def test_an_inquiry_that_a_restore_closes_gives_back_what_it_held(having):
+    """Else no restored journal would pass its own checks."""
+    world = having(Limit("a", kinds=("balance",), day_count=1))
+    world.sale(kind="balance", amount_minor=0)
+    payment = world.payment
+    world.restore()
+    assert world.row(payment).state == DECLINED
+    holds = [hold for verdict in world.verdicts() for hold in verdict.holds]
+    assert sum(hold.amount_minor for hold in holds) == 0
 
 
 def test_a_late_end_gives_nothing_back_a_second_time(having):

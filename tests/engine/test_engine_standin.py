@@ -1,12 +1,14 @@
 """Stand-in: approved here while the bank is away, told to it afterwards, and taken back like any sale."""
 
 import pytest
-from world import BANK, RULES, World
+from world import BANK, OTHER_BANK, RULES, World
 
 from posswitch.base.policy import Pause, StandIn
 from posswitch.base.registry import Limits, Registry
+from posswitch.engine import routing
 from posswitch.engine.decide import Rules
 from posswitch.engine.lifecycle import ADVISING, APPROVED, DECLINED, NEEDS_OWNER, REVERSED, REVERSING
+from posswitch.engine.routing import FULL, STOPPING
 
 ROW = StandIn(BANK, 10_000, 15_000, 40_000)
 
@@ -72,6 +74,24 @@ def test_nothing_is_approved_here_that_the_bank_can_be_asked(world):
     assert stood(world, card="card 2") == "00"
 
 
+@pytest.mark.parametrize("burden", [FULL, STOPPING])
+@pytest.mark.parametrize("paused", [False, True])
+def test_nobody_stands_in_for_a_bank_that_is_busy_or_that_we_do_not_ask(world, burden, paused):
+    world.serving[BANK] = True
+    world.burdens[BANK] = burden
+    if paused:  # another bank
+        world.rules.registry.amend([Pause(OTHER_BANK)])
+    assert stood(world) == "91"
+    assert world.state.lane(BANK).oldest == 0
+
+
+def test_a_bank_that_owes_too_many_answers_is_not_stood_in_for(world, monkeypatch):
+    """Else its lane would grow for as long as it is away."""
+    monkeypatch.setattr(routing, "LANE_ITEMS_MAX", 2)
+    told = [stood(world, card=f"card {number}", amount_minor=1) for number in range(4)]
+    assert told == ["00", "00", "91", "91"]
+
+
 def test_the_day_of_a_card_and_of_the_bank_end_it(world):
     assert [stood(world, amount_minor=8_000), stood(world, amount_minor=8_000)] == ["00", "91"]
     told = [stood(world, card=f"card {number}", amount_minor=9_000) for number in range(2, 7)]
@@ -93,6 +113,7 @@ def test_a_repeat_is_told_the_same(world):
     first = world.answers[-1].answer
     world.repeat(sale)
     assert world.answers[-1].answer == first
+    assert world.answers[-1].payment == world.payment, "who hears the repeat has heard the approval"
     assert len(world.advices) == 1
 
 
@@ -149,6 +170,60 @@ def test_a_bank_that_refuses_it_needs_an_owner_whose_word_counts(world, says, st
     if says == "again":
         world.acknowledged()
         assert (world.row().state, held(world)[0]) == (APPROVED, holds)
+
+
+@pytest.mark.parametrize("why", ["refused", "expired", "restored"])
+def test_its_terminal_takes_back_what_waits_for_its_owner(world, why):
+    """It was told 00 for its reversal: no later word of bank or owner may make the sale stand."""
+    sale = world.request(has_pin=False)
+    world.submit(sale)
+    payment = world.payment
+    match why:
+        case "refused":
+            world.acknowledged("51")
+        case "expired":
+            world.expire()
+        case "restored":
+            world.restore()
+    assert (world.row(payment).state, world.row(payment).code) == (NEEDS_OWNER, "00")
+    world.reversal(sale)
+    assert world.told[-1] == "00"
+    assert (world.row(payment).state, world.row(payment).code) == (REVERSING, "98")
+    world.acknowledged(payment=payment)
+    world.rule("stands", payment)
+    assert world.row(payment).state == REVERSING
+    world.reversed(payment=payment)
+    assert (world.row(payment).state, held(world), world.used_minor()) == (REVERSED, [0, 0], 0)
+
+
+def test_what_was_refunded_is_not_taken_back_while_it_waits_for_its_owner(world):
+    sale = world.request(has_pin=False)
+    world.submit(sale)
+    payment = world.payment
+    world.build("refund", payment, amount_minor=100)
+    assert world.told[-1] == "00"
+    world.acknowledged("51", payment)
+    world.reversal(sale)
+    assert (world.told[-1], world.row(payment).state) == ("12", NEEDS_OWNER)
+
+
+@pytest.mark.parametrize("how", ["stands", "again", "late"])
+def test_what_holds_again_after_its_owner_may_be_over_a_limit(tmp_path, how):
+    """The terminal was told long ago: the checkers find nothing wrong in that."""
+    world = World(tmp_path, Rules(RULES.timers, Limits(card_daily_minor=10_000), Registry([ROW])))
+    world.serving[BANK] = False
+    assert stood(world, amount_minor=10_000) == "00"
+    payment = world.payment
+    world.acknowledged("51")
+    world.serving[BANK] = True
+    world.sale(amount_minor=10_000)
+    world.answer("00")
+    if how == "late":
+        world.acknowledged(payment=payment)
+    else:
+        world.rule(how, payment)
+    assert world.used_minor() == 20_000
+    world.close()
 
 
 def test_the_owner_of_one_that_was_being_taken_back_takes_it_back_again(world):

@@ -76,3 +76,17 @@ def test_the_plain_one_is_accepted(tmp_path):
 def test_a_folder_is_no_configuration(tmp_path):
     with pytest.raises(ConfigError):
         load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[[limit]]\nid = "a"\nday_count = 1\nkinds = ["stood-in"]\n',
+        '[[route]]\nid = "a"\nto = ["01020000"]\nkinds = ["stood-in"]\n',
+        'kinds = ["stood-in"]\n',  # of the terminal
+    ],
+)
+def test_no_rule_names_a_kind_that_no_terminal_asks(tmp_path, table):
+    """It would never fit, and nobody would be told."""
+    with pytest.raises(ConfigError, match="kind .stood-in. is not known"):
+        load_config(write_config(tmp_path, PLAIN + table))

@@ -187,6 +187,7 @@ def _compared(row: Route, condition: str, request: RequestArrived, at_ns: int) -
 _SHUT = {
     "the bank is paused": "已暂停",
     "no link to the bank": "没有可用链路",
+    "the switch is stopping": "交换机正在停止",
     "the bank owes too many answers": "欠应答过多",
     "too many unanswered requests at the bank": "未应答的请求过多",
 }

@@ -18,6 +18,7 @@ from posswitch.edge.health import Health, Key, Standing
 from posswitch.edge.tls import Tls, certificate_of, why_failed
 from posswitch.edge.window import Window
 from posswitch.edge.wire import Wire
+from posswitch.engine.routing import CLOSED, FULL
 from posswitch.scheme.kinds import CUTOVER_BEGINS, CUTOVER_ENDS, ECHO_CODE, SIGN_ON_CODE, text
 
 _ECHO_MISSES_MAX = 2
@@ -159,14 +160,14 @@ class Links:
     def burden(self) -> int:
         """What a choice between banks goes by: that of the link to be taken.
 
-        -1 when there is none, or as many are under way as the bank can take.
+        CLOSED when there is none, FULL when as many are under way as the bank can take.
         """
-        lightest = -1
+        lightest = CLOSED
         for link in self._links:
             if link is not None and link.takes():
                 burden = link.health.burden
                 lightest = burden if lightest < 0 else min(lightest, burden)
-        return lightest if self.has_room() else -1
+        return lightest if lightest < 0 or self.has_room() else FULL
 
     def open(self) -> bool:
         """Whether a new request may go to the bank now."""

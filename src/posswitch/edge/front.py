@@ -19,7 +19,7 @@ from posswitch.edge.sealed import Reply, Ticket
 from posswitch.edge.turnaway import TurnAway
 from posswitch.engine.effects import SendResponse
 from posswitch.engine.events import Event, RequestArrived, ReversalArrived
-from posswitch.scheme.kinds import batch_of, text, texts
+from posswitch.scheme.kinds import batch_of, is_declared_repeat, text, texts
 from posswitch.scheme.numbers import repeat_key
 from posswitch.settings.clock import Clock
 
@@ -135,14 +135,16 @@ class TerminalFront:
         """Whether nothing under its repeat key was admitted: else its first answer stands."""
         if message.mti[1] not in "12":
             return True
+        if is_declared_repeat(message.mti) and self._runtime.in_doubt:
+            return False  # a restore may have lost it: its reversal must find an owner, and not end here
         had = texts(message)
         return self._is_new_payment(had.get(41, ""), batch_of(had), had.get(11, ""), message.mti)
 
     def _is_new_payment(self, terminal: str, batch: str, stan: str, mti: str) -> bool:
-        may = self._runtime.refusals.may_repeat(terminal, batch, stan)
-        if may is None:
-            may = self._runtime.has(repeat_key(self._acquirer, terminal, batch, stan, mti))
-        return not may
+        runtime = self._runtime
+        return not runtime.refusals.may_repeat(terminal, batch, stan) and not runtime.has(
+            repeat_key(self._acquirer, terminal, batch, stan, mti)
+        )
 
     def _turned_away(self, payload: bytes, reply: Reply) -> bool:
         """Refuses a new payment at a glance, while a queue stands; False where that cannot be told."""

@@ -125,7 +125,8 @@ class Refusals:
     """Payments that were refused before anything was recorded, as long as a message of theirs may come.
 
     What was admitted before must not be refused when it comes again: its first answer stands. So of each
-    terminal the highest trace number that was admitted in this life is kept.
+    terminal the highest trace number that was admitted in this life is kept; of higher ones, which a life
+    before this one may have taken, the journal knows.
     """
 
     def __init__(self, keep_ns: int) -> None:
@@ -149,12 +150,10 @@ class Refusals:
         if before is None or before[0] != request.batch or before[1] < request.stan:
             self._highest[request.terminal] = here
 
-    def may_repeat(self, terminal: str, batch: str, stan: str) -> bool | None:
-        """Whether it may be a repeat of what was admitted: False = surely not, None = the journal knows."""
+    def may_repeat(self, terminal: str, batch: str, stan: str) -> bool:
+        """Whether it may be a repeat of what was admitted in this life, and perhaps still waits."""
         highest = self._highest.get(terminal)
-        if highest is None or highest[0] != batch:
-            return None
-        return stan <= highest[1]
+        return highest is not None and highest[0] == batch and stan <= highest[1]
 
     def remember(self, key: int, tick_ns: int) -> None:
         """A request for a payment was refused; the oldest make room."""

@@ -44,7 +44,8 @@ from posswitch.engine.events import (
 )
 from posswitch.engine.facts import Facts
 from posswitch.engine.lifecycle import ADVISING, IN_LANE, LIFE, NEEDS_OWNER, REVERSING
-from posswitch.engine.routing import CLOSED
+from posswitch.engine.owner import in_doubt
+from posswitch.engine.routing import CLOSED, STOPPING
 from posswitch.engine.state import State
 from posswitch.journal.facts import FactReader
 from posswitch.journal.sqlite import Journal
@@ -120,6 +121,11 @@ class Runtime:
     def has(self, key: str) -> bool:
         """Whether the journal has a payment with this repeat key."""
         return self._journal.row_by_key(key) is not None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what the journal does not have may have been lost by a restore."""
+        return in_doubt(self._state, self._now_ns())
 
     @property
     def flooded(self) -> bool:
@@ -215,7 +221,7 @@ class Runtime:
     def _is_late(self, event: RequestArrived, facts: Facts) -> bool:
         """Whether its terminal may not wait for what becomes of it any more: then it is not begun."""
         ticket, now_ns = self._tickets.get(event.ticket), self._clock.tick_ns()
-        if facts.row is not None or ticket is None:
+        if facts.row is not None or ticket is None or (event.declared and self.in_doubt):
             return False
         key = key_of_request(event)
         late = now_ns - ticket.born_ns > self._spare_ns
@@ -239,13 +245,13 @@ class Runtime:
             self.wake()
 
     def _burden(self, bank: str, alone: bool) -> int:
-        """How much a bank has to do, where there is a choice; CLOSED when it gets nothing new."""
+        """How much a bank has to do, where there is a choice; less than 0 when it gets nothing new."""
+        if self.draining:
+            return STOPPING  # nobody stands in for a bank that is there
         links = self.links.get(bank)
-        if links is None or self.draining:
+        if links is None:
             return CLOSED
-        if alone:
-            return 0 if links.open() else CLOSED
-        return links.burden()
+        return 0 if alone and links.open() else links.burden()
 
     # Time
 

@@ -29,6 +29,7 @@ from posswitch.engine.lifecycle import (
 from posswitch.scheme.kinds import COMPLETION_PERCENT_MAX, PAYMENT_KINDS
 
 _KEEPS_HOLDS = frozenset({FORWARDED, ADVISING, APPROVED})
+_HOLDS_AGAIN = frozenset({"owner-approved", "advised-again", "bank-acknowledged"})
 _FIRST_A_REVERSAL = ("reversal-came-first", "reversal-of-lost")
 
 
@@ -80,7 +81,7 @@ class Refold:
         elif verdict.state or verdict.holds or verdict.reversing:
             yield f"record {seq}: changes something without a cause"
         for hold in verdict.holds:
-            yield from self._hold(seq, hold, ruled=verdict.cause == "owner-approved")
+            yield from self._hold(seq, hold, again=verdict.cause in _HOLDS_AGAIN)
         self._batch(event, verdict)
         if isinstance(event, NodeRestarted):
             left = [
@@ -165,13 +166,13 @@ class Refold:
             self.batches[key] = (row.phase, self.batches[key][1])
         self.differences.update({(*key, one.stan): one for one in row.differences})
 
-    def _hold(self, seq: int, hold: Hold, *, ruled: bool) -> Iterator[str]:
-        """`ruled`: an owner has said that a payment stands; what is posted is over no limit."""
+    def _hold(self, seq: int, hold: Hold, *, again: bool) -> Iterator[str]:
+        """`again`: it had an owner and stands after all; what is posted is over no limit."""
         used = self.counters.get((hold.key, hold.window), 0) + hold.amount_minor
         self.counters[hold.key, hold.window] = used
         if used < 0:
             yield f"record {seq}: counter of day {hold.window} falls below zero"
-        if ruled:
+        if again:
             return
         name, _, payment = hold.key.partition(":")
         if name == "taken" and used * 100 > self.lives[int(payment)].amount_minor * COMPLETION_PERCENT_MAX:

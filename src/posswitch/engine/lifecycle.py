@@ -40,6 +40,7 @@ LIFE: dict[tuple[str, str], str] = {
     (REVERSING, BANK_KNOWS_NONE): REVERSED,
     (REVERSING, "expired"): NEEDS_OWNER,
     (NEEDS_OWNER, "bank-reversed"): REVERSED,
+    (NEEDS_OWNER, "terminal-reversed"): REVERSING,
     (ADVISING, "bank-acknowledged"): APPROVED,
     (ADVISING, "terminal-reversed"): REVERSING,
     (ADVISING, "undelivered"): REVERSING,

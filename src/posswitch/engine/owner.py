@@ -52,7 +52,8 @@ def handed_to_owner(state: State, event: HandedToOwner, facts: Facts, at_ns: int
     kind = PAYMENT_KINDS[flight.request.kind]
     if not kind.reversible and not kind.advice:
         cause = "inquiry-unanswered"
-        verdict = Verdict(flight.payment, cause, after(flight.state, cause), UNKNOWN_OUTCOME)
+        held = release(flight.holds)  # limits may count inquiries
+        verdict = Verdict(flight.payment, cause, after(flight.state, cause), UNKNOWN_OUTCOME, holds=held)
         return Decision(verdict)
     advice = flight.state == ADVISING
     verdict = Verdict(

@@ -15,7 +15,7 @@ from posswitch.engine.effects import (
 from posswitch.engine.events import Hold, RequestArrived, ReversalArrived, Verdict
 from posswitch.engine.facts import Facts, Row
 from posswitch.engine.guard import card, guard
-from posswitch.engine.lifecycle import ADVISING, APPROVED, FORWARDED, RECEIVED, REVERSED, after
+from posswitch.engine.lifecycle import ADVISING, APPROVED, FORWARDED, NEEDS_OWNER, RECEIVED, REVERSED, after
 from posswitch.engine.limits import Refusal, judged, unused
 from posswitch.engine.original import Base, build_on
 from posswitch.engine.owner import in_doubt
@@ -57,7 +57,7 @@ def request_arrived(state: State, event: RequestArrived, facts: Facts, at_ns: in
         way = chosen(doors, facts.rule, kind, state, rules.registry, at_ns)
         if way.bank != request.bank:
             request = msgspec.structs.replace(request, bank=way.bank)
-        if way.why and (held := stands_in(kind, request, facts.standin, state, rules.registry)):
+        if way.away and (held := stands_in(kind, request, facts.standin, state, rules.registry)):
             kind, tried = STOOD_IN, f"stand-in: {way.why}"
             changes = {"kind": kind.name, "auth": auth_code(state.seq + 1)}
             request, holds = msgspec.structs.replace(request, **changes), holds + held
@@ -137,7 +137,8 @@ def _repeat(state: State, event: RequestArrived, row: Row, at_ns: int, rules: Ru
         code = UNKNOWN_OUTCOME if event.declared else "94"
         return _told(event, Answer(code, rrn), row.payment, "a balance is not kept, it is asked anew")
     answer = Answer(row.code, rrn, row.auth, state.day[4:])
-    approved = row.payment if row.state == APPROVED and PAYMENT_KINDS[event.kind].reversible else 0
+    stands = row.state in (APPROVED, ADVISING) and PAYMENT_KINDS[event.kind].reversible
+    approved = row.payment if stands else 0  # heard now, it is not taken back because nobody heard it before
     told = SendResponse(event.ticket, event, answer, approved, repeat=True)
     return Decision(Verdict(row.payment, why="repeat answered"), (told,))
 
@@ -165,7 +166,8 @@ def reversal_arrived(
         told = SendResponse(flight.ticket, first, Answer(UNKNOWN_OUTCOME, rrn, day=state.day[4:]))
         verdict = reverse(state, flight, "terminal-reversed", at_ns)
         return Decision(verdict, (accepted, told, WakeLane(first.bank)))
-    if row.state in (APPROVED, ADVISING):
+    owned = row.state == NEEDS_OWNER and row.code == _DONE  # the centre approved it, and a person looks
+    if owned or row.state in (APPROVED, ADVISING):
         if facts.taken_minor:
             return _told(event, Answer("12"), row.payment, "something was built on it")
         if row.state == ADVISING:

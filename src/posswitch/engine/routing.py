@@ -13,12 +13,15 @@ from posswitch.engine.events import RequestArrived
 from posswitch.engine.state import State
 from posswitch.scheme.kinds import Kind
 
-CLOSED = -1
+CLOSED, FULL, STOPPING = -1, -2, -3  # of a door that takes nothing: the bank is away; busy; we end
 _SPREAD = 2_654_435_761  # consecutive payments fall evenly over shares (Knuth's multiplicative hash)
 
 
 class Door(NamedTuple):
-    """A bank that a payment may go to, and how much it has to do; CLOSED when no link can take it now."""
+    """A bank that a payment may go to, and how much it has to do; CLOSED when no link can take it now.
+
+    FULL when as much is under way there as it can take, STOPPING when this node begins nothing more.
+    """
 
     bank: str
     burden: int
@@ -29,6 +32,7 @@ class Way(NamedTuple):
 
     bank: str
     why: str = ""  # it cannot: the reason of the first choice
+    away: bool = False  # that one cannot be asked at all: it is paused, or has no link
 
 
 def rule_for(registry: Registry, kind: Kind, request: RequestArrived, at_ns: int) -> Route | None:
@@ -71,8 +75,9 @@ def chosen(
     for door in in_order(doors, rule, state.seq + 1):
         if not shut[door.bank]:
             return Way(door.bank)
-    first = doors[0].bank
-    return Way(first, shut[first])
+    first = doors[0]
+    why = shut[first.bank]
+    return Way(first.bank, why, why == away(first, registry, at_ns))
 
 
 def closed(door: Door, kind: Kind, state: State, registry: Registry, at_ns: int) -> str:
@@ -82,13 +87,20 @@ def closed(door: Door, kind: Kind, state: State, registry: Registry, at_ns: int)
         return "the bank owes too many answers"
     if kind.advice:
         return ""
-    if registry.pauses and (pause := registry.pauses.get(door.bank)) and pause.holds(at_ns):
-        return f"the bank is paused: {pause.reason}" if pause.reason else "the bank is paused"
-    if door.burden == CLOSED:
-        return "no link to the bank"
-    if state.forwarded.get(door.bank, 0) >= OPEN_PER_BANK_MAX:
+    if why := away(door, registry, at_ns):
+        return why
+    if door.burden == STOPPING:
+        return "the switch is stopping"
+    if door.burden == FULL or state.forwarded.get(door.bank, 0) >= OPEN_PER_BANK_MAX:
         return "too many unanswered requests at the bank"
     return ""
+
+
+def away(door: Door, registry: Registry, at_ns: int) -> str:
+    """Why a bank cannot be asked at all, or empty; one that is busy, or that we do not ask, is not away."""
+    if registry.pauses and (pause := registry.pauses.get(door.bank)) and pause.holds(at_ns):
+        return f"the bank is paused: {pause.reason}" if pause.reason else "the bank is paused"
+    return "no link to the bank" if door.burden == CLOSED else ""
 
 
 def in_order(doors: tuple[Door, ...], rule: Route | None, payment: int) -> tuple[Door, ...]:
@@ -121,5 +133,5 @@ def _lighter(doors: tuple[Door, ...], point: int) -> int:
     """Of two drawn places the one with less to do; a closed one is never lighter."""
     one = point % len(doors)
     other = (one + 1 + (point >> 16) % (len(doors) - 1)) % len(doors)
-    heavy = [1 << 62 if doors[at].burden == CLOSED else doors[at].burden for at in (one, other)]
+    heavy = [1 << 62 if doors[at].burden < 0 else doors[at].burden for at in (one, other)]
     return one if heavy[0] <= heavy[1] else other

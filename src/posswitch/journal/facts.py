@@ -16,7 +16,7 @@ from posswitch.engine.events import (
     UploadEnded,
 )
 from posswitch.engine.facts import NO_FACTS, Facts, Row
-from posswitch.engine.lifecycle import ADVISING, APPROVED
+from posswitch.engine.lifecycle import ADVISING, APPROVED, NEEDS_OWNER
 from posswitch.engine.limits import Claim, claims
 from posswitch.engine.original import taken_key
 from posswitch.engine.routing import CLOSED, Door, rule_for
@@ -95,7 +95,7 @@ class FactReader:
     def _standin(self, event: RequestArrived, doors: tuple[Door, ...]) -> tuple[tuple[Claim, int, int], ...]:
         registry = self._rules.registry
         row = registry.standins.get(doors[0].bank) if registry.standins else None
-        if row is None or not (registry.pauses or all(door.burden == CLOSED for door in doors)):
+        if row is None or not (registry.pauses or doors[0].burden == CLOSED):
             return ()
         claimed = standin_claims(event, row, self._state.day)
         return tuple((claim, self._used(claim), 0) for claim in claimed)
@@ -121,7 +121,7 @@ class FactReader:
 
     def _reversal(self, event: ReversalArrived, at_ns: int) -> Facts:
         row = self._journal.row_by_key(event.key)
-        stands = row is not None and row.state in (APPROVED, ADVISING)
+        stands = row is not None and row.state in (APPROVED, ADVISING, NEEDS_OWNER)
         return Facts(row, taken_minor=self._journal.used(taken_key(row.payment)) if row and stands else 0)
 
     def _answer(self, event: AnswerArrived, at_ns: int) -> Facts:

@@ -10,14 +10,13 @@ from posswitch.base.errors import OfficeError
 from posswitch.base.registry import Bin, Registry, key_of, prefixes_of
 from posswitch.crypto.vault import Vault
 from posswitch.engine.events import RequestArrived
-from posswitch.scheme.kinds import PAYMENTS, Kind
+from posswitch.scheme.kinds import ASKED_KINDS, Kind
 from posswitch.settings.finding import brief
 
 NOT_HERE = (
     "a card number on the command line stays in the shell's history; "
     "leave it out and type it when you are asked"
 )
-_ASKED = {kind.name: kind for kind in PAYMENTS}  # of terminals
 _PART = re.compile(r"\d{4,12}\**\d{0,4}", re.ASCII)
 _AMOUNT = re.compile(r"\d{1,10}(\.\d{1,2})?", re.ASCII)
 
@@ -29,9 +28,9 @@ _NOBODY = RequestArrived(
 
 def kind_named(name: str) -> Kind:
     """A kind of payment; OfficeError when there is none of that name."""
-    kind = _ASKED.get(name)
+    kind = ASKED_KINDS.get(name)
     if kind is None:
-        raise OfficeError(f"--kind: no kind {brief(name)}; there are {', '.join(_ASKED)}")
+        raise OfficeError(f"--kind: no kind {brief(name)}; there are {', '.join(ASKED_KINDS)}")
     return kind
 
 

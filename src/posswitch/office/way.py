@@ -72,7 +72,7 @@ def explained(desk: Desk, kind: Kind, request: RequestArrived, at_ns: int) -> Ex
         ],
         way,
         guard(kind, request) or card(kind, request, stamp(at_ns)) or (),
-        bool(way.why) and _stands_in(registry, way.bank, request),
+        way.away and _stands_in(registry, way.bank, request),
     )
 
 

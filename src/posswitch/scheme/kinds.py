@@ -134,7 +134,8 @@ PAYMENTS = (
     OFFLINE_SALE,
 )  # fmt: skip
 KINDS = (*PAYMENTS, REVERSAL, SIGN_ON, SIGN_OFF, ECHO, SETTLEMENT, UPLOAD, UPLOAD_END)
-PAYMENT_KINDS = {kind.name: kind for kind in (*PAYMENTS, STOOD_IN)}
+ASKED_KINDS = {kind.name: kind for kind in PAYMENTS}  # what terminals ask, and rules may name
+PAYMENT_KINDS = {**ASKED_KINDS, STOOD_IN.name: STOOD_IN}
 _BY_TERMINAL = {kind.terminal: kind for kind in KINDS}
 # What some makers send for the same kind: the answer repeats it, the bank gets the usual form.
 _BY_TERMINAL |= {

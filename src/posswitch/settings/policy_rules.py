@@ -7,7 +7,7 @@ from posswitch.base.codes import APPROVALS, CODES
 from posswitch.base.moment import of_iso
 from posswitch.base.policy import ALL, CHOICES, COST, SCOPES, SPLIT
 from posswitch.base.registry import prefixes_of
-from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.scheme.kinds import ASKED_KINDS
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
 from posswitch.settings.shape import Row, did_you_mean
@@ -53,12 +53,12 @@ def policy_kinds_known(draft: Draft) -> Iterator[Fault]:
     for table in ("limit", "route", "standin"):
         for row in draft.having(table, "kinds"):
             for item, kind in enumerate(row.good["kinds"]):
-                if kind not in PAYMENT_KINDS:
+                if kind not in ASKED_KINDS:
                     what = f"kind {shown(kind)} is not known"
-                    yield row.fault("kinds", what, did_you_mean(kind, PAYMENT_KINDS), item)
+                    yield row.fault("kinds", what, did_you_mean(kind, ASKED_KINDS), item)
     for row in draft.having("standin", "kinds"):
         for item, kind in enumerate(row.good["kinds"]):
-            if kind in PAYMENT_KINDS and kind != "sale":
+            if kind in ASKED_KINDS and kind != "sale":
                 yield row.fault("kinds", f"a {kind} cannot be told to a bank afterwards", "write sale", item)
 
 

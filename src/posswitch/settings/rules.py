@@ -7,7 +7,7 @@ from posswitch.base.amount import CURRENCIES
 from posswitch.base.bounds import timer_faults
 from posswitch.base.registry import Address
 from posswitch.codec import PREFIXES
-from posswitch.scheme.kinds import PAYMENT_KINDS
+from posswitch.scheme.kinds import ASKED_KINDS
 from posswitch.settings.address import endpoint, reaches, read_address
 from posswitch.settings.algorithms import hsm_able, macs_known, pin_blocks_known, pin_blocks_written
 from posswitch.settings.draft import Draft
@@ -248,9 +248,9 @@ def kinds_known(draft: Draft) -> Iterator[Fault]:
     """A terminal sends kinds of payment that there are."""
     for row in draft.having("terminal", "kinds"):
         for item, kind in enumerate(row.good["kinds"]):
-            if kind not in PAYMENT_KINDS:
+            if kind not in ASKED_KINDS:
                 what = f"kind {shown(kind)} is not known"
-                yield row.fault("kinds", what, did_you_mean(kind, PAYMENT_KINDS), item)
+                yield row.fault("kinds", what, did_you_mean(kind, ASKED_KINDS), item)
 
 
 def currencies_known(draft: Draft) -> Iterator[Fault]:
