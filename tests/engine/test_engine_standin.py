@@ -71,7 +71,9 @@ def test_nothing_is_approved_here_that_the_bank_can_be_asked(world):
     world.sale(has_pin=False)
     assert world.told == []
     world.rules.registry.amend([Pause(BANK)])
-    assert stood(world, card="card 2") == "00"
+    assert stood(world, card="card 2") == "91", "something is still under way there"
+    world.answer("51", payment=min(world.asked))
+    assert stood(world, card="card 3") == "00"
 
 
 @pytest.mark.parametrize("burden", [FULL, STOPPING])

@@ -88,5 +88,5 @@ def test_a_folder_is_no_configuration(tmp_path):
 )
 def test_no_rule_names_a_kind_that_no_terminal_asks(tmp_path, table):
     """It would never fit, and nobody would be told."""
-    with pytest.raises(ConfigError, match="kind .stood-in. is not known"):
+    with pytest.raises(ConfigError, match=r"kind .stood-in. is not known"):
         load_config(write_config(tmp_path, PLAIN + table))

@@ -1,8 +1,7 @@
-"""Mistakes in limits, routes, pauses, stand-in and ranges: each is found at its key, with its remedy, alone."""
+"""Mistakes in limits, routes, pauses, stand-in and ranges: each is found at its key, with its remedy."""
 
 import pytest
-from good_config import GOOD, write_config, write_sealed
-from test_planted import folder  # noqa: F401 - a fixture
+from good_config import GOOD, write_config
 
 from posswitch.settings.config import examine
 from posswitch.settings.finding import ERROR, WARNING
@@ -41,7 +40,7 @@ FAULTS = [
     (PAUSE + f'reason = "open {CARD}"', "reason", "leave the number out"),
     (PAUSE.replace("01020000", "99999999"), "id", "no bank"),
     (STANDIN + 'kinds = ["preauth"]', "kinds", "write sale"),
-    (STANDIN + "single_minor = 0", "single_minor", ""),
+    (STANDIN.replace("single_minor = 10", "single_minor = 0"), "single_minor", "from 1 to"),
     ('[[bin]]\nprefix = "62-6301"\npan_digits = 16\nbank = "01020000"', "prefix", "as many digits"),
     ('[[bin]]\nprefix = "6301-6300"\npan_digits = 16\nbank = "01020000"', "prefix", "is no range"),
 ]  # fmt: skip
@@ -55,21 +54,26 @@ LOOKS = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def folder(tmp_path):
+    write_config(tmp_path)
+    return tmp_path
+
+
 def found(folder, rows, severity):
-    write_sealed  # noqa: B018 - the folder has one already
     examined = examine(write_config(folder, f"{GOOD}\n{rows}\n"))
     return [(finding.name, str(finding)) for finding in examined.of(severity)]
 
 
 @pytest.mark.parametrize(("rows", "key", "says"), FAULTS)
-def test_a_mistake_is_found_at_its_key(folder, rows, key, says):  # noqa: F811
+def test_a_mistake_is_found_at_its_key(folder, rows, key, says):
     faults = found(folder, rows, ERROR)
     assert faults, rows
     assert any(key in text and says in text for _, text in faults), faults
 
 
 @pytest.mark.parametrize(("rows", "key", "says"), LOOKS)
-def test_what_can_never_be_is_worth_a_look(folder, rows, key, says):  # noqa: F811
+def test_what_can_never_be_is_worth_a_look(folder, rows, key, says):
     assert found(folder, rows, ERROR) == []
     (look,) = [text for _, text in found(folder, rows, WARNING)]
     assert key in look
@@ -84,6 +88,6 @@ def test_what_can_never_be_is_worth_a_look(folder, rows, key, says):  # noqa: F8
         '[[bin]]\nprefix = "6300-6301"\npan_digits = 16\nbank = "01020000"\n' + LIMIT + 'only = ["6301"]',
     ],
 )  # fmt: skip
-def test_what_is_right_is_taken(folder, rows):  # noqa: F811
+def test_what_is_right_is_taken(folder, rows):
     assert found(folder, rows, ERROR) == []
     assert found(folder, rows, WARNING) == []

@@ -2,6 +2,7 @@
 
 import re
 
+BIN_DIGITS_MAX = 8  # of a card number that may be shown and recorded beside its last four (PCI DSS 3.4.1)
 PAN_DIGITS_MIN, PAN_DIGITS_MAX = 13, 19
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _RUN = re.compile(r"(?<!\d)\d{13,19}(?!\d)")

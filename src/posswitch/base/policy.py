@@ -72,8 +72,12 @@ class Pause(msgspec.Struct, frozen=True, array_like=True, tag=True):
     reason: str = ""
 
     def holds(self, at_ns: int) -> bool:
-        """Whether it does at that time; ValueError when a time is none."""
-        return (not self.begin or of_iso(self.begin) <= at_ns) and (not self.end or at_ns < of_iso(self.end))
+        """Whether it does at that time; always where a time is none."""
+        try:
+            begins, ends = of_iso(self.begin) if self.begin else 0, of_iso(self.end) if self.end else 1 << 63
+        except (ValueError, OverflowError):
+            return True
+        return begins <= at_ns < ends
 
 
 class StandIn(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from posswitch.base.card import Pan, Track2, is_pan, luhn_ok
+from posswitch.base.card import BIN_DIGITS_MAX, Pan, Track2, is_pan, luhn_ok
 from posswitch.base.errors import CodecError, CryptoError
 from posswitch.base.moment import month_number
 from posswitch.base.registry import Registry, Terminal
@@ -303,7 +303,7 @@ class Admission:
             had.get(38, ""),
             is_declared_repeat(heard.message.mti),
             heard.fresh,
-            "" if route is None else route.prefix,
+            "" if route is None else route.prefix[:BIN_DIGITS_MAX],
         )
 
     def _reversal(self, heard: Heard, kind: Kind) -> Event:

@@ -37,6 +37,8 @@ def stands_in(
         return ()
     if (request.has_pin and not row.pins) or request.declared or not used:
         return ()
+    if state.forwarded.get(request.bank, 0):  # of some card nobody knows the outcome yet: soon everybody will
+        return ()
     lane = state.lanes.get(request.bank)
     if lane is not None and lane.has(request.pan_print):
         return ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from posswitch.base.card import scrub
+from posswitch.base.card import BIN_DIGITS_MAX, scrub
 from posswitch.base.codes import APPROVALS, CODES
 from posswitch.base.moment import of_iso
 from posswitch.base.policy import ALL, CHOICES, COST, SCOPES, SPLIT
@@ -144,7 +144,7 @@ def policy_meets_rows(draft: Draft) -> Iterator[Fault]:
         prefix
         for row in draft.having("bin", "prefix")
         if "-" not in row.good["prefix"] or not list(ranges_run(draft))
-        for prefix in prefixes_of(row.good["prefix"])
+        for prefix in (one[:BIN_DIGITS_MAX] for one in prefixes_of(row.good["prefix"]))
     ]
     known = {
         "card": cards, "bin": cards, "bank": list(draft.written("bank", "id")),
