@@ -122,6 +122,22 @@ def late(seconds, address):
     return serve
 
 
+def answers_only(count, address):
+    """Hands everything on, and back the first `count` answers alone."""
+
+    def serve(line):
+        with socket.create_connection(address) as beyond:
+            for at in range(1_000):
+                if not (data := line.recv(65_536)):
+                    break
+                beyond.sendall(data)
+                answer = beyond.recv(65_536)
+                if at < count:
+                    line.sendall(answer)
+
+    return serve
+
+
 if __name__ == "__main__":  # a silent bank in another network namespace: HOST:PORT
     place = sys.argv[1].rpartition(":")
     with listener(silent, place[0], int(place[2])):

@@ -8,6 +8,7 @@ from cli_runs import one_line, posswitch
 from peer_runs import centre, side_by_side, town
 from ping_runs import (
     BANK,
+    answers_only,
     bank_at,
     hangs_up,
     late,
@@ -68,6 +69,17 @@ def test_a_slow_bank_is_its_application(tmp_path):
         told = ping(city)
     assert (told.code, told.found) == (1, ("application", "application-slow"))
     assert told.step("echo")["verdict"] == "slow"
+
+
+def test_echoes_that_are_never_answered_are_counted(tmp_path):
+    city, _, address = one_link(tmp_path)
+    host, _, port = address.rpartition("//")[2].partition(":")
+    with bank_at(address), listener(answers_only(2, (host, int(port)))) as there:
+        city.config.write_text(city.config.read_text().replace(address, f"clear://{there}"))
+        told = ping(city)
+    assert (told.code, told.found) == (1, ("application", "echoes-lost"))
+    echo = told.step("echo")
+    assert (echo["verdict"], echo["why"]) == ("failed", "lost")
 
 
 # How somebody answers who is no bank of ours, and where ping says that it lies.

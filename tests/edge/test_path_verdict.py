@@ -54,6 +54,10 @@ PAIRS = {
         (but(echo=Echo(why="silent", acknowledged=False)), "lost-after-connect"),
         (but(echo=Echo(why="silent")), "silent"),
     ),
+    "some echoes or all of them": (
+        (but(echo=Echo((8.0,), asked=3)), "echoes-lost"),
+        (but(echo=Echo((8.0,) * 10, asked=10)), "fine"),
+    ),
     "one way or filtered port": (
         (but(tcp=Tcp("timed-out"), icmp=NO_PINGS, echo=None), "line-down"),
         (but(tcp=Tcp("timed-out"), echo=None), "port-filtered"),

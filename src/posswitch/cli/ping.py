@@ -120,6 +120,8 @@ class _Judged:
             "days": tls.days_left if tls and tls.days_left is not None else unknown,
             "own_days": tls.own_days_left if tls else unknown,
             "resent": echo.resent if echo else 0,
+            "asked": echo.asked if echo else 0,
+            "answered": len(echo.rtts_ms) if echo else 0,
             "code": one_line(echo.code)[:2] if echo else "",
             "speaks": (echo and echo.speaks) or unknown,
             "echo_ms": f"{typical(echo.rtts_ms):.0f}" if echo else "",
@@ -175,7 +177,8 @@ def _measured(facts: Facts, step: str) -> str:
         days = f"{t.days_left} d" if t.days_left is not None else ""
         return " ".join(filter(None, (t.version, t.suite, scrub(one_line(t.subject)), days)))
     if step == "echo" and (e := f.echo):
-        times = f"{len(e.rtts_ms)} x, median {typical(e.rtts_ms):.1f} worst {max(e.rtts_ms):.1f} ms"
+        came = f"{len(e.rtts_ms)}/{e.asked}" if e.lost else len(e.rtts_ms)
+        times = f"{came} x, median {typical(e.rtts_ms):.1f} worst {max(e.rtts_ms):.1f} ms"
         sign_on = "001 first" if e.signed_on else ""
         code = f"F39 {one_line(e.code)[:2]}" if e.code else ""
         resent = f"resent {e.resent}" if e.resent else ""

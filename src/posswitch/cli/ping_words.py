@@ -278,6 +278,16 @@ CAUSES: dict[str, Words] = {
             "ask the bank to look at its application; compare numbers and dialect",
         ),
     ),
+    "echoes-lost": Words(
+        (
+            "{asked} 次回响只应答了 {answered} 次，其余一直无应答",
+            "only {answered} of {asked} echoes were answered, the others never",
+        ),
+        (
+            "请银行检查应用：连接在用，却漏答或中途断开",
+            "ask the bank to look at its application: it drops what it has received, or hangs up in between",
+        ),
+    ),
     "application-slow": Words(
         (
             "线路正常（{way_ms} 毫秒），银行应用慢（{echo_ms} 毫秒）",

@@ -122,9 +122,12 @@ def echo(line: socket.socket, bank: Bank, centre: str, now_ns: Callable[[], int]
         signed_on = answer == _DONE
         code = asking.ask(ECHO_CODE, left(_NEXT_SECONDS_MAX)) if signed_on else answer or code
     acknowledged, resent = sent_and_acknowledged(line)
-    while code == _DONE and len(asking.echoes_ms) < _ECHOES and left(_NEXT_SECONDS_MAX) > 0:
+    asked = 1
+    while code == _DONE and asked < _ECHOES and left(_NEXT_SECONDS_MAX) == _NEXT_SECONDS_MAX:
         time.sleep(_PAUSE_S)
-        if not asking.ask(ECHO_CODE, left(_NEXT_SECONDS_MAX)):
+        asking.ask(ECHO_CODE, left(_NEXT_SECONDS_MAX))
+        asked += 1
+        if asking.why == "closed":
             break
         acknowledged, resent = sent_and_acknowledged(line)
     if asking.echoes_ms and code in ("", _DONE):
@@ -135,8 +138,9 @@ def echo(line: socket.socket, bank: Bank, centre: str, now_ns: Callable[[], int]
         why = "unreadable"
     else:
         why = asking.why or "silent"
+    took_ms = ms_since(began)
     return Echo(
-        tuple(asking.echoes_ms), why, code, signed_on, asking.heard, acknowledged, resent, ms=ms_since(began)
+        tuple(asking.echoes_ms), why, code, signed_on, asking.heard, acknowledged, resent, "", took_ms, asked
     )
 
 

@@ -99,6 +99,12 @@ class Echo(msgspec.Struct, frozen=True):
     resent: int = 0  # TCP segments sent again
     speaks: str = ""
     ms: float = 0
+    asked: int = 0  # echoes after which one was waited for in full, from the first answered one on
+
+    @property
+    def lost(self) -> int:
+        """How many were never answered though others were."""
+        return max(0, self.asked - len(self.rtts_ms)) if self.rtts_ms else 0
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -166,6 +166,7 @@ RULES: tuple[_Rule, ...] = (
     ("network-lossy", NETWORK, lambda s: _gateway_lossy(s) and s.pings_lost and s.resends),
     ("lossy", LINE, lambda s: s.pings_lost and s.resends),
     ("lossy", LINE, lambda s: s.echo.resent >= 2),
+    ("echoes-lost", APPLICATION, lambda s: s.echo.lost > 0),
     ("line-full", LINE, lambda s: s.full),
     ("line-slow", LINE, lambda s: s.way_slow),
     ("application-slow", APPLICATION, lambda s: s.answers_slow),
@@ -284,6 +285,8 @@ def _of_tls(seen: _Seen, _: str) -> _Judged:
 def _of_echo(seen: _Seen, cause: str) -> _Judged:
     if seen.echo.why:
         return (NOT_TRIED, cause) if cause == ONE_CONNECTION else (FAILED, seen.echo.why)
+    if seen.echo.lost:
+        return FAILED, "lost"
     return (SLOW if typical(seen.echo.rtts_ms) > ECHO_SLOW or cause == "lossy" else OK), ""
 
 
