@@ -106,3 +106,17 @@ def test_an_unknown_code_is_explained_as_a_decline():
 def test_another_language_is_refused():
     with pytest.raises(PosswitchError, match="use zh or en"):
         explain_text("00", "fr")
+
+
+# What the switch itself refuses so, and the command that says more.
+OWN_CAUSES = {
+    "57": "posswitch limits", "58": "posswitch limits", "59": "posswitch guards",
+    "61": "posswitch limits card", "65": "posswitch limits card", "91": "posswitch route",
+    "96": "posswitch capacity",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "command"), OWN_CAUSES.items())
+def test_the_operator_is_shown_the_command_for_causes_of_our_own(code, command):
+    assert command in CODES[code].operator_en
+    assert command in CODES[code].operator_zh
