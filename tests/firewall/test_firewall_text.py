@@ -136,6 +136,9 @@ def test_bans_are_kept_listed_and_end(capsys, monkeypatch, city):
     assert f"203.0.113.9 timeout {ban.until_s - NOW_S}s" in text_of(city.config, [ban])
     assert posswitch(capsys, "firewall", "unban", "203.0.113.9", "-c", city.config).code == 0
     assert json.loads(posswitch(capsys, "firewall", "list", "--json", "-c", city.config).out) == []
+    ended = posswitch(capsys, "firewall", "unban", "203.0.113.9", "-c", city.config)
+    assert (ended.code, ended.err) == (1, "")
+    assert "was not banned" in ended.out
 
 
 def test_no_data_folder_is_made_that_would_not_be_the_nodes_own(capsys, city):

@@ -180,8 +180,10 @@ def unban(address: str, config: ConfigFile) -> None:
     settings, ip = load_config(config, serve=False), _read(address)
     with bans_to_change(settings.data, _now_s()) as bans:
         there = bans.pop(str(ip), None) is not None
+    if not there:
+        print(f"{ip}: was not banned; nothing has changed / 未被封禁，无变化")
+        raise typer.Exit(1)
     _tell(ip, 0)
-    raise typer.Exit(0 if there else 1)
 
 
 @firewall.command("list")
