@@ -371,7 +371,7 @@ def test_what_is_not_paused_is_not_resumed(route):
 
 def test_nobody_waits_for_a_node_that_does_not_run(route):
     ended = pause(route, A, "--wait")
-    assert ended.code == 2
+    assert ended.code == 1
     assert "no node is running" in ended.err
     assert "the pause stands" in ended.err
 

@@ -1,5 +1,6 @@
 """route pause and resume: a bank gets nothing new for a while, perhaps until it owes nothing."""
 
+import sys
 import time
 from collections import Counter
 from typing import Annotated
@@ -55,7 +56,11 @@ def _drained(drained: Drained, bank: str, timeout: int) -> int:
             print(f"after {timeout} s: {what}; the pause stands / 等待超时，暂停仍有效")
             return 1
         time.sleep(_LOOK_S)
-        drained.look()
+        try:
+            drained.look()
+        except OfficeError as error:  # the change is made: 2 would say that nothing was
+            print(f"posswitch: {error}", file=sys.stderr)
+            return 1
         if drained.left != told:
             told = drained.left
             _say(bank, told)
