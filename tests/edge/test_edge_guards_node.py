@@ -51,6 +51,7 @@ async def test_who_tries_cards_is_cut_off_and_others_pay(lone_switch):
     sold = switch.bought()
     approved = await switch.approved(till, sold)
     stood, repeat = till.stan, till.sale_again()
+    await until(switch.gauges)
     assert command(switch) == (0, "nobody is barred / 没有被拦截的对象\n")
 
     bank.says = "14"

@@ -108,6 +108,23 @@ _WORDS = {
         ),
     },
 }
+# The same guard, when every place that it has noted is one alone.
+_ONE_PLACE = {
+    "zh": {
+        "cloned-terminal": (
+            "流水号回退",
+            "同一终端号在同一处上送，流水号反复回退",
+            "查看终端是否不等应答就发送，或流水号跳变；若经前置接入，查是否有两台设备共用此号",
+        )
+    },
+    "en": {
+        "cloned-terminal": (
+            "trace numbers that go back",
+            "a terminal's number jumps back again and again at one place",
+            "see whether it sends without waiting or its number jumps; behind a front, look for a second one",
+        )
+    },
+}
 _SCOPES = {
     "zh": {"terminal": "终端", "merchant": "商户", "bin": "卡 BIN", "card": "卡", "peer": "地址"},
     "en": {"terminal": "terminal", "merchant": "merchant", "bin": "BIN", "card": "card", "peer": "address"},
@@ -116,15 +133,17 @@ _STANDS = {
     "zh": {
         True: "拦截至 {until}（第 {times} 次），已拒 {met}",
         False: "仅观察：否则拦截至 {until}，会拒 {met}",
+        None: "拦截（第 {times} 次）已随节点停止而失效，涉及 {met} 次",
     },
     "en": {
-        True: "barred until {until} (time {times}), {met} refused",
+        True: "barred until {until} (bar number {times}), {met} refused",
         False: "in shadow: it would be barred until {until}, {met} refused",
+        None: "bar number {times} ended with the node, having met {met}",
     },
 }
 _SENTENCE = {
-    "zh": "{scope} {subject}：{name}，{stands}。自 {first} 起{seen}：{counted}{cards}。处理：{remedy}",
-    "en": "{scope} {subject}: {name}, {stands}. Since {first} {seen}: {counted}{cards}. {remedy}",
+    "zh": "{scope} {subject}：{name}，{stands}。自 {first} 起{seen}：{counted}{cards}。处理：{remedy}。",
+    "en": "{scope} {subject}: {name}, {stands}. Since {first} {seen}: {counted}{cards}. Do: {remedy}.",
 }
 _CARDS = {"zh": "；例如卡 {cards}", "en": "; for example {cards}"}
 
@@ -165,9 +184,16 @@ def _barred(row: tuple[Any, ...]) -> Barred:
     return Barred(**dict(whole))
 
 
-def sentence(row: Barred, lang: str) -> str:
-    """One row in words, `zh` or `en`."""
-    name, seen, remedy = _WORDS[lang].get(row.guard, (row.guard, "", ""))
+def _words(row: Barred, lang: str) -> tuple[str, str, str]:
+    """What it is called, what was seen, what to do: two places are said only where two were noted."""
+    usual = _WORDS[lang].get(row.guard, (row.guard, "", ""))
+    one_place = not any(" " in place for place in row.counted)
+    return _ONE_PLACE[lang].get(row.guard, usual) if one_place else usual
+
+
+def sentence(row: Barred, lang: str, *, running: bool = True) -> str:
+    """One row in words, `zh` or `en`; without a running node nobody is barred any more."""
+    name, seen, remedy = _words(row, lang)
     until = clock_text(row.until_ns)
     counted = ", ".join(f"{what} × {count}" for what, count in row.counted.items())
     cards = _CARDS[lang].format(cards=", ".join(row.cards)) if row.cards else ""
@@ -175,7 +201,9 @@ def sentence(row: Barred, lang: str) -> str:
         scope=_SCOPES[lang].get(row.scope, row.scope),
         subject=row.subject,
         name=name,
-        stands=_STANDS[lang][row.mode == FORCE].format(until=until, times=row.times, met=row.met),
+        stands=_STANDS[lang][row.mode == FORCE if running else None].format(
+            until=until, times=row.times, met=row.met
+        ),
         first=clock_text(row.first_ns),
         seen=seen,
         counted=counted,
@@ -186,5 +214,5 @@ def sentence(row: Barred, lang: str) -> str:
 
 def plain(row: Barred) -> dict[str, Any]:
     """One row for machines, with what to do in both languages."""
-    remedies = {f"remedy_{lang}": words.get(row.guard, ("", "", ""))[2] for lang, words in _WORDS.items()}
+    remedies = {f"remedy_{lang}": _words(row, lang)[2] for lang in _WORDS}
     return {**msgspec.structs.asdict(row), **remedies}
