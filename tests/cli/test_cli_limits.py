@@ -216,6 +216,21 @@ def test_as_a_person_reads_it(city, typed):
     assert "今日金额: 上限 CNY 500.00，已用 CNY 450.00，剩余 CNY 50.00；超出应答 61" in ended.out
 
 
+WRONG_DIGIT = f"{CARDS[0][:-1]}{(int(CARDS[0][-1]) + 1) % 10}"
+
+
+@pytest.mark.parametrize(("pan", "code"), [("4000000000000002", "15"), (WRONG_DIGIT, "14")])
+def test_a_card_that_the_switch_refuses_has_no_most(city, typed, pan, code):
+    ended = typed(f"{pan}\n", "limits", "card", "--data", city, "--terminal", TILL)
+    assert (ended.code, ended.err) == (1, "")
+    assert f"the switch refuses it: {code}" in ended.out
+    assert f"本中心拒绝此卡，应答 {code}" in ended.out
+    assert "at most" not in ended.out
+    assert pan not in ended.out
+    said = json.loads(typed(f"{pan}\n", "limits", "card", "--data", city, "--json").out)
+    assert (said["code"], said["most_minor"]) == (code, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "words", "said"),
     [

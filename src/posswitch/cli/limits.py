@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from posswitch.base.amount import amount_text
+from posswitch.base.codes import CODES
 from posswitch.base.errors import ConfigError, OfficeError
 from posswitch.base.moment import clock_text
 from posswitch.cli.bank_limits import bank
@@ -88,7 +89,7 @@ def card(
     lang: OrLang = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a card may still do here; its number is typed without echo, or read from standard input."""
+    """Say what a card may still do here, its number typed without echo or read: exit 1 if it is no card."""
     if context.args:
         raise OfficeError(NOT_HERE)
     desk, wanted = _desk(config, data), kind_named(kind)
@@ -97,9 +98,10 @@ def card(
     if as_json:
         told = found._asdict() | {"allowances": [msgspec.structs.asdict(one) for one in found.allowances]}
         print(json.dumps(told, ensure_ascii=False))
-        return
-    for side in sides(lang):
-        print("\n".join(_allowed(found, side)))
+    else:
+        for side in sides(lang):
+            print("\n".join(_allowed(found, side)))
+    raise typer.Exit(1 if found.wrong else 0)
 
 
 def _typed(desk: Desk, terminal: str, merchant: str) -> RequestArrived:
@@ -142,7 +144,15 @@ def _allowed(found: Allowances, side: int) -> list[str]:
         names = ", ".join(found.unknown)
         given = ("未计（须给出 --terminal 或 --merchant）", "not counted without --terminal or --merchant")
         lines.append(f"  {given[side]}: {names}")
-    if found.code:
+    if found.wrong:
+        zh = CODES[found.code].meaning_zh.rstrip("。")
+        lines.append(
+            (
+                f"本中心拒绝此卡，应答 {found.code}：{zh}",
+                f"the switch refuses it: {found.code}, {found.wrong}",
+            )[side]
+        )
+    elif found.code:
         lines.append(
             (f"下一笔将被拒绝，应答 {found.code}", f"the next payment is refused: {found.code}")[side]
         )

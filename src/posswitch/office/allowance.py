@@ -8,6 +8,7 @@ from posswitch.base.amount import CNY
 from posswitch.base.moment import business_day, stamp
 from posswitch.base.policy import Limit
 from posswitch.engine.events import RequestArrived
+from posswitch.engine.guard import card
 from posswitch.engine.limits import Claim, cap_of, claims, fits, judged, outright, over
 from posswitch.journal.traffic import counters_of
 from posswitch.office.desk import Desk
@@ -49,6 +50,7 @@ class Allowances(NamedTuple):
     unknown: list[str]  # limits of a terminal or merchant that was not given
     most_minor: int | None  # of one payment now; None = nothing limits it
     code: str  # the DE39 of any payment now, empty = one can be let through
+    wrong: str  # why the card itself is refused with it, whatever the limits leave
 
 
 def allowances(desk: Desk, kind: Kind, request: RequestArrived) -> Allowances:
@@ -74,11 +76,13 @@ def allowances(desk: Desk, kind: Kind, request: RequestArrived) -> Allowances:
         one for row in rows.values() if fits(row, kind, request) for one in _outright(row, request, now_ns)
     ]
     found += [one for claim, has, base in used if (one := _counted(claim, has, base)) is not None]
-    refusal, *_ = judged(kind, request, used, rows, now_ns)
+    wrong = card(kind, request, stamp(now_ns))
+    refusal = wrong or judged(kind, request, used, rows, now_ns)[0]
     money = [one.left for one in found if one.what not in (*_COUNTS, "hours") and not one.trial]
     return Allowances(
         card_text(request), kind.name, request.terminal, request.merchant, request.currency or CNY, found,
         unknown, 0 if refusal else min(money, default=None), refusal[0] if refusal else "",
+        wrong[1] if wrong else "",
     )  # fmt: skip
 
 
