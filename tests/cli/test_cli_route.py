@@ -273,6 +273,14 @@ def test_a_trial_as_a_person_reads_it(route, folder):
     assert CARDS[2] not in ended.out
 
 
+def test_a_trial_names_the_banks_that_are_paused(route, folder):
+    assert pause(route, C).code == 0
+    ended = route("--without", B, subcommand="try")
+    assert f"  paused now, sent nothing by either: {C}\n" in ended.out
+    assert f"  现已暂停（两边都不送）：{C}\n" in ended.out
+    assert trial(route, folder, "", "--without", B)["paused"] == [C]
+
+
 @pytest.mark.parametrize(
     ("text", "words", "code", "said"),
     [

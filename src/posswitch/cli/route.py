@@ -270,6 +270,11 @@ def _tried(found: Trial, side: int) -> list[str]:
         f"{since} to {until}: {found.asked:,} payments ({found.records:,} records), {found.moved:,} move",
     )
     lines = [looked[side]]
+    if found.paused:
+        names = ", ".join(found.paused)
+        lines.append(
+            (f"  现已暂停（两边都不送）：{names}", f"  paused now, sent nothing by either: {names}")[side]
+        )
     before, after, really = (
         {one.bank: one for one in some} for some in (found.before, found.after, found.really)
     )

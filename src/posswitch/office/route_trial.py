@@ -66,6 +66,7 @@ class Trial(msgspec.Struct, frozen=True):
     after: list[Load]
     moves: list[tuple[str, str, int]]
     examples: list[Moved]
+    paused: list[str]  # banks that are paused now: neither set of rules sends them anything
 
 
 def tried(desk: Desk, after: Registry, without: tuple[str, ...], days: int) -> Trial:
@@ -127,6 +128,7 @@ class _Run:
         self._really = _Side(Registry(), down, node)
         self._moves: Counter[tuple[str, str]] = Counter()
         self._examples: deque[Moved] = deque(maxlen=_EXAMPLES)
+        self._paused = sorted(down)
 
     def follow(self, seq: int, record: Record) -> None:
         """One record: a payment that builds on no other and was sent somewhere."""
@@ -155,4 +157,5 @@ class _Run:
             max(span.last - span.first + 1, 0), span.cut, since_ns, now_ns,
             sum(count for *_, count in moves), sum(count for *_, count in moved),
             self._really.told(), self._before.told(), self._after.told(), moved, [*self._examples],
+            self._paused,
         )  # fmt: skip
