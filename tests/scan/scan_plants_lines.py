@@ -27,8 +27,10 @@ def a_listener(site, _monkeypatch, name):
     mend = site.apply
 
     def mended(one):
-        assert one.fix == f"kill {process.pid}"
+        assert one.fix == f"ps -fp {process.pid}"  # to be looked at, first
+        assert "see whose it is" in one.en
         mend(one)
+        process.terminate()
         gone(process)
         process.stdout.close()
 

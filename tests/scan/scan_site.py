@@ -27,6 +27,8 @@ _STAND_INS = {
     "swapoff": 'test "$1" = -a && echo Filename > "$SITE/proc/swaps"',
     "timedatectl": 'test "$*" = "set-ntp true" && touch "$SITE/synchronised"',
     "apt-get": 'test "$1 $2" = "install --only-upgrade" && touch "$SITE/upgraded-$3"',
+    "git": 'test "$*" = "pull --ff-only" && touch "$SITE/pulled"',
+    "make": 'test "$*" = setup && test -e "$SITE/pulled" && touch "$SITE/upgraded-posswitch"',
     "python3": 'test "$1 $2 $3 $4" = "-m pip install --upgrade" && touch "$SITE/upgraded-$5"',
 }
 

@@ -3,13 +3,17 @@
 import socket
 import ssl
 
+import msgspec
 import pytest
 import scan_plants_keys
 import scan_plants_lines
 import scan_plants_machine
 from scan_site import Site
 
-from posswitch.office.scan_finding import names
+from posswitch.base.registry import Address, Registry
+from posswitch.office.scan_finding import Premises, names
+from posswitch.office.scan_ports import ports
+from posswitch.settings.config import HsmPlan, load_config
 from posswitch.sim.authority import Authority
 
 CASES = scan_plants_lines.CASES | scan_plants_keys.CASES | scan_plants_machine.CASES
@@ -47,6 +51,25 @@ def test_planted_found_mended_gone(site, monkeypatch, name):
 
 
 # Beside the table
+
+
+def test_the_loopback_ports_of_banks_and_hsms_are_wanted(tmp_path):
+    site = Site(tmp_path / "site")
+    config = load_config(site.config, serve=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        link = Address("127.0.0.1", port, "clear")
+        bank = next(iter(config.registry.banks.values()))
+        others = [row for row in config.registry.rows if row is not bank]
+        linked = Registry([*others, msgspec.structs.replace(bank, links=(link,))])
+        for settings, found in (
+            (config, True),
+            (msgspec.structs.replace(config, registry=linked), False),
+            (msgspec.structs.replace(config, hsm=HsmPlan((link,), 1)), False),
+            (msgspec.structs.replace(config, hsm=HsmPlan((link._replace(host="192.0.2.9"),), 1)), True),
+        ):
+            premises = Premises(site.config, {}, settings, None, 0)
+            assert (str(link).rpartition("/")[2] in [one.where for one in ports(premises)]) is found
 
 
 def test_an_interfaces_own_reverse_path_counts(tmp_path):

@@ -57,18 +57,29 @@ def ports(premises: Premises) -> Iterator[Weakness]:
     config = premises.config
     assert config is not None
     wanted = {config.listen.port, *config.scan.ports, *config.firewall.ports}
+    beside = _peers(premises)
     holders: dict[str, int] = {}
     for one in sorted(set(listeners(premises.proc)), key=str):
-        if one.port in wanted:
+        if one.port in wanted or (one.ip.is_loopback and one.port in beside):
             continue
         holders = holders or _holders(premises.proc)
         pid = holders.get(one.inode, 0)
         name = "port-local" if one.ip.is_loopback else "port-unexpected"
         if pid > 1:
-            yield weak(name, one, f"kill {pid}", what=f"{_program(premises.proc, pid)} (process {pid})")
+            yield weak(name, one, f"ps -fp {pid}", what=f"{_program(premises.proc, pid)} (process {pid})")
         else:
             named = ", ".join(map(str, [*config.scan.ports, one.port]))
             yield weak(name, one, f"ports = [{named}]", "scan", what="?")
+
+
+def _peers(premises: Premises) -> set[int]:
+    """The ports of banks and HSMs that are reached on this machine's loopback."""
+    config = premises.config
+    assert config is not None
+    registry = premises.desk.registry if premises.desk is not None else config.registry
+    links = [link for bank in registry.banks.values() for link in bank.links]
+    links += config.hsm.links if config.hsm is not None else ()
+    return {link.port for link in links if is_loopback(link)}
 
 
 def _holders(proc: Path) -> dict[str, int]:

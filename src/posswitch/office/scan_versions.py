@@ -83,7 +83,7 @@ def versions(premises: Premises) -> Iterator[Weakness]:
     today = datetime.fromtimestamp(premises.now_ns // NS_PER_S, UTC).date()
     age = (today - known.as_of).days
     if age > OLD_DAYS:
-        yield weak("holes-old", "posswitch", "python3 -m pip install --upgrade posswitch", what=age)
+        yield weak("holes-old", "posswitch", "git pull --ff-only && make setup", what=age)
 
 
 def _in(version: str, hole: Hole) -> bool:
