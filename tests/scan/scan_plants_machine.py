@@ -56,6 +56,7 @@ def a_list_that_is_old(site, monkeypatch, _name):
     mend = site.apply
 
     def mended(one):
+        assert one.fix.endswith("make setup")  # it is in no registry
         mend(one)
         assert (site.folder / "upgraded-posswitch").exists()
         site.days -= 100  # as if the new release had a list of that day
