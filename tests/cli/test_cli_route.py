@@ -276,8 +276,8 @@ def test_a_trial_as_a_person_reads_it(route, folder):
 def test_a_trial_names_the_banks_that_are_paused(route, folder):
     assert pause(route, C).code == 0
     ended = route("--without", B, subcommand="try")
-    assert f"  paused now, sent nothing by either: {C}\n" in ended.out
-    assert f"  现已暂停（两边都不送）：{C}\n" in ended.out
+    assert f"  paused now, sent offline sales alone by both: {C}\n" in ended.out
+    assert f"  现已暂停（两边只送离线结算）：{C}\n" in ended.out
     assert trial(route, folder, "", "--without", B)["paused"] == [C]
 
 

@@ -273,7 +273,10 @@ def _tried(found: Trial, side: int) -> list[str]:
     if found.paused:
         names = ", ".join(found.paused)
         lines.append(
-            (f"  现已暂停（两边都不送）：{names}", f"  paused now, sent nothing by either: {names}")[side]
+            (
+                f"  现已暂停（两边只送离线结算）：{names}",
+                f"  paused now, sent offline sales alone by both: {names}",
+            )[side]
         )
     before, after, really = (
         {one.bank: one for one in some} for some in (found.before, found.after, found.really)

@@ -66,7 +66,7 @@ class Trial(msgspec.Struct, frozen=True):
     after: list[Load]
     moves: list[tuple[str, str, int]]
     examples: list[Moved]
-    paused: list[str]  # banks that are paused now: neither set of rules sends them anything
+    paused: list[str]  # banks that are paused now: both sets of rules send them advices alone
 
 
 def tried(desk: Desk, after: Registry, without: tuple[str, ...], days: int) -> Trial:
