@@ -189,6 +189,10 @@ class Town:
             or any(step.payment in opened for step in record.verdict.reversing)
         ]
 
+    def came_to(self, terminal: str, state: str) -> bool:
+        """Whether a payment of a terminal has come to this state; what is noted afterwards moves nothing."""
+        return any(verdict.state == state for verdict in self.verdicts(terminal))
+
     async def noted(self, till: Till, why: str) -> None:
         """Returns when the journal holds this remark beside a payment of the till."""
         await until(lambda: any(verdict.why == why for verdict in self.verdicts(till.id)))

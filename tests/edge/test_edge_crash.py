@@ -162,7 +162,7 @@ async def test_sigterm_with_a_silent_bank_ends_with_98_and_the_next_start_revers
     bank.acks = "00"
     await switch.started_again()
     assert (await bank.asked("0420", till.id))[41] == till.id
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
 
 
 @pytest.mark.parametrize("kills", [0, 1])

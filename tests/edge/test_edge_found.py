@@ -154,7 +154,7 @@ async def test_a_journal_keeps_its_identity_and_its_terminals_may_leave(lone_swi
     bank.acks = "00"
     await lone_switch.started_again()
     assert (await bank.asked("0420", till.id))[42] == till.fitting.merchant
-    await until(lambda: lone_switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: lone_switch.came_to(till.id, "reversed"))
 
 
 def test_a_node_does_not_outlive_its_supervisor(tmp_path):

@@ -74,7 +74,7 @@ async def test_a_terminal_signs_on_pays_with_its_pin_and_reverses(switch):
     assert (await till.answer()).fields[39] == "00"
     assert (await till.answered(till.reversal(bought))).fields[39] == "00"
     assert (await switch.banks[0].asked("0420", till.id))[4] == asked[4]
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
 
 
 async def test_a_wrong_mac_is_a0(switch):
@@ -143,7 +143,7 @@ async def test_an_approval_that_cannot_be_signed_is_taken_back_when_the_hsm_is_w
         box.deaf_to = frozenset()
     await switch.works()
     assert (await switch.banks[0].asked("0420", till.id))[4] == asked[4]
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
 
 
 async def test_an_answer_that_nobody_can_verify_harms_no_link(switch):
@@ -162,7 +162,7 @@ async def test_an_answer_that_nobody_can_verify_harms_no_link(switch):
     after = switch.gauges(at_ns)
     assert after.get("count.link-lost", 0) == before.get("count.link-lost", 0)
     await switch.works()
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
 
 
 async def test_while_our_hsm_is_ill_no_line_is_taken_for_ill(switch):
@@ -180,7 +180,7 @@ async def test_while_our_hsm_is_ill_no_line_is_taken_for_ill(switch):
     for box in switch.boxes:
         box.deaf_to = frozenset()
     await switch.works()
-    await until(lambda: all(switch.verdicts(till.id)[-1].state == "reversed" for till in tills))
+    await until(lambda: all(switch.came_to(till.id, "reversed") for till in tills))
 
 
 # The pool by itself

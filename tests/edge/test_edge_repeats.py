@@ -104,7 +104,7 @@ async def test_a_reversal_of_an_approved_sale(switch):
     assert (answer.mti, answer.fields[39], answer.fields[37]) == ("0410", "00", approved.fields[37])
     reversal = await bank.asked("0420", till.id)
     assert (reversal[2], reversal[4], reversal[37]) == (bought.pan, approved.fields[4], approved.fields[37])
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     assert await taken_back(till, bought) == "00"
     assert (await till.answered(till.sale_again())).fields[39] == "98"
     assert bank.waiting("0420", till.id) == 0, "reversed once"
@@ -120,7 +120,7 @@ async def test_a_reversal_in_flight_waits_for_the_banks_word(switch):
     bank.answer(asked)
     assert (await bank.asked("0420", till.id))[37] == asked[37]
     await till.hears_nothing_else()
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
 
 
 async def test_a_reversal_in_flight_of_a_silent_bank_goes_when_the_wait_is_over(switch):
@@ -130,7 +130,7 @@ async def test_a_reversal_in_flight_of_a_silent_bank_goes_when_the_wait_is_over(
     await till.answer()
     await till.answer()
     assert (await bank.asked("0420", till.id))[37] == asked[37]
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
 
 
 async def test_a_reversal_of_a_declined_sale_has_nothing_to_do(switch):

@@ -43,7 +43,7 @@ async def test_a_silent_bank_gets_a_reversal_that_names_the_sale(switch):
     assert {field: reversal[field] for field in kept} == {field: asked[field] for field in kept}
     assert {26, 35, 52, 53}.isdisjoint(reversal.message.fields), "no secrets in a reversal"
     assert (reversal[7], reversal[11]) != (asked[7], asked[11])
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     assert [verdict.cause for verdict in switch.verdicts(till.id)] == [
         "accepted",
         "timed-out",
@@ -60,7 +60,7 @@ async def test_a_reversal_is_repeated_with_the_same_numbers_until_it_is_acknowle
         assert {f: again[f] for f in SAME_IN_EVERY_TRY} == {f: first[f] for f in SAME_IN_EVERY_TRY}
     assert holding.waiting("0420", till.id) == 0, "only the first try is a 0420"
     holding.answer(tries[-1])
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
 
 
 @pytest.mark.parametrize("spoiled", ["96", "no answer code", "amount", "mac"])
@@ -81,7 +81,7 @@ async def test_a_reversal_is_not_done_by_any_other_word(switch, holding, spoiled
     again = await holding.asked("0421", till.id)
     assert switch.verdicts(till.id)[-1].state != "reversed"
     holding.answer(again)
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
 
 
 async def test_original_unknown_ends_a_reversal_only_after_the_longest_flight(switch, holding):
@@ -91,7 +91,7 @@ async def test_original_unknown_ends_a_reversal_only_after_the_longest_flight(sw
     await holding.asked("0421", till.id)
     assert switch.verdicts(till.id)[-1].state == "reversing"
     holding.acks = "25"
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     opened, closed = (
         next(
             record.at_ns
@@ -107,14 +107,14 @@ async def test_an_approval_after_original_unknown_is_reversed_after_all(switch, 
     till = await switch.till()
     asked, _ = await given_up(switch, till, switch.bought())
     holding.acks = "25"
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     holding.acks = "00"
     while holding.waiting("0420", till.id):
         await holding.asked("0420", till.id)
     holding.answer(asked)
     reversal = await holding.asked("0420", till.id)
     assert reversal[90] == original_of(asked)
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     assert "approved-after-all" in [verdict.cause for verdict in switch.verdicts(till.id)]
     await till.hears_nothing_else()
 
@@ -128,7 +128,7 @@ async def test_a_late_answer_never_reaches_the_terminal_and_the_reversal_stands(
     await switch.noted(till, "late approval" if code == "00" else "late decline")
     await till.hears_nothing_else()
     holding.answer(await holding.asked("0421", till.id))
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     assert {"approved", "declined"}.isdisjoint(verdict.state for verdict in switch.verdicts(till.id))
 
 
@@ -136,7 +136,7 @@ async def test_a_late_approval_after_the_acknowledged_reversal_is_only_noted(swi
     till = await switch.till()
     asked, _ = await given_up(switch, till, switch.bought())
     await switch.banks[0].asked("0420", till.id)
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     switch.banks[0].answer(asked)
     await switch.noted(till, "answer 00 to a closed payment")
     await till.hears_nothing_else()
@@ -256,7 +256,7 @@ async def test_an_approval_after_a_decline_is_reversed(switch):
     bank.answer(asked, "00")
     assert (await till.answer()).fields[39] == "51"
     assert (await bank.asked("0420", till.id))[90] == original_of(asked)
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     await till.hears_nothing_else()
 
 
@@ -278,7 +278,7 @@ async def test_a_terminal_that_hung_up_has_its_approval_taken_back(switch):
     await until(lambda: switch.gauges()["connections"] == len(switch.open_cables()))
     bank.answer(asked)
     assert (await bank.asked("0420", till.id))[90] == original_of(asked)
-    await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+    await until(lambda: switch.came_to(till.id, "reversed"))
     assert "undelivered" in [verdict.cause for verdict in switch.verdicts(till.id)]
     again = await (await switch.redialled(till)).answered(till.sale_again())
     assert again.fields[39] == "98"

@@ -100,10 +100,10 @@ async def tape(recorder):
         await till.answer()
         await switch.forwarded(till, switch.bought())
         assert (await till.answer()).fields[39] == "98"
-        await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+        await until(lambda: switch.came_to(till.id, "reversed"))
         assert (await till.answered(till.reversal(bought[0], stan=2))).fields[39] == "00"
         await till.ask(till.echo())
-        await until(lambda: switch.verdicts(till.id)[-1].state == "reversed")
+        await until(lambda: switch.came_to(till.id, "reversed"))
         recorder["tape"] = Tape(till, bank, bought)
     return recorder["tape"]
 
