@@ -160,17 +160,29 @@ class Asked:
 
 
 def test_only_what_was_surely_not_admitted_is_refused():
-    kept = Refusals(NS_PER_S)
-    at = ("10000001", "000001")
-    assert kept.may_repeat(*at, "000007") is False  # perhaps in a life before this one: the journal knows
+    kept, asked = Refusals(NS_PER_S), []
+
+    def last(terminal, batch):
+        asked.append(batch)
+        return {"000001": "000004"}.get(batch, "")
+
+    def may_repeat(stan, batch="000001"):
+        return kept.may_repeat("10000001", batch, stan, last)
+
+    assert [may_repeat(stan) for stan in ("000003", "000004", "000005")] == [True, True, False]
     kept.admitted(Asked("000007"))
     kept.admitted(Asked("000005"))
-    assert kept.may_repeat(*at, "000007") is True
-    assert kept.may_repeat(*at, "000006") is True
-    assert kept.may_repeat(*at, "000008") is False
-    assert kept.may_repeat("10000001", "000002", "000001") is False
+    assert [may_repeat(stan) for stan in ("000006", "000007", "000008")] == [True, True, False]
+    assert asked == ["000001"], "a terminal's batch is asked for once"
+    assert not may_repeat("000001", "000002")
     kept.admitted(Asked("000001", "000002"))
-    assert kept.may_repeat("10000001", "000002", "000002") is False
+    assert [may_repeat(stan, "000002") for stan in ("000001", "000002")] == [True, False]
+
+
+def test_what_a_life_before_has_admitted_counts_although_an_older_number_came_first():
+    kept = Refusals(NS_PER_S)
+    kept.admitted(Asked("000002"))  # an advice that waited at its terminal
+    assert kept.may_repeat("10000001", "000001", "000009", lambda terminal, batch: "000009")
 
 
 # With a node

@@ -20,7 +20,7 @@ from posswitch.edge.turnaway import TurnAway
 from posswitch.engine.effects import SendResponse
 from posswitch.engine.events import Event, RequestArrived, ReversalArrived
 from posswitch.scheme.kinds import batch_of, is_declared_repeat, text, texts
-from posswitch.scheme.numbers import repeat_key
+from posswitch.scheme.numbers import batch_prefix
 from posswitch.settings.clock import Clock
 
 _STRANGE = frozenset({"97", "03"})  # no terminal of ours, or not at its merchant
@@ -138,13 +138,15 @@ class TerminalFront:
         if is_declared_repeat(message.mti) and self._runtime.in_doubt:
             return False  # a restore may have lost it: its reversal must find an owner, and not end here
         had = texts(message)
-        return self._is_new_payment(had.get(41, ""), batch_of(had), had.get(11, ""), message.mti)
+        return self._is_new_payment(had.get(41, ""), batch_of(had), had.get(11, ""))
 
-    def _is_new_payment(self, terminal: str, batch: str, stan: str, mti: str) -> bool:
-        runtime = self._runtime
-        return not runtime.refusals.may_repeat(terminal, batch, stan) and not runtime.has(
-            repeat_key(self._acquirer, terminal, batch, stan, mti)
-        )
+    def _is_new_payment(self, terminal: str, batch: str, stan: str) -> bool:
+        return not self._runtime.refusals.may_repeat(terminal, batch, stan, self._last_stan)
+
+    def _last_stan(self, terminal: str, batch: str) -> str:
+        """The highest trace number that the journal has of a terminal's batch."""
+        prefix = batch_prefix(self._acquirer, terminal, batch)
+        return self._runtime.last_key(prefix)[len(prefix) :].partition("|")[0]
 
     def _turned_away(self, payload: bytes, reply: Reply) -> bool:
         """Refuses a new payment at a glance, while a queue stands; False where that cannot be told."""
@@ -154,7 +156,7 @@ class TerminalFront:
             return False
         tick_ns = self._clock.tick_ns()
         known = runtime.refusals.has(turned.key, tick_ns)
-        if not known and not self._is_new_payment(turned.terminal, turned.batch, turned.stan, turned.mti):
+        if not known and not self._is_new_payment(turned.terminal, turned.batch, turned.stan):
             return False
         runtime.overload.refused(rank)
         runtime.refusals.remember(turned.key, tick_ns)

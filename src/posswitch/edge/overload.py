@@ -8,6 +8,7 @@ remembered: its reversal ends here, and the same request is refused again.
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from enum import IntEnum
 
 from posswitch.base.bounds import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, REFUSED_KEPT_MAX, TERMINALS_KEPT_MAX
@@ -121,6 +122,15 @@ class Overload:
         return sum(not self.admits(rank, ahead) for rank in Rank)
 
 
+class Highest:
+    """The highest trace number of a terminal's batch; `whole`: also of lives before this one."""
+
+    __slots__ = ("batch", "stan", "whole")
+
+    def __init__(self, batch: str, stan: str) -> None:
+        self.batch, self.stan, self.whole = batch, stan, False
+
+
 class Refusals:
     """Payments that were refused before anything was recorded, as long as a message of theirs may come.
 
@@ -133,7 +143,7 @@ class Refusals:
         self._keep_ns = keep_ns
         # Not plain dicts: to find their first key those look at every one that was removed before it.
         self._kept: OrderedDict[int, int] = OrderedDict()
-        self._highest: OrderedDict[str, tuple[str, str]] = OrderedDict()  # terminal → batch, trace number
+        self._highest: OrderedDict[str, Highest] = OrderedDict()  # by terminal
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -144,16 +154,31 @@ class Refusals:
     def admitted(self, request: RequestArrived) -> None:
         """A request was taken; the oldest terminals make room."""
         before = self._highest.get(request.terminal)
-        here = (request.batch, request.stan)
-        if before is None and len(self._highest) >= TERMINALS_KEPT_MAX:
-            self._highest.popitem(last=False)
-        if before is None or before[0] != request.batch or before[1] < request.stan:
-            self._highest[request.terminal] = here
+        if before is None or before.batch != request.batch:
+            self._known(request.terminal, Highest(request.batch, request.stan))
+        elif before.stan < request.stan:
+            before.stan = request.stan
 
-    def may_repeat(self, terminal: str, batch: str, stan: str) -> bool:
-        """Whether it may be a repeat of what was admitted in this life, and perhaps still waits."""
+    def _known(self, terminal: str, highest: Highest) -> Highest:
+        if terminal not in self._highest and len(self._highest) >= TERMINALS_KEPT_MAX:
+            self._highest.popitem(last=False)
+        self._highest[terminal] = highest
+        return highest
+
+    def may_repeat(self, terminal: str, batch: str, stan: str, last: Callable[[str, str], str]) -> bool:
+        """Whether it may be a repeat of what was admitted, in this life or before.
+
+        `last` gives the highest trace number of a terminal's batch that the journal has; it is asked once.
+        """
         highest = self._highest.get(terminal)
-        return highest is not None and highest[0] == batch and stan <= highest[1]
+        if highest is None:
+            highest = self._known(terminal, Highest(batch, ""))
+        if highest.batch != batch:
+            return stan <= last(terminal, batch)
+        if not highest.whole:
+            highest.stan = max(highest.stan, last(terminal, batch))
+            highest.whole = True
+        return stan <= highest.stan
 
     def remember(self, key: int, tick_ns: int) -> None:
         """A request for a payment was refused; the oldest make room."""

@@ -118,9 +118,9 @@ class Runtime:
         """Whether a new request of this rank is taken now."""
         return self.overload.admits(rank, len(self._queue))
 
-    def has(self, key: str) -> bool:
-        """Whether the journal has a payment with this repeat key."""
-        return self._journal.row_by_key(key) is not None
+    def last_key(self, prefix: str) -> str:
+        """The highest repeat key of the journal that begins with `prefix`, empty when there is none."""
+        return self._journal.last_key(prefix)
 
     @property
     def in_doubt(self) -> bool:

@@ -45,6 +45,7 @@ _ROW = "SELECT payment, state, code, auth, cause FROM payment"
 _SAME_AUTH_MAX = 64  # authorisation codes have six characters: some come again within a month
 _PREAUTHS = """SELECT payment FROM payment WHERE kind = 'preauth' AND auth = ? AND state = 'approved'
 ORDER BY payment DESC LIMIT ?"""
+_LAST_KEY = "SELECT max(key) FROM payment WHERE key >= ? AND key < ?"
 _BATCH = """SELECT payment, original, key, kind, amount_minor, is_foreign, state, code FROM payment
 WHERE key >= ? AND key < ? LIMIT ?"""
 OPEN = "INSERT INTO payment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -114,6 +115,11 @@ class Journal:
             row = self.row(int(payment))  # type: ignore[arg-type]
             if row is not None:
                 yield row
+
+    def last_key(self, prefix: str) -> str:
+        """The highest repeat key that begins with `prefix`, empty when there is none."""
+        found = self._run(_LAST_KEY, (prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1))).fetchone()
+        return str(found[0]) if found and found[0] is not None else ""
 
     def used(self, counter: str, window: str = "") -> int:
         """What a counter holds."""
