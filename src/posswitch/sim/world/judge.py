@@ -60,7 +60,10 @@ def violations(world: World) -> Iterator[str]:
     )
     yield from _built(slips)
     if world.healthy_ns:
-        yield from _refused(slips, world.healthy_ns, _FINE | (_BARRED if world.mix.cards_tried else set()))
+        fine = _FINE | (_BARRED if world.mix.cards_tried else set())
+        if world.mix.policy and world.counts["clock-step"]:  # by the node's clock a bank may still be paused
+            fine |= _PAUSED
+        yield from _refused(slips, world.healthy_ns, fine)
     world.disk.life = _JUDGE
     config = world.config
     yield from verify(
@@ -181,6 +184,7 @@ def _refused(slips: Iterable[Row], healthy_ns: int, fine: Set[tuple[str, str]]) 
 
 
 _HINDERED = frozenset({SILENCE, BAD_MAC, "77", "96"})  # a trick that did not come through
+_PAUSED = frozenset({("declined", "91")})
 _FINE = frozenset({(APPROVED, "00"), ("declined", "61")})
 _BARRED = frozenset({("declined", BARRED)})  # a guard may still bar terminals, merchants and BINs
 _UNBELIEVABLE = frozenset({"silent", "garbage", "wrong_field", "bad_mac", "late"})
