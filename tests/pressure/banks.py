@@ -32,9 +32,7 @@ _ANSWERED_MIN = 0.999
 _P99_FACTOR, _P99_MS = 1.25, 2.0
 _AHEAD_S = 10.0  # of payments made beforehand for the time after an illness
 _BACK_LOOK_S, _BACK_SHARE, _BACK_SECONDS_MAX = 1.0, 0.99, 60.0
-_OVER_HEALTHY_SITE_MIN = 0.95  # the payments that the ill site is probed with may be lost
-    0.98  # of the payments of a bank with one site left: the rest asks whether the other is well
-)
+_OVER_HEALTHY_SITE_MIN = 0.95  # of the payments of a bank with one site left: the rest asks the other
 _FINISH_SECONDS_MAX = 60.0
 _MUST_BE_ZERO = ("lost", "duplicated", "unknown")
 
