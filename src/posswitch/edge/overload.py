@@ -135,8 +135,8 @@ class Refusals:
     """Payments that were refused before anything was recorded, as long as a message of theirs may come.
 
     What was admitted before must not be refused when it comes again: its first answer stands. So of each
-    terminal the highest trace number that was admitted in this life is kept; of higher ones, which a life
-    before this one may have taken, the journal knows.
+    terminal the highest trace number that was admitted is kept; for lives before this one the journal is
+    asked, once for a terminal's batch.
     """
 
     def __init__(self, keep_ns: int) -> None:

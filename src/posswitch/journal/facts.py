@@ -69,7 +69,9 @@ class FactReader:
         claimed = claims(kind, asked, self._rules.limits, registry.limits, day, at_ns)
         first = claimed[0] if claimed else None
         row, has = journal.facts(event.key, first.key if first else "", first.windows[0] if first else "")
-        if row is None and not self._room():
+        if row is not None:  # a repeat: what it was told stands, whatever counters and links say now
+            return Facts(row)
+        if not self._room():
             return Facts(room=False)
         if first is None:
             used: Used = ()

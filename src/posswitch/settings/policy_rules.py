@@ -7,6 +7,7 @@ from posswitch.base.codes import APPROVALS, CODES
 from posswitch.base.moment import of_iso
 from posswitch.base.policy import ALL, CHOICES, COST, SCOPES, SPLIT
 from posswitch.base.registry import prefixes_of
+from posswitch.engine.limits import CARD_DAY
 from posswitch.scheme.kinds import ASKED_KINDS
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, shown
@@ -18,7 +19,6 @@ _CAPS = (
 )  # fmt: skip
 _OF_SHOPS = ("terminal", "merchant")
 _SHOWN = {"limit": ("id", "only"), "route": ("id",), "pause": ("reason",)}
-CARD_DAY = "card-day"
 
 
 def limits_limit(draft: Draft) -> Iterator[Fault]:
@@ -48,14 +48,8 @@ def limits_limit(draft: Draft) -> Iterator[Fault]:
                 yield row.fault(small, what, "lower it, or leave it out")._replace(severity=WARNING)
 
 
-def policy_kinds_known(draft: Draft) -> Iterator[Fault]:
-    """Kinds of payment are written as they are called here."""
-    for table in ("limit", "route", "standin"):
-        for row in draft.having(table, "kinds"):
-            for item, kind in enumerate(row.good["kinds"]):
-                if kind not in ASKED_KINDS:
-                    what = f"kind {shown(kind)} is not known"
-                    yield row.fault("kinds", what, did_you_mean(kind, ASKED_KINDS), item)
+def standins_are_sales(draft: Draft) -> Iterator[Fault]:
+    """Only a sale can be told to a bank afterwards."""
     for row in draft.having("standin", "kinds"):
         for item, kind in enumerate(row.good["kinds"]):
             if kind in ASKED_KINDS and kind != "sale":
@@ -132,7 +126,7 @@ def no_cards_written(draft: Draft) -> Iterator[Fault]:
 def names_reserved(draft: Draft) -> Iterator[Fault]:
     """The limit of `[limits]` has a name of its own."""
     for row in draft.having("limit", "id"):
-        if row.good["id"] == CARD_DAY:
+        if row.good["id"] == CARD_DAY.id:
             yield row.fault("id", "is the name of the limit of [limits]", "give it another name")
 
 
@@ -140,10 +134,11 @@ def policy_meets_rows(draft: Draft) -> Iterator[Fault]:
     """Beginnings that meet no row are a slip of the pen: what they are about never happens."""
     if draft.holes:
         return
+    sound = not any(True for _ in ranges_run(draft))
     cards = [
         prefix
         for row in draft.having("bin", "prefix")
-        if "-" not in row.good["prefix"] or not list(ranges_run(draft))
+        if sound or "-" not in row.good["prefix"]
         for prefix in (one[:BIN_DIGITS_MAX] for one in prefixes_of(row.good["prefix"]))
     ]
     known = {
@@ -162,16 +157,6 @@ def _strangers(row: Row, key: str, known: list[str]) -> Iterator[Fault]:
         if not any(one.startswith(beginning) for one in known):
             what = f"{shown(beginning)} is the beginning of no row: it never counts"
             yield row.fault(key, what, "correct it, or add the row", item)._replace(severity=WARNING)
-
-
-def policy_once(draft: Draft) -> Iterator[Fault]:
-    """An id names one row; a bank has one pause and one stand-in."""
-    for table in ("limit", "route", "pause", "standin"):
-        first: dict[str, Row] = {}
-        for row in draft.having(table, "id"):
-            before = first.setdefault(row.good["id"], row)
-            if before is not row:
-                yield row.fault("id", "stands twice", "remove one or correct it")
 
 
 def ranges_run(draft: Draft) -> Iterator[Fault]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from posswitch.base.amount import CURRENCIES
 from posswitch.base.bounds import timer_faults
+from posswitch.base.order import TABLES
 from posswitch.base.registry import Address
 from posswitch.codec import PREFIXES
 from posswitch.scheme.kinds import ASKED_KINDS
@@ -19,11 +20,10 @@ from posswitch.settings.policy_rules import (
     no_cards_written,
     pauses_end,
     policy_banks_known,
-    policy_kinds_known,
     policy_meets_rows,
-    policy_once,
     ranges_run,
     routes_lead,
+    standins_are_sales,
 )
 from posswitch.settings.rows import read_line
 from posswitch.settings.shape import FIELD_43, Row, did_you_mean, letters
@@ -41,7 +41,7 @@ Check = Callable[[Draft], Iterable[Fault]]
 
 TERMINAL_DIALECTS = ("pos",)  # what is served towards terminals
 _HSM_SHARE = 4  # a command is tried twice, and a payment takes two on its way out
-_NAMED_ONCE = ("bank", "merchant", "terminal", "source")
+_NAMED_ONCE = tuple(table for table in TABLES if table != "bin")
 REFERENCES = (("bin", "bank", "bank"), ("terminal", "merchant", "merchant"))  # table, key, table it names
 _PARENTS = (
     ("bank", "bin", "bank", "no card leads to it", "add a [[bin]] with this bank"),
@@ -245,12 +245,13 @@ def names_fit(draft: Draft) -> Iterator[Fault]:
 
 
 def kinds_known(draft: Draft) -> Iterator[Fault]:
-    """A terminal sends kinds of payment that there are."""
-    for row in draft.having("terminal", "kinds"):
-        for item, kind in enumerate(row.good["kinds"]):
-            if kind not in ASKED_KINDS:
-                what = f"kind {shown(kind)} is not known"
-                yield row.fault("kinds", what, did_you_mean(kind, ASKED_KINDS), item)
+    """Kinds of payment are those that terminals ask."""
+    for table in TABLES:
+        for row in draft.having(table, "kinds"):
+            for item, kind in enumerate(row.good["kinds"]):
+                if kind not in ASKED_KINDS:
+                    what = f"kind {shown(kind)} is not known"
+                    yield row.fault("kinds", what, did_you_mean(kind, ASKED_KINDS), item)
 
 
 def currencies_known(draft: Draft) -> Iterator[Fault]:
@@ -302,7 +303,7 @@ ROW_RULES: tuple[Check, ...] = (
     macs_known,
     pin_blocks_known,
     limits_limit,
-    policy_kinds_known,
+    standins_are_sales,
     routes_lead,
     policy_banks_known,
     pauses_end,
@@ -314,7 +315,6 @@ FILE_RULES: tuple[Check, ...] = (
     timers_in_order,
     listen_readable,
     ids_once,
-    policy_once,
     ranges_once,
     references_lead_somewhere,
     nothing_idle,
