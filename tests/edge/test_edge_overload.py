@@ -33,7 +33,16 @@ def under(turns, left, events=200):
 def test_a_burst_refuses_nobody():
     gate = under(4, 1000)
     assert not gate.standing
-    assert all(gate.admits(rank, QUEUE_EVENTS_MAX - 1) for rank in Rank)
+    assert not gate.crowded(1000)
+    assert all(gate.admits(rank, 1000) for rank in Rank)
+
+
+def test_a_burst_that_would_fill_the_queue_is_cut_before_anybody_knows_that_it_stands():
+    gate = under(4, 1000)
+    fits = room.BURST_NS // (TURN_NS // 200)
+    assert gate.crowded(fits)
+    assert not any(gate.admits(rank, fits) for rank in Rank if rank >= Rank.PURCHASE)
+    assert all(gate.admits(rank, QUEUE_EVENTS_MAX - 1) for rank in (Rank.REVERSAL, Rank.COMPLETION))
 
 
 def test_a_standing_queue_refuses_by_rank_and_reversals_never():
@@ -42,7 +51,7 @@ def test_a_standing_queue_refuses_by_rank_and_reversals_never():
     each_ns = TURN_NS / 200
     for rank in Rank:
         if rank is Rank.REVERSAL:
-            assert gate.admits(rank, QUEUE_EVENTS_MAX + 1)
+            assert gate.admits(rank, 2 * QUEUE_EVENTS_MAX - 1)
             continue
         waits = [ahead * each_ns + (ahead // BATCH_EVENTS_MAX + 1) * GAP_NS for ahead in range(10_000)]
         fits = next(ahead for ahead, wait_ns in enumerate(waits) if wait_ns > room.PATIENCE_NS[rank])

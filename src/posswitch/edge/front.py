@@ -60,7 +60,8 @@ class TerminalFront:
         runtime = self._runtime
         counts = runtime.counts
         counts["frames-received"] += 1
-        if runtime.overload.standing and self._turned_away(payload, reply):
+        crowded = runtime.crowded
+        if crowded and self._turned_away(payload, reply):
             return True
         read = self._admission.read(payload)
         if isinstance(read, Dropped):
@@ -72,7 +73,7 @@ class TerminalFront:
             self._answer(Direct("97", read), reply)
         elif runtime.refusals and runtime.refusals.knows(read, self._clock.tick_ns()):
             self._answer(self._admission.refusal(read, "00" if read.mti[1] == "4" else "96"), reply)
-        elif runtime.crowded and (rank := self._refused_rank(read)) is not None:
+        elif crowded and (rank := self._refused_rank(read)) is not None:
             self._shed(read, rank, reply)
         else:
             work = self._admission.admitted(read, payload, reply)
@@ -149,16 +150,19 @@ class TerminalFront:
         return self._runtime.last_key(prefix)[len(prefix) :].partition("|")[0]
 
     def _turned_away(self, payload: bytes, reply: Reply) -> bool:
-        """Refuses a new payment at a glance, while a queue stands; False where that cannot be told."""
-        runtime, rank = self._runtime, Rank.PURCHASE
-        turned = self._turnaway.seen(payload, reply.certificate, runtime.admits)
+        """Refuses a new payment at a glance, while there is no room; False where that cannot be told."""
+        runtime = self._runtime
+        if runtime.admits(Rank.INQUIRY):  # then there is room for more than that
+            return False
+        sales = not runtime.admits(Rank.PURCHASE)
+        turned = self._turnaway.seen(payload, reply.certificate, sales=sales)
         if turned is None:
             return False
         tick_ns = self._clock.tick_ns()
         known = runtime.refusals.has(turned.key, tick_ns)
         if not known and not self._is_new_payment(turned.terminal, turned.batch, turned.stan):
             return False
-        runtime.overload.refused(rank)
+        runtime.overload.refused(Rank.PURCHASE)
         runtime.refusals.remember(turned.key, tick_ns)
         runtime.counts["direct-96"] += 1
         runtime.counts["frames-answered"] += 1

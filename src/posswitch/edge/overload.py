@@ -1,10 +1,11 @@
 """Overload: how long work waits here, who is still admitted, and what was refused.
 
 The delay of work that waits is measured, not the load: a burst that is gone within a moment refuses nobody
-(the idea of CoDel, K. Nichols and V. Jacobson, 2012). While a queue stands, each rank of work is admitted as
-long as it would wait no longer than that rank may, and payments in any case until the next turn is full:
-the time spent on refusing some must not make the node refuse everybody. Who is refused is told so, and
-remembered: its reversal ends here, and the same request is refused again.
+(the idea of CoDel, K. Nichols and V. Jacobson, 2012). One that is not would fill the queue before anybody has
+measured that it stands: what would wait too long for any burst is refused at once. While a queue stands, each
+rank of work is admitted as long as it would wait no longer than that rank may, and payments in any case until
+the next turn is full: the time spent on refusing some must not make the node refuse everybody. Who is refused
+is told so, and remembered: its reversal ends here, and the same request is refused again.
 """
 
 from collections import Counter, OrderedDict
@@ -19,6 +20,7 @@ from posswitch.scheme.kinds import PAYMENT_KINDS, kind_reversed, text, texts
 
 STANDING_NS = 20 * NS_PER_MS  # a queue that no turn of an interval finds shorter stands
 INTERVAL_NS = 100 * NS_PER_MS
+BURST_NS = 250 * NS_PER_MS  # that a payment may wait where no queue stands yet
 CALM_INTERVALS = 10  # in a row without it, and it is gone: in a storm a lucky moment lets nobody rush in
 _WEIGHT = 0.2  # of a new turn in what one event takes, and what passes between turns
 _MANY = 32  # events; a turn of fewer says what a commit takes, not what they do
@@ -34,9 +36,8 @@ class Rank(IntEnum):
     REPORT = 4  # settlement and upload
 
 
-# The ladder of brown-out: how long each rank may have to wait here before it is refused.
+# The ladder of brown-out: how long each rank may have to wait here before it is refused; reversals never are.
 PATIENCE_NS = {
-    Rank.REVERSAL: 1 << 62,
     Rank.COMPLETION: 1000 * NS_PER_MS,
     Rank.PURCHASE: 150 * NS_PER_MS,
     Rank.INQUIRY: 75 * NS_PER_MS,
@@ -71,6 +72,7 @@ class Overload:
         self._between_ns = 0.0  # that passes between two turns: others are read, and refused
         self._began_ns = self._ended_ns = 0
         self._events = self._left = 0
+        self._room = [2 * QUEUE_EVENTS_MAX] + [QUEUE_EVENTS_MAX] * (len(Rank) - 1)  # see admits
         self._least_ns = 1 << 62  # waited by the oldest event of a turn of this interval
         self._interval_ns = 0
         self._calm = 0  # intervals in a row
@@ -100,18 +102,41 @@ class Overload:
             self._least_ns = 1 << 62
             self._interval_ns = began_ns + INTERVAL_NS
         self._began_ns, self._ended_ns, self._events, self._left = began_ns, ended_ns, events, left
+        self._make_room()
+
+    def _make_room(self) -> None:
+        room = self._room
+        if not self.standing:
+            room[Rank.COMPLETION] = QUEUE_EVENTS_MAX
+            room[Rank.PURCHASE] = room[Rank.INQUIRY] = room[Rank.REPORT] = max(
+                self._ahead(BURST_NS), BATCH_EVENTS_MAX
+            )
+            return
+        for rank in (Rank.COMPLETION, Rank.PURCHASE):
+            room[rank] = max(self._ahead(PATIENCE_NS[rank]), BATCH_EVENTS_MAX)
+        for rank in (Rank.INQUIRY, Rank.REPORT):
+            room[rank] = self._ahead(PATIENCE_NS[rank])
+
+    def _ahead(self, patience_ns: int) -> int:
+        """The shortest queue in which an event would wait longer than that; at most the longest there may be."""
+        event_ns, between_ns = self._event_ns, self._between_ns
+        turns = int((patience_ns - between_ns) // max(BATCH_EVENTS_MAX * event_ns + between_ns, 1.0))
+        if turns < 0:
+            return 0
+        last = (patience_ns - (turns + 1) * between_ns) // max(event_ns, 1.0)  # that the turn after those takes
+        return min(int(last) + 1, (turns + 1) * BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX)
 
     def wait_ns(self, ahead: int) -> int:
         """How long an event waits that has so many before it."""
         return int(ahead * self._event_ns + (ahead // BATCH_EVENTS_MAX + 1) * self._between_ns)
 
+    def crowded(self, ahead: int) -> bool:
+        """Whether some are refused where so many wait."""
+        return self.standing or ahead >= self._room[Rank.PURCHASE]
+
     def admits(self, rank: Rank, ahead: int) -> bool:
         """Whether work of this rank may join a queue of so many."""
-        if ahead >= QUEUE_EVENTS_MAX and (rank is not Rank.REVERSAL or ahead >= 2 * QUEUE_EVENTS_MAX):
-            return False
-        if not self.standing or (rank <= Rank.PURCHASE and ahead < BATCH_EVENTS_MAX):
-            return True
-        return self.wait_ns(ahead) <= PATIENCE_NS[rank]
+        return ahead < self._room[rank]
 
     def refused(self, rank: Rank) -> None:
         """One was refused."""

@@ -112,7 +112,7 @@ class Runtime:
     @property
     def crowded(self) -> bool:
         """Whether not everything is taken now."""
-        return self.overload.standing or len(self._queue) >= QUEUE_EVENTS_MAX
+        return self.overload.crowded(len(self._queue))
 
     def admits(self, rank: Rank) -> bool:
         """Whether a new request of this rank is taken now."""

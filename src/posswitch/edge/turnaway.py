@@ -4,10 +4,11 @@ The same answer that a request gets when it is read, byte for byte, made of the 
 not plainly a new payment of a terminal that is signed on is left to those who read it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
+from operator import itemgetter
 
-from posswitch.base.moment import Stamp
+from posswitch.base.moment import Stamp, stamp
 from posswitch.base.registry import Registry
 from posswitch.codec import Message, swap_tpdu
 from posswitch.codec.glance import Glance
@@ -16,33 +17,29 @@ from posswitch.crypto.commands import Mac, Usage, Work
 from posswitch.edge.admit import MAC_BYTES, POS
 from posswitch.edge.dress import ECHOED
 from posswitch.edge.identity import may_speak
-from posswitch.edge.overload import Rank
 from posswitch.engine.state import Session
 
 _AT = POS.header_bytes
 _MTI = {b"\x01\x00": "0100", b"\x02\x00": "0200"}
 _MAC_FIELD = 64
 _TIME, _CODE = 12, 39  # what the answer adds; the date is the field behind the time
-_BEFORE = tuple(number for number in ECHOED if number < _TIME)
-_BETWEEN = tuple(number for number in ECHOED if _TIME < number < _CODE)
-_BEHIND = tuple(number for number in ECHOED if number > _CODE)
+_TO_TIME = sum(number < _TIME for number in ECHOED)  # how many stand before it
+_TO_CODE = sum(number < _CODE for number in ECHOED)
 _INQUIRY, _BACK = b"\x31\x30", b"\x20"
 
 
 class Turned:
     """A request that is turned away: what its refusal is made of, and what makes a repeat a repeat."""
 
-    __slots__ = ("batch", "class_", "fields", "header", "mac", "mti", "stan", "tak", "terminal")
+    __slots__ = ("batch", "fields", "header", "key", "mac", "mti", "stan", "tak", "terminal")
 
-    def __init__(self, mti: str, header: bytes, fields: dict[int, bytes], terminal: str) -> None:
+    def __init__(
+        self, mti: str, header: bytes, fields: dict[int, bytes], terminal: str, tak: bytes, mac: str
+    ) -> None:
         self.mti, self.header, self.fields, self.terminal = mti, header, fields, terminal
-        self.batch, self.stan, self.class_ = fields[60][2:].hex()[2:8], fields[11].hex(), mti[1]
-        self.tak, self.mac = b"", ""
-
-    @property
-    def key(self) -> int:
-        """As `overload.key_of` of the same message."""
-        return hash((self.terminal, self.batch, self.stan, self.class_))
+        self.tak, self.mac = tak, mac
+        self.batch, self.stan = fields[60][3:6].hex(), fields[11].hex()
+        self.key = hash((terminal, self.batch, self.stan, mti[1]))  # as `overload.key_of` of the same message
 
 
 class TurnAway:
@@ -53,11 +50,13 @@ class TurnAway:
         self._sessions = sessions
         self._glance = Glance(POS, (*ECHOED, _MAC_FIELD))
         self._head = lru_cache(maxsize=8)(_head_of)
+        self._echoed = itemgetter(*ECHOED)
+        self._now, self._moment = stamp(0), b""
 
-    def seen(self, payload: bytes, certificate: str, admits: Callable[[Rank], bool]) -> Turned | None:
-        """A request that can be turned away now, or None."""
+    def seen(self, payload: bytes, certificate: str, *, sales: bool) -> Turned | None:
+        """A request that can be turned away, an inquiry or, if so, a sale; None for all else."""
         mti = _MTI.get(payload[_AT : _AT + 2])
-        if mti is None or admits(Rank.INQUIRY):  # then there is room for more than that
+        if mti is None:
             return None
         fields = self._glance(payload)
         if fields is None or len(fields) != len(ECHOED) + 1:
@@ -65,7 +64,7 @@ class TurnAway:
         processing = fields[3]
         if processing[:1] == _BACK or (processing == bytes(3) and fields[25] == b"\x06"):
             return None  # it ends something
-        if processing[0] not in _INQUIRY and admits(Rank.PURCHASE):
+        if not sales and processing[0] not in _INQUIRY:
             return None
         terminal = fields[41].decode("ascii", "replace")
         row, session = self._registry.terminals.get(terminal), self._sessions.get(terminal)
@@ -73,21 +72,21 @@ class TurnAway:
             return None
         if not may_speak(self._registry, certificate, terminal):
             return None
-        turned = Turned(mti, payload[:_AT], fields, terminal)
-        turned.tak, turned.mac = session.tak, row.mac
-        return turned
+        return Turned(mti, payload[:_AT], fields, terminal, session.tak, row.mac)
 
     def refusal(self, turned: Turned, code: str, now: Stamp) -> Work[bytes]:
         """The answer, as `Dresser.refusal` makes it."""
-        fields = turned.fields
+        if now is not self._now:
+            self._now, self._moment = now, bytes.fromhex(now.time + now.date)
+        echoed = self._echoed(turned.fields)
         covered = b"".join(
             (
                 self._head(turned.mti),
-                *[fields[number] for number in _BEFORE],
-                bytes.fromhex(now.time + now.date),
-                *[fields[number] for number in _BETWEEN],
+                *echoed[:_TO_TIME],
+                self._moment,
+                *echoed[_TO_TIME:_TO_CODE],
                 code.encode(),
-                *[fields[number] for number in _BEHIND],
+                *echoed[_TO_CODE:],
             )
         )
         mac: bytes = yield Mac(Usage.TAK, turned.tak, turned.mac, covered)

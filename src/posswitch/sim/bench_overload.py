@@ -142,10 +142,10 @@ async def _climb(crowd: Crowd, hours: _Hours) -> list[Window]:
 
 
 def _kept_up(step: Window) -> float:
-    """The share of its sales that were approved before the step had ended, or soon after."""
+    """The share of its payments that were approved before the step had ended, or soon after."""
     until_ns = step.ended_ns + _SOON_NS
-    return sum(one.code == "00" and one.heard_ns <= until_ns for one in sales(step)) / max(
-        len(sales(step)), 1
+    return sum(one.code == "00" and one.heard_ns <= until_ns for one in step.payments) / max(
+        len(step.payments), 1
     )
 
 

@@ -12,11 +12,13 @@ RAMP_NS = NS_PER_S // 2  # of a window, in which queues fill or empty, is not co
 
 
 def approved_tps(window: Window, patience_ns: int) -> float:
-    """Sales a second whose approval came in the window, after its ramp, and in time for the terminal."""
+    """Payments a second whose 00 came in the window, after its ramp, and in time for the terminal.
+
+    Advices count like sales: they take as much of the node, and while it is short of time they go first.
+    """
     begins_ns = window.began_ns + min(RAMP_NS, (window.ended_ns - window.began_ns) // 4)
     good = sum(
         one.code == "00"
-        and one.kind is SALE
         and begins_ns <= one.heard_ns < window.ended_ns
         and one.heard_ns - one.due_ns <= patience_ns
         for one in window.payments
@@ -30,8 +32,8 @@ def sales(window: Window) -> list[Payment]:
 
 
 def offered_tps(window: Window) -> float:
-    """Sales a second that left."""
-    return len(sales(window)) * NS_PER_S / (window.ended_ns - window.began_ns)
+    """Payments a second that left."""
+    return len(window.payments) * NS_PER_S / (window.ended_ns - window.began_ns)
 
 
 def codes(payments: Iterable[Payment]) -> dict[str, int]:
