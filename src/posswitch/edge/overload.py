@@ -118,12 +118,12 @@ class Overload:
             room[rank] = self._ahead(PATIENCE_NS[rank])
 
     def _ahead(self, patience_ns: int) -> int:
-        """The shortest queue in which an event would wait longer than that; at most the longest there may be."""
+        """The shortest queue in which an event would wait longer than that; the longest there is at most."""
         event_ns, between_ns = self._event_ns, self._between_ns
         turns = int((patience_ns - between_ns) // max(BATCH_EVENTS_MAX * event_ns + between_ns, 1.0))
         if turns < 0:
             return 0
-        last = (patience_ns - (turns + 1) * between_ns) // max(event_ns, 1.0)  # that the turn after those takes
+        last = (patience_ns - (turns + 1) * between_ns) // max(event_ns, 1.0)  # of the turn after those
         return min(int(last) + 1, (turns + 1) * BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX)
 
     def wait_ns(self, ahead: int) -> int:
