@@ -25,12 +25,15 @@ from posswitch.sim.city import CONFIG_FILE
 
 A, B, C = BANKS
 CARD = mask_pan(CARDS[0])
+# Hours in which none of the payments was made: they are a few hours old.
+NIGHT = "0200-0400" if clock_text(SystemClock().wall_ns())[11:13] >= "09" else "1400-1600"
+SAID = f"{NIGHT[:2]}:{NIGHT[2:7]}:{NIGHT[7:]}"
 ROUTES_TOML = f"""
 [[route]]
 id = "night"
 rank = 10
 to = ["{B}"]
-hours = "0200-0400"
+hours = "{NIGHT}"
 
 [[route]]
 id = "large"
@@ -46,7 +49,7 @@ to = ["{C}"]
 entries = ["07"]
 """
 ROWS = (
-    Route("night", (B,), 10, hours="0200-0400"),
+    Route("night", (B,), 10, hours=NIGHT),
     Route("large", (B, A), 20, from_minor=100_000, merchants=(SHOP,)),
     Route("contactless", (C,), 30, entries=("07",)),
 )
@@ -120,8 +123,8 @@ def test_the_rules_that_were_tried_and_what_did_not_fit(way):
         ("10", ("--terminal", TILL), NOON, A, ["hours", "from_minor", "entries"]),
         ("1500", ("--merchant", OTHER_SHOP), NOON, A, ["hours", "merchants", "entries"]),
         ("10", ("--entry", "071"), NOON, C, ["hours", "merchants", ""]),
-        ("10", ("--terminal", TILL), "2026-10-01T03:59", B, [""]),
-        ("10", ("--terminal", TILL), "2026-10-01T04:00", A, ["hours", "from_minor", "entries"]),
+        ("10", ("--terminal", TILL), f"2026-10-01T{int(NIGHT[5:7]) - 1:02d}:59", B, [""]),
+        ("10", ("--terminal", TILL), f"2026-10-01T{NIGHT[5:7]}:00", A, ["hours", "from_minor", "entries"]),
     ],
 )
 def test_where_it_goes_and_why(way, amount, words, at, bank, misfits):
@@ -135,14 +138,14 @@ def test_as_a_person_reads_it(route):
     assert ended.out == (
         f"2026-10-01 12:00:00+08:00  sale CNY 1500.00  card {CARD}\n"
         f"  BIN 629001/16 → {A}\n"
-        "  rule night (10): hours 02:00-04:00, this is 12:00\n"
+        f"  rule night (10): hours {SAID}, this is 12:00\n"
         f"  rule large (20): fits → {B} {A}, in order\n"
         f"  {B} Bank B: open\n"
         f"  {A} Bank A: open\n"
         "  the node is not running: links are taken as up\n"
         f"goes to {B}\n"
     )
-    assert "规则 night (10): 时段 02:00-04:00, 本笔为 12:00" in route(
+    assert f"规则 night (10): 时段 {SAID}, 本笔为 12:00" in route(
         "--card", CARD, "--amount", "10", "--at", NOON
     ).out  # fmt: skip
 
