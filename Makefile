@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run setup test lint bench sim prove prove-short power pressure mutants fuzz clean
 
 run: .venv/.stamp
-	$(BIN)/posswitch demo
+	$(BIN)/posswitch demo --calm
 
 setup: .venv/.stamp
 
@@ -51,6 +51,7 @@ prove: .venv/.stamp
 	$(BIN)/python .ci/check_report.py build/prove.json --kills 200 --purchases-min 50000
 	$(BIN)/python -m tests.power.run --cuts 20 --seconds-between 10
 	$(BIN)/python -m tests.power.million
+	$(MAKE) pressure mutants
 
 prove-short: .venv/.stamp
 	$(BIN)/posswitch sim --seeds 1-300 --requests 300 --workers $(WORKERS)

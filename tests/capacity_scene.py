@@ -1,10 +1,13 @@
 """Folders for `capacity`: rings written by the real Vitals, journals of many days, disks of any size."""
 
+from types import SimpleNamespace
+
 from posswitch.base.moment import NS_PER_S
 from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
-from posswitch.edge.vitals import PERIOD_NS, Vitals
+from posswitch.edge.vitals import Vitals
 from posswitch.journal.disk import MachineDisk
+from posswitch.journal.vitals import PERIOD_NS, How
 from posswitch.settings.config import load_config
 from posswitch.settings.secret import read_secret
 from posswitch.sim.busy_days import BusyDays
@@ -43,6 +46,12 @@ class Told:
         return dict(self.said)
 
 
+def asked(bank):
+    return SimpleNamespace(
+        bank=bank, bin="", merchant="", terminal="", kind="sale", entry="", amount_minor=1, pan_print=b""
+    )
+
+
 def write_ring(folder, ends_ns, periods=160, payments=25, each=None, **changed):
     """A ring that ends at a moment: so many payments a period of each bank; `each(number)` changes one.
 
@@ -53,7 +62,7 @@ def write_ring(folder, ends_ns, periods=160, payments=25, each=None, **changed):
     for number in range(periods):
         here = {**changed, **(each(number) if each else {})}
         for bank in BANKS * here.pop("payments", payments):
-            vitals.outcome(bank, "00", 40_000_000)
+            vitals.payment(asked(bank), "00", How.BANK, 40_000_000, 30_000_000)
         told.said = MACHINE_WELL | {name: value for name, value in here.items() if name in MACHINE_WELL}
         others = {name: value for name, value in here.items() if name not in MACHINE_WELL}
         vitals.write(ends_ns - (periods - 1 - number) * PERIOD_NS, WELL | others)

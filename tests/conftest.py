@@ -9,6 +9,7 @@ settings.register_profile("fresh", deadline=None)
 # Files that take ten seconds and more begin first, so that no worker is left alone with one at the end.
 LONGEST_FIRST = (
     "cli/test_cli_ping.py",
+    "why/test_why_labelled.py",
     "scenarios/test_scenario_links.py",
     "demo/test_demo_canary.py",
     "edge/test_edge_unknown.py",

@@ -9,7 +9,7 @@ from cli_runs import posswitch
 from peer_runs import PATIENCE_S, sim_bank, sim_terminal, town
 
 from posswitch.base.card import mask_pan
-from posswitch.edge.vitals import read_gauges
+from posswitch.journal.vitals import read_gauges
 from posswitch.office.journal_view import state_of
 from posswitch.settings.config import load_config
 from posswitch.sim.city import HOST

@@ -188,7 +188,7 @@ FINE = {"purchases": 9, "drained": True, "lost": 0, "duplicated": 0, "unknown": 
 def test_a_demo_ends_with_exit_1_when_money_or_journal_are_wrong(capsys, tmp_path, monkeypatch, found, code):
     asked = []
 
-    async def counted(options):
+    async def counted(options, **_):
         asked.append(options)
         return FINE | found
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _BACKUP = '\n[backup]\nto = "copy"\nevery = 1\n'
 _ONBOARD = (
     "registry", "onboard", NEW_TERMINAL, "--merchant", "802440354110001", "--show-components",
 )  # fmt: skip
+_BUNDLE = "support.tar.gz"
 _OFFICE = (
     ("registry", "list"),
     ("registry", "export", "sheets"),
@@ -42,6 +44,8 @@ _OFFICE = (
     ("unknowns",),
     ("check",),
     ("verify",),
+    ("logs", "--since", "2020-01-01", "--lines", "20000"),
+    ("support-bundle", "--to", _BUNDLE),
 )
 
 
@@ -82,6 +86,8 @@ class Canary:
         """The commands of an office on the day after; what they say and write is kept."""
         for number, words in enumerate(_OFFICE):
             self._office(f"office {number}", words)
+        with tarfile.open(self.said / _BUNDLE) as tar:
+            tar.extractall(self.said, filter="data")
 
     async def _demonstrated(self, out: Any) -> dict[str, Any]:
         beside = asyncio.create_task(self._beside())
@@ -98,7 +104,10 @@ class Canary:
         first, second = (int(one, 16) for one in components)
         self.note("onboarded TMK", (first ^ second).to_bytes(16, "big"))
         await asyncio.sleep(seconds / 2)
-        await asyncio.to_thread(shutil.copytree, self.folder / "data", self.said / "living data")
+        no_sockets = shutil.ignore_patterns("*.sock")
+        await asyncio.to_thread(
+            shutil.copytree, self.folder / "data", self.said / "living data", ignore=no_sockets
+        )
 
     def _built(self, *words: Any, **more: Any) -> City:
         city = build_city(*words, **more, timers=TIMERS)
@@ -111,8 +120,8 @@ class Canary:
     def _centre(self, city: City) -> "_Centre":
         return _Centre(city, self._command)
 
-    def _streets(self, city: City) -> Streets:
-        self._open = Streets(city, terminal=_wired(self), watch=self._watch)
+    def _streets(self, city: City, terminal: type[Terminal] = Terminal) -> Streets:
+        self._open = Streets(city, terminal=_wired(self, terminal), watch=self._watch)
         return self._open
 
     def _watch(self, number: str, seen: Any) -> None:
@@ -180,10 +189,10 @@ class _Centre(Supervisor):
         await self._keeping.stop()
 
 
-def _wired(canary: Canary) -> type[Terminal]:
+def _wired(canary: Canary, terminal: type[Terminal]) -> type[Terminal]:
     """Terminals that write down what they know: their cards, PINs and working keys."""
 
-    class Open(Terminal):
+    class Open(terminal):
         def _take_keys(self, answer):
             taken = super()._take_keys(answer)
             if taken:

@@ -8,7 +8,7 @@ from edge_town import TIMERS, until
 
 from posswitch.edge.process import verify_journal
 from posswitch.edge.supervisor import Supervisor
-from posswitch.edge.vitals import read_gauges
+from posswitch.journal.vitals import read_gauges
 from posswitch.settings.config import load_config
 from posswitch.sim.city import build_city
 from posswitch.sim.peers.book import Book

@@ -4,8 +4,8 @@ import apsw
 import msgspec
 import pytest
 
-from posswitch.edge.beside import VITALS
-from posswitch.edge.vitals import Vitals, read_gauges
+from posswitch.edge.vitals import Vitals
+from posswitch.journal.vitals import VITALS, read_gauges
 
 
 @pytest.mark.parametrize("left", [b"", b"nonsense" * 1000, b"SQLite format 3\0" + bytes(8176)])

@@ -9,9 +9,10 @@ from office_rows import SHOP, activate, merchant, new_tmk, terminal
 
 from posswitch.base.card import luhn_ok
 from posswitch.edge import drift as edge_drift
-from posswitch.edge.beside import PENDING_MAX, VITALS
+from posswitch.edge.beside import PENDING_MAX
 from posswitch.edge.drift import DRIFT_ROWS_MAX, DriftLog
 from posswitch.edge.vitals import Vitals
+from posswitch.journal.vitals import VITALS
 from posswitch.office.drift import read_drift, standing
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from posswitch.base.errors import PosswitchError
 from posswitch.base.moment import NS_PER_S
 from posswitch.edge.loop import run_fast
-from posswitch.edge.vitals import read_gauges
+from posswitch.journal.vitals import read_gauges
 from posswitch.sim.crowd import Crowd, Payment, Window, tick_ns
 from posswitch.sim.square import Square, opened_square
 from posswitch.sim.window import codes, sales, share, wait_ms

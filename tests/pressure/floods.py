@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from posswitch.edge.loop import run_fast
-from posswitch.edge.vitals import read_gauges
+from posswitch.journal.vitals import read_gauges
 from posswitch.sim.authority import Authority
 from posswitch.sim.bench_side import node_cpu_ns
 from posswitch.sim.crowd import Crowd, Mix, Window
@@ -124,14 +124,14 @@ async def _attacked(
 
 @contextlib.contextmanager
 def _process(square: Square, kind: str, seconds: float) -> Iterator["subprocess.Popen[str]"]:
-    """An attack of `attackers`, less urgent than honest payments on the core that they share."""
+    """An attack of `sim.attackers`, less urgent than honest payments on the core that they share."""
     words = (
         "nice",
         "-n",
         "10",
         sys.executable,
         "-m",
-        "tests.pressure.attackers",
+        "posswitch.sim.attackers",
         kind,
         str(square.at.port),
         str(seconds),

@@ -35,7 +35,7 @@ from posswitch.crypto.commands import Usage
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.settings.config import examine, load_config
 from posswitch.settings.finding import ERROR, NOTE, WARNING
-from posswitch.settings.shape import SOFTWARE_KEYS
+from posswitch.settings.machine import SOFTWARE_KEYS
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "weak_certificates.pem"
 STRANGER = SoftHsm(bytes(32), os.urandom)

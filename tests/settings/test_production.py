@@ -7,9 +7,9 @@ from posswitch.base.errors import ConfigError
 from posswitch.settings import production
 from posswitch.settings.config import examine, load_config
 from posswitch.settings.finding import ERROR, NOTE, WARNING
+from posswitch.settings.machine import SOFTWARE_KEYS
 from posswitch.settings.memory import swaps
 from posswitch.settings.secret import write_secret
-from posswitch.settings.shape import SOFTWARE_KEYS
 
 REAL = GOOD.replace('secret = "secret.key"', 'secret = "secret.key"\nproduction = true')
 ACCEPTED = f'[hsm]\nsoftware = "{SOFTWARE_KEYS}"\n\n[timers]'

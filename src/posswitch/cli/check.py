@@ -13,6 +13,7 @@ from posswitch.base.order import OFFICE
 from posswitch.base.registry import Bin
 from posswitch.cli.backup import foreseen_of_backup
 from posswitch.cli.options import AsJson, ConfigFile
+from posswitch.cli.telling import untold
 from posswitch.crypto.hsm import SoftHsm
 from posswitch.edge.start import Obstacle, foreseen
 from posswitch.office.books import books_of, rebuilt
@@ -44,6 +45,8 @@ def check(config: ConfigFile, as_json: AsJson = False) -> None:
 def _around(examined: Examined, config: Config) -> Iterator[Finding]:
     """What a start with this configuration would meet: at its HSM and, with an open secret, in its data."""
     yield from _keys_at_hsm(examined, config)
+    for unheard in untold(config):
+        yield found(unheard, examined.places.of(unheard.path))
     try:
         read_secret(config.secret)
     except SecretShut:

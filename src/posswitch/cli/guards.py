@@ -7,8 +7,7 @@ import typer
 
 from posswitch.base.errors import OfficeError
 from posswitch.cli.options import AsJson, ConfigFile, Lang, OrLang
-from posswitch.edge.beside import VITALS
-from posswitch.edge.vitals import read_gauges
+from posswitch.journal.vitals import VITALS, read_gauges
 from posswitch.office.guards import plain, read_barred, sentence
 from posswitch.settings.config import load_config
 

@@ -15,15 +15,22 @@ from posswitch.base.errors import PosswitchError
 from posswitch.cli import backup, batches, bench, check, peers, recorded, sim, switch, unknowns, words
 from posswitch.cli.capacity import capacity
 from posswitch.cli.card import card
+from posswitch.cli.console import console
+from posswitch.cli.drill import drill
 from posswitch.cli.firewall import firewall
 from posswitch.cli.guards import guards
+from posswitch.cli.incidents import incident, incidents
+from posswitch.cli.inspect import inspect
 from posswitch.cli.keys import keys
 from posswitch.cli.limits import limits
+from posswitch.cli.logs import logs
 from posswitch.cli.ping import ping
 from posswitch.cli.registry import registry
 from posswitch.cli.route import route
 from posswitch.cli.scan import scan
 from posswitch.cli.secret import secret
+from posswitch.cli.support_bundle import support_bundle
+from posswitch.cli.why import why
 from posswitch.settings.handing import take_handed
 
 _UNREAD = 128 + signal.SIGPIPE  # as of a program that its closed pipe has ended
@@ -63,10 +70,17 @@ app.command("restore")(backup.restore_)
 app.command("check")(check.check)
 app.command("scan")(scan)
 app.command("guards")(guards)
+app.command("incidents")(incidents)
+app.command("incident")(incident)
+app.command("inspect")(inspect)
+app.command("logs")(logs)
+app.command("support-bundle")(support_bundle)
 app.command("capacity")(capacity)
 app.command("ping")(ping)
+app.command("console")(console)
 app.command("batches")(batches.batches)
 app.command("unknowns")(unknowns.unknowns)
+app.command("why")(why)
 app.command("decode")(words.decode)
 app.command("diff")(recorded.diff)
 app.command("convert")(recorded.convert)
@@ -74,6 +88,7 @@ app.command("fit")(recorded.fit)
 app.command("explain")(words.explain)
 app.command("bench")(bench.bench)
 app.command("sim")(sim.sim)
+app.command("drill")(drill)
 app.command("sim-bank")(peers.sim_bank)
 app.command("sim-terminal")(peers.sim_terminal)
 app.add_typer(registry)

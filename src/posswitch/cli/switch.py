@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from posswitch.base.moment import stamp
 from posswitch.cli.backup import PROGRAM, verify_archive
 from posswitch.cli.options import ConfigFile, OrConfigFile, OrData, settings_of
+from posswitch.console.beside import Screen
 from posswitch.edge.companion import Companion
 from posswitch.edge.loop import run_fast
 from posswitch.edge.process import verify_journal
@@ -19,7 +21,8 @@ from posswitch.edge.supervisor import Supervisor
 from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, load_config
 from posswitch.settings.memory import keep_private, lock_memory
-from posswitch.sim.demo import DemoOptions, run_demo
+from posswitch.sim.city import City
+from posswitch.sim.demo import CALM_SPARE, Beside, DemoOptions, run_demo
 
 
 def run(config: ConfigFile) -> None:
@@ -61,6 +64,8 @@ def _beside(settings: Config) -> tuple[tuple[str, str, bool], ...]:
     return (
         ("the backup", "backup", settings.backup is not None),
         ("the scan", "scan", bool(settings.scan.every)),
+        ("the inspection", "inspect", bool(settings.inspect.at)),
+        ("the diagnosis", "incidents", find_spec("numpy") is not None),
     )
 
 
@@ -72,24 +77,50 @@ def demo(
     data: Annotated[Path | None, typer.Option(help="A new or empty folder for everything it leaves.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The switch's port for terminals; 0: any.")] = 0,
     tls: Annotated[bool, typer.Option("--tls", help="Everybody speaks TLS, with certificates.")] = False,
+    calm: Annotated[bool, typer.Option("--calm", help="Nothing goes wrong by itself.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write the count as JSON.")] = None,
-    console: Annotated[bool, typer.Option(help="Show the screen (a live line for now).")] = True,
+    console: Annotated[bool, typer.Option(help="The screen in a browser, and a live line.")] = True,
 ) -> None:
     """Run a small city against the switch, with faults, and count money by the peers' own books."""
     now = stamp(SystemClock().wall_ns())
     folder = data or Path("demo-data") / f"{now.day}-{now.time}"
     options = DemoOptions(
-        seconds=seconds, tps=tps, kills=kills, seed=seed, data=folder, port=port, tls=tls, live=console
+        seconds=seconds,
+        tps=tps,
+        kills=kills,
+        seed=seed,
+        data=folder,
+        port=port,
+        tls=tls,
+        live=console,
+        calm=calm,
+        spare=CALM_SPARE if calm else 0,
     )
     if report is not None:
         report.touch()  # a path that cannot be written is said now, not after the run
-    counted = run_fast(run_demo(options))
+    counted = run_fast(run_demo(options, beside=_screened if console else _alone))
     text = json.dumps(counted, ensure_ascii=False, indent=2)
     print(text, flush=True)
     if report is not None:
         report.write_text(text + "\n", encoding="utf-8")
     wrong = any(counted[key] for key in ("lost", "duplicated", "unknown")) or counted["verify"] != "ok"
     raise typer.Exit(1 if wrong or not counted["drained"] else 0)
+
+
+def _screened(city: City) -> list[Beside]:
+    """Diagnosis and its screen, where they are installed."""
+    secret = load_config(city.config).secret
+    programs: list[Beside] = []
+    if find_spec("numpy") is not None:
+        follow = (*PROGRAM, "incidents", "-c", str(city.config), "--follow")
+        programs.append(Companion("the diagnosis", follow, secret))
+    if find_spec("nicegui") is not None:
+        programs.append(Screen(city.config, lambda line: print(line, flush=True)))
+    return programs
+
+
+def _alone(city: City) -> list[Beside]:
+    return []
 
 
 def verify(

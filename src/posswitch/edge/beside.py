@@ -5,7 +5,8 @@ from typing import Any
 
 import apsw
 
-VITALS = "vitals.db"
+from posswitch.journal.vitals import VITALS
+
 PENDING_MAX = 500  # between two writes, so that a write never holds the node up
 _BUSY_MS = 1000
 _CUT = """DELETE FROM {name} WHERE ({keys}) IN

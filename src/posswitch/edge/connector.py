@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
 from zlib import crc32
@@ -35,6 +35,9 @@ class Back(Protocol):
 
     def from_bank(self, bank: str, payload: bytes, link: "Link") -> None:
         """Takes one payload of a bank."""
+
+    def overdue(self, bank: str, key: Key) -> None:
+        """A request waits for much longer than is usual for its link."""
 
     def management(self, bank: str, code: str) -> tuple[bytes, Key]:
         """An 0820 to send over a link, and what its answer repeats."""
@@ -94,7 +97,7 @@ class Link(Wire):
         """Asks whether anybody is there."""
         payload, key = self._links.back.management(self._links.bank.id, ECHO_CODE)
         if self.send(payload):
-            self.health.sent(key, tick_ns)
+            self.health.sent(key, tick_ns, echo=True)
 
     def takes(self) -> bool:
         """Whether a request may go over it now."""
@@ -185,6 +188,15 @@ class Links:
             under_way += health.under_way
         return under_way
 
+    def gauges(self) -> Iterator[tuple[str, float]]:
+        """Of each link, by its place in the bank's row."""
+        tick_ns = self._tick_ns()
+        for index, (link, health) in enumerate(zip(self._links, self._healths, strict=True)):
+            here = f"link.{self.bank.id}.{index}"
+            yield f"{here}.up", int(link is not None and link.serving and link.alive)
+            for name, value in health.gauges(tick_ns).items():
+                yield f"{here}.{name}", value
+
     def standings(self) -> Counter[Standing]:
         """How many links serve, are probed, are fenced."""
         return Counter(health.standing for health in self._healths)
@@ -228,7 +240,10 @@ class Links:
         """Tests idle links."""
         idle_ns = int(self._timers.echo * NS_PER_S)
         for index, health in enumerate(self._healths):
-            if moved := health.look(tick_ns):
+            moved = health.look(tick_ns)
+            for key in health.newly_overdue:
+                self.back.overdue(self.bank.id, key)
+            if moved:
                 self.counts[f"link-{moved}"] += 1
                 log.warning("link", bank=self.bank.id, link=index, standing=moved, why=health.why)
             link = self._links[index]
@@ -275,6 +290,7 @@ class Links:
                     _, link = await loop.create_connection(made, address.host, address.port, **how)
             except (OSError, TimeoutError, ValueError) as error:  # ValueError: a host name that is none
                 self.counts["link-refused"] += 1
+                self._healths[index].tally["refused"] += 1
                 self._count_handshake(error)
             else:
                 self._links[index] = link

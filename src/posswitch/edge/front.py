@@ -17,8 +17,10 @@ from posswitch.edge.overload import Rank, key_of, rank_of
 from posswitch.edge.runtime import Runtime
 from posswitch.edge.sealed import Reply, Ticket
 from posswitch.edge.turnaway import TurnAway
+from posswitch.edge.vitals import Vitals
 from posswitch.engine.effects import SendResponse
 from posswitch.engine.events import Event, RequestArrived, ReversalArrived
+from posswitch.journal.vitals import How
 from posswitch.scheme.kinds import batch_of, is_declared_repeat, text, texts
 from posswitch.scheme.numbers import batch_prefix
 from posswitch.settings.clock import Clock
@@ -40,6 +42,7 @@ class TerminalFront:
         clock: Clock,
         acquirer: str,
         turnaway: TurnAway,
+        vitals: Vitals,
     ) -> None:
         self._admission = admission
         self._guards = guards
@@ -50,6 +53,7 @@ class TerminalFront:
         self._clock = clock
         self._acquirer = acquirer
         self._turnaway = turnaway
+        self._vitals = vitals
         runtime.release.told = self._told
 
     def __repr__(self) -> str:
@@ -111,8 +115,12 @@ class TerminalFront:
         """Ends a request at the edge; without a MAC when there is no HSM to make one."""
         self._runtime.counts[f"direct-{direct.code}"] += 1
         self._runtime.counts["frames-answered"] += 1
+        terminal, merchant = text(direct.message, 41), text(direct.message, 42)
         if direct.code in _STRANGE:
-            self._guards.strange(reply.peer, text(direct.message, 41), self._clock.tick_ns())
+            self._guards.strange(reply.peer, terminal, self._clock.tick_ns())
+            terminal = terminal if terminal in self._registry.terminals else ""  # a stranger says anything
+            merchant = merchant if merchant in self._registry.merchants else ""
+        self._vitals.other(terminal, merchant, direct.message.mti, direct.code, How.EDGE)
         now = stamp(self._clock.wall_ns())
 
         def without_mac(_: PosswitchError) -> None:

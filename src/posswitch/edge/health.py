@@ -5,6 +5,7 @@ when its timer fires. Too long is told by what is usual for the link.
 """
 
 import math
+from collections import Counter
 from enum import StrEnum
 
 from posswitch.base.moment import NS_PER_MS, NS_PER_S
@@ -33,6 +34,9 @@ class Standing(StrEnum):
     FENCED = "fenced"  # none
 
 
+_FENCES = {Standing.SERVE: 0, Standing.PROBE: 1, Standing.FENCED: 2}
+
+
 class Health:
     """Of one link, over all its connections; `patience_ns` is the longest that an answer is waited for."""
 
@@ -49,6 +53,8 @@ class Health:
         self._since_ns = self._looked_ns = self._good_ns = 0
         self._pause_ns = PAUSE_NS
         self._probes_good = self._probes_bad = 0
+        self.tally: Counter[str] = Counter()  # since it began
+        self.newly_overdue: list[Key] = []  # since the last look but one
 
     def __repr__(self) -> str:
         why = f" ({self.why})" if self.why else ""
@@ -76,16 +82,17 @@ class Health:
     def may_take(self) -> bool:
         """Whether a request may go over it now."""
         if self.standing is Standing.PROBE:
-            return self.under_way < PROBES_AT_ONCE
+            return len(self._under_way) < PROBES_AT_ONCE  # what was overdue before says nothing new
         return self.standing is Standing.SERVE
 
     # What happens
 
-    def sent(self, key: Key, tick_ns: int) -> None:
-        """A request that wants an answer left over it."""
+    def sent(self, key: Key, tick_ns: int, *, echo: bool = False) -> None:
+        """A request, or an echo, that wants an answer left over it."""
         if len(self._under_way) >= UNDER_WAY_MAX:
             del self._under_way[next(iter(self._under_way))]
         self._under_way[key] = tick_ns
+        self.tally["echoes" if echo else "sent"] += 1
 
     @property
     def doubtful(self) -> bool:
@@ -94,14 +101,16 @@ class Health:
 
     def echoed(self, key: Key) -> None:
         """An echo was answered. That says little for payments; one that is not answered says much."""
-        if self._under_way.pop(key, None) is None:
-            self._overdue.pop(key, None)
+        if self._under_way.pop(key, None) is not None or self._overdue.pop(key, None) is not None:
+            self.tally["echoed"] += 1
 
     def answered(self, key: Key, tick_ns: int) -> int:
         """An answer to it came, whatever it says; how long it took, -1 when this link had no such request."""
         sent_ns = self._under_way.pop(key, None)
         if sent_ns is None:
+            self.tally["late"] += key in self._overdue
             return tick_ns - self._overdue.pop(key, tick_ns + 1)
+        self.tally["answered"] += 1
         took_ns = tick_ns - sent_ns
         good = took_ns <= self.slow_ns
         if good:
@@ -113,6 +122,7 @@ class Health:
 
     def lost(self, tick_ns: int) -> None:
         """Its connection ended with something under way: one failure, however much that was."""
+        self.tally["lost"] += 1
         if self._under_way:
             self._count(good=False)
         self._under_way.clear()
@@ -124,18 +134,32 @@ class Health:
             self._under_way = dict.fromkeys(self._under_way, tick_ns)
         self._looked_ns = tick_ns
         slow_ns = self.slow_ns
+        self.newly_overdue.clear()
         while self._under_way:
             key, sent_ns = next(iter(self._under_way.items()))
             if tick_ns - sent_ns <= slow_ns:
                 break
             del self._under_way[key]
             self._overdue[key] = sent_ns
+            self.newly_overdue.append(key)
+            self.tally["overdue"] += 1
             self._count(good=False)
         while self._overdue and tick_ns - next(iter(self._overdue.values())) > self._patience_ns:
             del self._overdue[next(iter(self._overdue))]
         before = self.standing
         self._judge(tick_ns)
         return self.standing if self.standing is not before else None
+
+    def gauges(self, tick_ns: int) -> dict[str, float]:
+        """How it stands, and what it has counted; `waiting_ms`: the request that has waited longest."""
+        oldest_ns = next(iter(self._overdue.values()), 0) or next(iter(self._under_way.values()), tick_ns)
+        return {
+            "fenced": _FENCES[self.standing],
+            "under_way": self.under_way,
+            "waiting_ms": (tick_ns - oldest_ns) / NS_PER_MS,
+            "usual_ms": self._usual_ns / NS_PER_MS,
+            **self.tally,
+        }
 
     # What follows
 

@@ -9,7 +9,7 @@ import structlog
 
 from posswitch.base.bounds import CONNECTIONS_MAX
 from posswitch.base.errors import ConfigError, PosswitchError
-from posswitch.base.moment import NS_PER_S, business_day, stamp
+from posswitch.base.moment import NS_PER_MS, NS_PER_S, business_day, stamp
 from posswitch.base.registry import Address, Bank, Change
 from posswitch.codec import Message
 from posswitch.crypto.commands import Hsm
@@ -33,7 +33,7 @@ from posswitch.edge.start import identity_of, journal_key, obstacles, registry_i
 from posswitch.edge.terminal_keys import TerminalKeys
 from posswitch.edge.tls import Tls
 from posswitch.edge.turnaway import TurnAway
-from posswitch.edge.vitals import PERIOD_NS, Vitals
+from posswitch.edge.vitals import Vitals
 from posswitch.edge.voice import Voices
 from posswitch.edge.wire import Wire
 from posswitch.edge.zone import Zone
@@ -48,12 +48,14 @@ from posswitch.engine.events import (
 )
 from posswitch.journal.disk import Disk
 from posswitch.journal.sqlite import Journal
+from posswitch.journal.vitals import PERIOD_NS
 from posswitch.scheme.kinds import KEY_EXCHANGE_CODE, answer_mti, text
 from posswitch.scheme.numbers import next_stan
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
 
 _TICK_S = 0.02
+_TICK_NS = int(_TICK_S * NS_PER_S)
 _SWEEP_NS = NS_PER_S // 2
 _ORDERS_S = 1.0
 _HEAD_SYNC_NS = 60 * NS_PER_S
@@ -119,6 +121,8 @@ class Node:
         self._order_problem = ""
         self._management_stan = 0
         self._next_vitals_ns = self._next_sweep_ns = self._next_sync_ns = 0
+        self._began_s = clock.wall_ns() / NS_PER_S
+        self._beat_ns = self._lag_ns = 0  # the last beat, and how late the latest of this period was
 
     def __repr__(self) -> str:
         return f"<node {self._config.node} {self._runtime!r} {len(self._gate)} connections>"
@@ -191,9 +195,13 @@ class Node:
         """Fifty times a second: timers; less often sweeps, vitals, the head's fsync."""
         self._runtime.tick()
         tick_ns = self._clock.tick_ns()
+        self._lag_ns = max(self._lag_ns, tick_ns - (self._beat_ns or tick_ns) - _TICK_NS)
+        self._beat_ns = tick_ns
         if tick_ns >= self._next_vitals_ns:
             self._next_vitals_ns = tick_ns + PERIOD_NS
             gauges = self._runtime.gauges()
+            gauges |= {"began_s": self._began_s, "loop_lag_ms": self._lag_ns / NS_PER_MS}
+            self._lag_ns = 0
             gauges |= {"connections": len(self._gate), "connections_cap": self._gate.cap}
             gauges |= self._tls.expiry.gauges()
             gauges |= self._guards.gauges(tick_ns)
@@ -252,6 +260,7 @@ class Node:
             self._clock,
             self._config.acquirer,
             TurnAway(self._registry, self._state.sessions),
+            self._vitals,
         )
 
     def _exchange_of(self, zone: Zone) -> Exchange:
@@ -315,7 +324,7 @@ class Node:
         """Takes one payload of a bank: management stays at the link, answers become events."""
         read = self._hearing.read(bank, payload)
         if isinstance(read, Dropped):
-            self._runtime.counts[read.why] += 1
+            self._runtime.links[bank].counts[read.why] += 1
             return
         message, unread = read
         if unread:
@@ -360,6 +369,10 @@ class Node:
     def _taken_back(self, payment: int) -> None:
         if payment:
             self._runtime.submit(ReturnedUnread(payment))
+
+    def overdue(self, bank: str, key: tuple[int, str]) -> None:
+        """A request that a link keeps waiting: diagnosis hears of it long before its timer."""
+        self._runtime.release.overdue(bank, key)
 
     def management(self, bank: str, code: str) -> tuple[bytes, tuple[int, str]]:
         """An 0820 for a link, with STAN and F7; its trace numbers are not those of payments."""

@@ -11,6 +11,7 @@ from posswitch.base.registry import Change
 from posswitch.crypto.commands import Hsm
 from posswitch.edge.connector import Links
 from posswitch.edge.dress import Dresser
+from posswitch.edge.health import Key
 from posswitch.edge.sealed import Ticket, Tickets
 from posswitch.edge.vitals import Vitals
 from posswitch.engine.effects import (
@@ -24,10 +25,12 @@ from posswitch.engine.effects import (
     TellCutover,
     WakeLane,
 )
-from posswitch.engine.events import Event, NotSent, RequestArrived
+from posswitch.engine.events import Event, NotSent
 from posswitch.engine.lifecycle import FORWARDED, REVERSING
+from posswitch.engine.reverse import UNKNOWN_OUTCOME
 from posswitch.engine.rules import Rules
 from posswitch.engine.state import Flight, State
+from posswitch.journal.vitals import How
 from posswitch.settings.clock import Clock
 
 
@@ -84,11 +87,11 @@ class Release:
             return
         self._hsm.run(
             self._dresser.request(flight, ticket),
-            partial(self._forward, effect.payment),
+            partial(self._forward, effect.payment, ticket),
             partial(self._undressed, effect.payment),
         )
 
-    def _forward(self, payment: int, payload: bytes) -> None:
+    def _forward(self, payment: int, ticket: Ticket, payload: bytes) -> None:
         """Sends what the HSM has sealed, unless the payment has moved on meanwhile."""
         flight = self._state.flights.get(payment)
         if flight is None or flight.state != FORWARDED:
@@ -96,7 +99,21 @@ class Release:
         elif not self.links[flight.request.bank].send(payload, (flight.stan, flight.f7)):
             self._submit(NotSent(payment, "91", "no link to the bank"))
         else:
+            ticket.sent_ns = self._clock.tick_ns()
             self._flush_later()
+
+    def overdue(self, bank: str, key: Key) -> None:
+        """A bank keeps what has this STAN and F7 waiting for much longer than is usual for it."""
+        payment = self._state.awaiting.get((bank, *key))
+        flight = self._state.flights.get(payment) if payment is not None else None
+        ticket = self._tickets.get(flight.ticket) if flight is not None else None
+        if flight is None or ticket is None or flight.state != FORWARDED:
+            return
+        ticket.overdue = True
+        now_ns = self._clock.tick_ns()
+        self._vitals.payment(
+            flight.request, "", How.OVERDUE, now_ns - ticket.born_ns, now_ns - ticket.sent_ns
+        )
 
     def _undressed(self, payment: int, error: PosswitchError) -> None:
         """Nothing was sent: a PIN block that does not fit is the terminal's fault, all else is ours."""
@@ -125,8 +142,9 @@ class Release:
         self._close(effect, ticket, heard=False)
 
     def _close(self, effect: SendResponse, ticket: Ticket, *, heard: bool) -> None:
-        bank = effect.request.bank if isinstance(effect.request, RequestArrived) else ""
-        self._vitals.outcome(bank, effect.answer.code, self._clock.tick_ns() - ticket.born_ns)
+        code, now_ns = effect.answer.code, self._clock.tick_ns()
+        bank_ns = now_ns - ticket.sent_ns if ticket.sent_ns else 0
+        self._vitals.told(effect.request, code, _how(effect, ticket, code), now_ns - ticket.born_ns, bank_ns)
         if not effect.repeat:
             self.told(effect, ticket)
         self.counts["frames-answered"] += self._tickets.erase(effect.ticket)
@@ -190,6 +208,20 @@ class Release:
     def _tell_cutover(self, effect: TellCutover) -> None:
         for links in self.links.values():
             links.tell_cutover()
+
+
+_OTHER_CONTENT = "94"  # under the key of another payment: no answer of that one
+
+
+def _how(effect: SendResponse, ticket: Ticket, code: str) -> How:
+    """Whose word an answer is; a bank that says 98 does not know either."""
+    if effect.repeat and code != _OTHER_CONTENT:
+        return How.REPEAT
+    if not ticket.sent_ns:
+        return How.HERE
+    if code != UNKNOWN_OUTCOME:
+        return How.BANK
+    return How.COUNTED if ticket.overdue else How.TIMER
 
 
 _RELEASE: dict[type, Callable[..., None]] = {

@@ -34,6 +34,8 @@ from posswitch.engine.effects import (
     WakeLane,
 )
 from posswitch.engine.events import (
+    AnswerArrived,
+    AnswerSpoiled,
     DayTurned,
     DeliveryExpired,
     Event,
@@ -198,9 +200,9 @@ class Runtime:
                 effects.append(SendResponse(event.ticket, event, Answer("96")))
                 continue
             decision = decide(state, event, facts, at_ns, self._rules)
-            if decision.verdict is None:
-                self.counts[decision.note] += 1
-            else:
+            if decision.verdict is None or decision.note:
+                self._note(event, decision.note)
+            if decision.verdict is not None:
                 seq, record = journal.append(at_ns, event, decision.verdict)
                 apply(state, seq, record)
                 self._count_owners(decision.verdict)
@@ -213,6 +215,11 @@ class Runtime:
             journal.snapshot(state)
             self._snapshot_seq = state.seq
         return effects
+
+    def _note(self, event: Event, note: str) -> None:
+        """Counted, at its bank where it came from one."""
+        links = self.links.get(event.bank) if isinstance(event, AnswerArrived | AnswerSpoiled) else None
+        (self.counts if links is None else links.counts)[note] += 1
 
     @property
     def _sheds(self) -> bool:
@@ -298,6 +305,8 @@ class Runtime:
             "rung": self.overload.rung(len(self._queue)),
             "wait_us": self.overload.wait_ns(len(self._queue)) // 1000,
             "refusals_kept": len(self.refusals),
+            "shed": self.overload.shed.total(),
+            "registry": self._state.registry,
             "open_payments": len(flights),
             "open_reversals": states[REVERSING],
             "open_advices": states[ADVISING],

@@ -39,7 +39,9 @@ class Ticket:
     The keys are those it was admitted with: a sign-on in between does not take them away.
     """
 
-    __slots__ = ("balance", "born_ns", "header", "keys", "pan", "pin_block", "reply", "track2")
+    __slots__ = (
+        "balance", "born_ns", "header", "keys", "overdue", "pan", "pin_block", "reply", "sent_ns", "track2",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -56,7 +58,8 @@ class Ticket:
         self.pan = pan
         self.track2 = track2
         self.pin_block = pin_block
-        self.born_ns = 0
+        self.born_ns = self.sent_ns = 0  # when it came, when it went to its bank
+        self.overdue = False  # its bank keeps it waiting
         self.balance = ""  # field 54 of a bank's answer
 
     def __repr__(self) -> str:

@@ -11,12 +11,12 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.base.order import OFFICE
 from posswitch.base.registry import Registry
 from posswitch.crypto.vault import Vault
-from posswitch.edge.beside import VITALS
 from posswitch.edge.orders import ORDERS_LABEL, OrderBox
 from posswitch.engine.state import State
 from posswitch.journal.disk import held
 from posswitch.journal.layout import HEAD
 from posswitch.journal.recovery import look
+from posswitch.journal.vitals import VITALS
 from posswitch.settings.clock import Clock
 from posswitch.settings.config import Config
 from posswitch.settings.descriptors import DESCRIPTORS_NEEDED, connections_for, descriptors_allowed

@@ -48,3 +48,6 @@ def bank_gauges(state: State, links: Mapping[str, Links], now_ns: int) -> Iterat
         yield f"bank.{bank}.lane_age_s", max(now_ns - since_ns, 0) / NS_PER_S
         yield f"bank.{bank}.links", len(of_bank.bank.links)
         yield f"bank.{bank}.links_able", of_bank.able()
+        for name, count in of_bank.counts.items():
+            yield f"bank.{bank}.{name}", count
+        yield from of_bank.gauges()

@@ -38,7 +38,7 @@ def answer_arrived(state: State, event: AnswerArrived, facts: Facts, at_ns: int,
         return _answer_to_closed(state, event, facts.row, at_ns)
     differs = _difference(event, flight)
     if differs:
-        return Decision(Verdict(flight.payment, why=f"answer differs in {differs}"))
+        return Decision(Verdict(flight.payment, why=f"answer differs in {differs}"), note="answer-differs")
     if event.mti == REVERSAL_ANSWER:
         return _reversal_answered(state, event, flight, at_ns, rules)
     if flight.state == ADVISING:
@@ -152,7 +152,7 @@ def _answer_to_closed(state: State, event: AnswerArrived, row: Row | None, at_ns
         done = event.code in (APPROVALS if acknowledges else REVERSAL_DONE)
         unheard = acknowledges and row.code not in APPROVALS  # posted, and its terminal knows nothing of it
         if row.state != NEEDS_OWNER or not done or unheard:
-            return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"))
+            return _again(row, event)
         cause, code = ("bank-acknowledged", "00") if acknowledges else ("bank-reversed", UNKNOWN_OUTCOME)
         holds = row.first.verdict.holds if acknowledges and not kind.final else ()
         return Decision(
@@ -161,7 +161,11 @@ def _answer_to_closed(state: State, event: AnswerArrived, row: Row | None, at_ns
     unseen = row.state == DECLINED or row.cause == BANK_KNOWS_NONE
     if event.code in APPROVALS and unseen and kind.reversible:
         return Decision(reopen(state, row, "approved-after-all", at_ns), (WakeLane(event.bank),))
-    return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"))
+    return _again(row, event)
+
+
+def _again(row: Row, event: AnswerArrived) -> Decision:
+    return Decision(Verdict(row.payment, why=f"answer {event.code} to a closed payment"), note="answer-again")
 
 
 def _unmatched(state: State, event: AnswerArrived, row: Row | None) -> Decision:
@@ -170,7 +174,7 @@ def _unmatched(state: State, event: AnswerArrived, row: Row | None) -> Decision:
     if not payment:
         return Decision(None, note="answer-unmatched")
     why = f"a near miss: {event.mti} {event.code} of its bank belongs to nothing; {differs}"
-    return Decision(Verdict(payment, why=why))
+    return Decision(Verdict(payment, why=why), note="answer-unmatched")
 
 
 def _was_asked(row: Row, request: RequestArrived, answer: AnswerArrived) -> bool:
@@ -191,4 +195,4 @@ def answer_spoiled(state: State, event: AnswerSpoiled, facts: Facts, at_ns: int,
     flight = state.flight_of_answer(event.bank, event.stan, event.f7)
     if flight is None:
         return Decision(None, note="answer-spoiled")
-    return Decision(Verdict(flight.payment, why=event.why))
+    return Decision(Verdict(flight.payment, why=event.why), note="answer-spoiled")

@@ -6,18 +6,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
+import msgspec
 
 from posswitch.base.amount import CNY
 from posswitch.base.errors import JournalError
 from posswitch.base.moment import stamp
-from posswitch.engine.events import Record, RequestArrived, ReversalArrived, Verdict
+from posswitch.engine.events import Event, NodeRestarted, Record, RequestArrived, ReversalArrived, Verdict
 from posswitch.journal.disk import MACHINE, Disk
 from posswitch.journal.layout import DATABASE
 from posswitch.journal.recovery import decode_record
 from posswitch.scheme.numbers import make_rrn, payment_of_rrn
 
-PAYMENTS = """SELECT payment, kind, amount_minor, state, code, cause, body FROM payment
+PAYMENTS = """SELECT payment, kind, amount_minor, state, code, cause, key, original, auth, body FROM payment
 JOIN journal ON seq = payment"""
+# A record names its payment by number, a repeat or a terminal's reversal also by its key: what has neither
+# among its bytes is not decoded.
+_ABOUT = """SELECT seq, body FROM journal
+WHERE seq >= ?1 AND (seq = ?1 OR instr(body, ?2) OR instr(body, ?3) OR instr(body, ?4)) ORDER BY seq"""
 
 
 class Case(NamedTuple):
@@ -61,48 +66,68 @@ def needing_owner(folder: Path, node: str, disk: Disk = MACHINE) -> list[Case]:
 def told(folder: Path, node: str, reference: str, disk: Disk = MACHINE) -> tuple[Case, list[Step]]:
     """A payment by its number or RRN, and every record about it, in order; JournalError when there is none.
 
-    Reads every record since its first one.
+    Looks at every record since its first one.
     """
     with view(folder, disk) as db:
         row = row_of(db, node, reference)
-        records = db.execute("SELECT seq, body FROM journal WHERE seq >= ? ORDER BY seq", (row[0],))
-        return case_of(node, row), list(_steps(row[0], records))
+        steps = [
+            Step(seq, record.at_ns, type(record.event).__name__, verdict.cause, verdict.state, verdict.why)
+            for seq, record in records_about(db, row)
+            if moves(verdict := record.verdict, row[0])
+        ]
+        return case_of(node, row), steps
 
 
 def row_of(db: apsw.Connection, node: str, reference: str) -> tuple[Any, ...]:
     """The row of PAYMENTS with this number or RRN; JournalError when there is none."""
+    row = row_named(db, node, reference)
+    if row is None:
+        raise JournalError(f"no payment {reference}; give its number, or field 37 as the receipt has it")
+    return row
+
+
+def row_named(db: apsw.Connection, node: str, reference: str) -> tuple[Any, ...] | None:
+    """The row of PAYMENTS with this number or RRN, or None."""
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone() or (0,)
     number = payment_of_rrn(reference, node, last)
     if not number and reference.isascii() and reference.isdigit():
         number = int(reference[:18])
     row = db.execute(f"{PAYMENTS} WHERE payment = ?", (number,)).fetchone()
-    if row is None:
-        raise JournalError(f"no payment {reference}; give its number, or field 37 as the receipt has it")
-    return tuple(row)
+    return None if row is None else tuple(row)
 
 
-def _steps(payment: int, rows: Iterator[tuple[int, bytes]]) -> Iterator[Step]:
-    for seq, body in rows:
-        at_ns, event, verdict = _parts(decode_record(seq, body))
-        if verdict.payment == payment or any(step.payment == payment for step in verdict.reversing):
-            yield Step(seq, at_ns, type(event).__name__, verdict.cause, verdict.state, verdict.why)
+def records_about(db: apsw.Connection, row: tuple[Any, ...]) -> Iterator[tuple[int, Record]]:
+    """Every record since its first that moves the payment of a row of PAYMENTS, notes something of it, or
+    comes under its key; and every start of a node."""
+    payment, key = row[0], row[6]
+    named = msgspec.msgpack.encode(payment), key.encode(), NodeRestarted.__name__.encode()
+    for seq, body in db.execute(_ABOUT, (payment, *named)):
+        record = decode_record(seq, body)
+        event = record.event
+        if moves(record.verdict, payment) or isinstance(event, NodeRestarted) or _key(event) == key:
+            yield seq, record
 
 
-def _parts(record: Record) -> tuple[int, object, Verdict]:
-    return record.at_ns, record.event, record.verdict
+def _key(event: Event) -> str:
+    return event.key if isinstance(event, RequestArrived | ReversalArrived) else ""
+
+
+def moves(verdict: Verdict, payment: int) -> bool:
+    """Whether a decision is about a payment."""
+    return verdict.payment == payment or any(step.payment == payment for step in verdict.reversing)
 
 
 def request_of(row: tuple[Any, ...]) -> tuple[int, RequestArrived | ReversalArrived]:
     """When the payment of a row of PAYMENTS was asked for, and how, with what its original adds."""
-    at_ns, event, verdict = _parts(decode_record(row[0], row[-1]))
-    request = verdict.completed or event
+    record = decode_record(row[0], row[-1])
+    request = record.verdict.completed or record.event
     assert isinstance(request, RequestArrived | ReversalArrived)
-    return at_ns, request
+    return record.at_ns, request
 
 
 def case_of(node: str, row: tuple[Any, ...]) -> Case:
     """A row of PAYMENTS as a person needs to see it."""
-    payment, kind, amount_minor, state, code, cause, _ = row
+    payment, kind, amount_minor, state, code, cause, *_ = row
     at_ns, request = request_of(row)
     known = request if isinstance(request, RequestArrived) else None
     return Case(

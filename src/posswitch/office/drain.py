@@ -6,11 +6,11 @@ from posswitch.base.card import scrub
 from posswitch.base.errors import OfficeError
 from posswitch.base.moment import of_iso
 from posswitch.base.policy import Pause
-from posswitch.edge.vitals import read_gauges
 from posswitch.engine.apply import apply
 from posswitch.engine.lifecycle import ADVISING, FORWARDED, REVERSING
 from posswitch.engine.state import State
 from posswitch.journal.traffic import records_of, span_after
+from posswitch.journal.vitals import read_gauges
 from posswitch.office.desk import Desk, Plan
 from posswitch.office.journal_view import state_of
 from posswitch.settings.config import Config

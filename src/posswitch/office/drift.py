@@ -8,8 +8,9 @@ import msgspec
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.registry import Registry, Terminal
-from posswitch.edge.beside import VITALS, read_beside
+from posswitch.edge.beside import read_beside
 from posswitch.edge.drift import DRIFT, DRIFT_ROWS_MAX, as_noted
+from posswitch.journal.vitals import VITALS
 
 _READ = """SELECT terminal, what, registered, sent, first_ns, last_ns, count FROM drift
 ORDER BY terminal, what, last_ns DESC LIMIT ?"""

@@ -8,8 +8,9 @@ import msgspec
 
 from posswitch.base.errors import OfficeError
 from posswitch.base.moment import clock_text
-from posswitch.edge.beside import VITALS, read_beside
+from posswitch.edge.beside import read_beside
 from posswitch.edge.guards import GUARD_ROWS_MAX, TABLE
+from posswitch.journal.vitals import VITALS
 from posswitch.settings.machine import FORCE
 
 _READ = """SELECT guard, scope, subject, mode, first_ns, last_ns, until_ns, times, met, evidence FROM guard

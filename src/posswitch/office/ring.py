@@ -1,6 +1,5 @@
 """The ten-minute ring of a node's vitals as numbers: how loaded it was, and how it is now."""
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,17 +7,17 @@ from statistics import median_low
 from typing import NamedTuple
 
 import apsw
-import msgspec
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.edge.beside import read_beside
-from posswitch.edge.vitals import STALE_NS, Outcome
+from posswitch.journal.vitals import NAMES_MAX, STALE_NS, WIDTH, Column, period_of
 from posswitch.office.growth import line
 
 ROWS_MAX = 3_000  # of a ring of ten minutes, four a second
 NOW_NS = 10 * NS_PER_S  # what is called now
 _WINDOW_NS = 5 * NS_PER_S
 _PERIOD_NS_MAX = 2 * NS_PER_S  # a longer one is a gap: the node was away
+_READ_NAMES = "SELECT id, name FROM names LIMIT ?"
 _READ = "SELECT at_ns, gauges, outcomes FROM vitals ORDER BY at_ns DESC LIMIT ?"
 _BANK, _CAP = "bank.", ".cap"  # the gauges of a bank
 _SPREAD = 2.0  # loads that differ so much show what a payment costs beside what is always spent
@@ -181,20 +180,19 @@ def read_ring(folder: Path, now_ns: int) -> Ring:
     """The ring of a node that is running now; an empty one when none is, or nobody can read it."""
     try:
         rows = read_beside(folder, "vitals", _READ, ROWS_MAX)
+        names = dict(read_beside(folder, "names", _READ_NAMES, NAMES_MAX))
     except apsw.Error:
         return Ring([])
     if not rows or rows[0][0] < now_ns - STALE_NS:
         return Ring([])
-    return Ring(list(_periods(rows[::-1])))
+    return Ring(list(_periods(rows[::-1], names)))
 
 
-def _periods(rows: list[tuple[int, bytes, bytes]]) -> Iterator[Period]:
+def _periods(rows: list[tuple[int, bytes, bytes]], names: dict[int, str]) -> Iterator[Period]:
     before_ns = 0
     for at_ns, said, outcomes in rows:
         span_ns, before_ns = at_ns - before_ns, at_ns
-        if 0 < span_ns <= _PERIOD_NS_MAX:
-            with contextlib.suppress(msgspec.DecodeError, TypeError):  # of another release, or no blob
-                gauges = msgspec.msgpack.decode(said, type=Gauges)
-                told = msgspec.msgpack.decode(outcomes, type=list[Outcome])
-                banks = Counter(one.bank for one in told if one.bank)
-                yield Period(at_ns, span_ns / NS_PER_S, gauges, banks)
+        row = period_of(at_ns, said, outcomes) if 0 < span_ns <= _PERIOD_NS_MAX else None
+        if row is not None:
+            banks = Counter(names.get(bank, "") for bank in row.outcomes[Column.BANK :: WIDTH] if bank)
+            yield Period(at_ns, span_ns / NS_PER_S, row.gauges, banks)

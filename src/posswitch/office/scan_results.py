@@ -1,13 +1,12 @@
 """Results of scans that were kept in the data folder, and what is new or gone since the one before."""
 
-import contextlib
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from posswitch.base.errors import OfficeError
+from posswitch.office.kept import keep_one
 from posswitch.office.scan_finding import Weakness
 
 FOLDER, KEPT_MAX = "scans", 30
@@ -32,27 +31,7 @@ class Since(NamedTuple):
 
 def keep(data: Path, result: Result) -> None:
     """Writes a result, whole or not at all; the oldest leave."""
-    folder = data / FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _given_to_owner(folder, data)
-    new = folder / "new"
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
-        file.write(msgspec.json.encode(result))
-        file.flush()
-        os.fsync(file.fileno())
-    _given_to_owner(new, data)
-    new.replace(folder / f"{result.at_ns:020}.json")
-    for old in _kept(data)[:-KEPT_MAX]:
-        with contextlib.suppress(OSError):
-            old.unlink()
-
-
-def _given_to_owner(path: Path, data: Path) -> None:
-    """What root leaves in the data folder belongs to the node's account: it goes on there by itself."""
-    if os.geteuid() == 0:
-        owner = data.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+    keep_one(data, FOLDER, f"{result.at_ns:020}.json", msgspec.json.encode(result), KEPT_MAX)
 
 
 def last(data: Path) -> Since:

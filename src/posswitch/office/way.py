@@ -5,11 +5,11 @@ from typing import NamedTuple
 from posswitch.base.moment import stamp
 from posswitch.base.policy import Route
 from posswitch.base.registry import Registry
-from posswitch.edge.vitals import read_gauges
 from posswitch.engine.events import RequestArrived
 from posswitch.engine.guard import card, guard
 from posswitch.engine.routing import CLOSED, Door, Way, chosen, closed, in_order, misfit, rule_for
 from posswitch.engine.state import State
+from posswitch.journal.vitals import read_gauges
 from posswitch.office.desk import Desk
 from posswitch.scheme.kinds import Kind
 

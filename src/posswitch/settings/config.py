@@ -15,11 +15,20 @@ from posswitch.base.registry import Address, Limits, Registry
 from posswitch.settings.address import address_of
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import ERROR, SEVERITIES, Fault, Finding, found
-from posswitch.settings.machine import FirewallTable, GuardsTable, KeysTable, ScanTable
+from posswitch.settings.machine import (
+    BackupTable,
+    FirewallTable,
+    GuardsTable,
+    InspectTable,
+    KeysTable,
+    ScanTable,
+    TlsTable,
+)
+from posswitch.settings.notify import NotifyPlan, plan_of
 from posswitch.settings.places import Places
 from posswitch.settings.rows import registry_row
 from posswitch.settings.rules import FILE_RULES, ROW_RULES
-from posswitch.settings.shape import BackupTable, Tables, TlsTable, read_shape
+from posswitch.settings.shape import Tables, read_shape
 from posswitch.settings.surroundings import NEEDS, NEEDS_TO_SERVE
 from posswitch.settings.syntax import read_toml
 
@@ -76,6 +85,8 @@ class Config(msgspec.Struct, frozen=True):
     scan: ScanTable = ScanTable()
     firewall: FirewallTable = FirewallTable()
     guards: GuardsTable = GuardsTable()
+    notify: NotifyPlan = NotifyPlan()
+    inspect: InspectTable = InspectTable()
 
 
 class Examined(NamedTuple):
@@ -176,4 +187,6 @@ def _built(draft: Draft, file: Tables, version: str) -> Config:
         scan=file.scan,
         firewall=file.firewall,
         guards=file.guards,
+        notify=plan_of(file.notify, draft.base),
+        inspect=file.inspect,
     )

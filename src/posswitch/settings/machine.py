@@ -1,11 +1,14 @@
-"""Tables about the machine (`[scan]`, `[firewall]`), keys, people (`[office]`) and `[guards]`."""
+"""Tables about the machine and what is beside it, keys, people (`[office]`) and `[guards]`."""
 
 from typing import Annotated
 
 import msgspec
 
+from posswitch.base.bounds import HSM_LINKS_MAX
+
 NETWORKS_MAX, PORTS_MAX = 1000, 32
 SSH = 22
+SOFTWARE_KEYS = "keys in this machine's memory are accepted"
 
 _Networks = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=50, description="write a network such as 10.0.0.0/8")]],
@@ -18,6 +21,44 @@ _Ports = Annotated[
 _Name = Annotated[
     str, msgspec.Meta(pattern=r"\A(?=.*\w)\S[^\x00-\x1f\x7f]{0,28}\S\Z", description="write a person's name")
 ]
+File = Annotated[
+    str,
+    msgspec.Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,1000}\Z", description="write the name of a file or folder"),
+]
+Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
+
+
+class TlsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[tls]`; without it there is none."""
+
+    certificate: File = ""
+    key: File = ""
+    authorities: File = ""
+    ciphers: Choice = ""
+
+
+class BackupTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[backup]`; without `to` there is none."""
+
+    to: File = ""
+    every: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 10  # seconds
+    rehearse: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 24  # hours
+
+
+class HsmTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[hsm]`; without `links` keys are kept in software."""
+
+    links: Annotated[
+        list[str],
+        msgspec.Meta(
+            max_length=HSM_LINKS_MAX,
+            description=f'list 1 to {HSM_LINKS_MAX} addresses: ["host:port", …]',
+        ),
+    ] = []
+    timeout: Annotated[float, msgspec.Meta(ge=0.05, le=10.0)] = 1.0  # seconds
+    software: Annotated[
+        str, msgspec.Meta(pattern=rf"\A({SOFTWARE_KEYS})?\Z", description=f'write exactly "{SOFTWARE_KEYS}"')
+    ] = ""
 
 
 class ScanTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -25,6 +66,15 @@ class ScanTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     every: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 0  # hours; 0 = only when asked
     ports: _Ports = []
+
+
+class InspectTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[inspect]`: when the daily inspection is made and kept; empty = only when asked."""
+
+    at: Annotated[
+        str,
+        msgspec.Meta(pattern=r"\A(([01][0-9]|2[0-3]):[0-5][0-9])?\Z", description='write a time as "06:00"'),
+    ] = ""  # Beijing time
 
 
 class FirewallTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

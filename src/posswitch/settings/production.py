@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from posswitch.base.errors import ConfigError
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import ERROR, NOTE, WARNING, Fault
+from posswitch.settings.machine import SOFTWARE_KEYS
 from posswitch.settings.memory import may_lock, swaps
 from posswitch.settings.secret import sealed_in
-from posswitch.settings.shape import SOFTWARE_KEYS
 
 
 def secret_sealed(draft: Draft) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ from posswitch.settings.algorithms import hsm_able, macs_known, pin_blocks_known
 from posswitch.settings.draft import Draft
 from posswitch.settings.finding import WARNING, Fault, counted, shown
 from posswitch.settings.networks import networks_readable
+from posswitch.settings.notify_rules import NOTIFY_RULES
 from posswitch.settings.policy_rules import (
     limits_limit,
     names_reserved,
@@ -329,4 +330,5 @@ FILE_RULES: tuple[Check, ...] = (
     everybody_heard,
     tls_named,
     networks_readable,
+    *NOTIFY_RULES,
 )

@@ -7,10 +7,23 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 import msgspec
 
 from posswitch.base.amount import CNY
-from posswitch.base.bounds import HSM_LINKS_MAX, LINKS_PER_BANK_MAX, Timers
+from posswitch.base.bounds import LINKS_PER_BANK_MAX, Timers
 from posswitch.base.registry import Limits
 from posswitch.settings.finding import Fault, brief, shown
-from posswitch.settings.machine import FirewallTable, GuardsTable, KeysTable, OfficeTable, ScanTable
+from posswitch.settings.machine import (
+    BackupTable,
+    Choice,
+    File,
+    FirewallTable,
+    GuardsTable,
+    HsmTable,
+    InspectTable,
+    KeysTable,
+    OfficeTable,
+    ScanTable,
+    TlsTable,
+)
+from posswitch.settings.notify import NotifyTable
 from posswitch.settings.places import Path
 from posswitch.settings.policy import LimitTable, PauseTable, RouteTable, StandInTable
 
@@ -34,7 +47,6 @@ def _name_of(bytes_max: int) -> msgspec.Meta:
 
 _Institution = Annotated[str, _text("[0-9]{8,11}", "write 8 to 11 digits")]
 _MerchantId = Annotated[str, _text("[!-~]{15}", "write 15 ASCII characters without blanks")]
-_File = Annotated[str, _text(_PLAIN + "{1,1000}", "write the name of a file or folder")]
 _BankName = Annotated[str, _text(_PLAIN + "{1,64}", "write a name of at most 64 characters")]
 _Address = Annotated[
     str, msgspec.Meta(max_length=300, description="write tls://host:port or clear://host:port")
@@ -50,11 +62,9 @@ _WrappedOrNone = Annotated[
     str, _text("(([0-9A-Fa-f]{2}){0,200}|[UT][0-9A-F]{32,48})", "write the wrapped key, or leave it out")
 ]
 _Words = Annotated[str, _text(_PLAIN + "{0,32}", "write at most 32 characters")]
-_Choice = Annotated[str, msgspec.Meta(max_length=1000, description="write a name")]
 _Contact = Annotated[str, _text(_PLAIN + "{0,100}", "write at most 100 characters")]
 _Lines = msgspec.Meta(max_length=LINKS_PER_BANK_MAX, description="list circuit/carrier/kbit of each link")
 _Digits = msgspec.Meta(ge=13, le=19)
-SOFTWARE_KEYS = "keys in this machine's memory are accepted"
 CERTIFICATES_MAX, PREFIXES_MAX = 8, 100
 _Certificates = msgspec.Meta(
     max_length=CERTIFICATES_MAX, description=f"list at most {CERTIFICATES_MAX} certificates by their SHA-256"
@@ -69,8 +79,8 @@ class NodeTable(msgspec.Struct, forbid_unknown_fields=True):
 
     id: Annotated[str, _text("[0-9A-Z]", "write one digit or capital letter")]
     listen: _Address
-    data: _File = "data"
-    secret: _File = "secret.key"  # noqa: S105 - the name of a file
+    data: File = "data"
+    secret: File = "secret.key"  # noqa: S105 - the name of a file
     acquirer: _Institution = "00000000"
     centre: _Institution = "00010000"
     production: bool = False
@@ -93,12 +103,12 @@ class BankTable(msgspec.Struct, forbid_unknown_fields=True):
     ]
     zpk: _Wrapped
     zak: _Wrapped
-    dialect: _File = "cups"
-    framing: _Choice = ""  # ascii4 for cups, else bin2
+    dialect: File = "cups"
+    framing: Choice = ""  # ascii4 for cups, else bin2
     certificates: Annotated[list[str], _Certificates] = []
     zmk: _WrappedOrNone = ""
-    mac: _Choice = "x9.19"
-    pin_block: _Choice = "iso-0"
+    mac: Choice = "x9.19"
+    pin_block: Choice = "iso-0"
     contact: _Contact = ""
     phone: _Contact = ""
     lines: Annotated[list[str], _Lines] = []
@@ -134,9 +144,9 @@ class TerminalTable(msgspec.Struct, forbid_unknown_fields=True):
     firmware: _Words = ""
     kinds: list[str] = []
     currency: Annotated[str, _text("[0-9]{3}", "write 3 digits between quotes, such as 156")] = CNY
-    dialect: _Choice = "pos"
-    mac: _Choice = "cup-ecb"
-    pin_block: _Choice = "iso-0"
+    dialect: Choice = "pos"
+    mac: Choice = "cup-ecb"
+    pin_block: Choice = "iso-0"
 
 
 class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -146,37 +156,6 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True):
     certificates: Annotated[list[str], _Certificates]
     terminals: _Prefixes = []
     merchants: _Prefixes = []
-
-
-class TlsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[tls]`; without it there is none."""
-
-    certificate: _File = ""
-    key: _File = ""
-    authorities: _File = ""
-    ciphers: _Choice = ""
-
-
-class BackupTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[backup]`; without `to` there is none."""
-
-    to: _File = ""
-    every: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 10  # seconds
-    rehearse: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 24  # hours
-
-
-class HsmTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[hsm]`; without `links` keys are kept in software."""
-
-    links: Annotated[
-        list[str],
-        msgspec.Meta(
-            max_length=HSM_LINKS_MAX,
-            description=f'list 1 to {HSM_LINKS_MAX} addresses: ["host:port", …]',
-        ),
-    ] = []
-    timeout: Annotated[float, msgspec.Meta(ge=0.05, le=10.0)] = 1.0  # seconds
-    software: Annotated[str, _text(f"({SOFTWARE_KEYS})?", f'write exactly "{SOFTWARE_KEYS}"')] = ""
 
 
 class Tables(msgspec.Struct, forbid_unknown_fields=True):
@@ -200,8 +179,13 @@ class Tables(msgspec.Struct, forbid_unknown_fields=True):
     standin: list[StandInTable] = []
     office: OfficeTable = OfficeTable()
     scan: ScanTable = ScanTable()
+    inspect: InspectTable = InspectTable()
     firewall: FirewallTable = FirewallTable()
     guards: GuardsTable = GuardsTable()
+    notify: NotifyTable = NotifyTable()
+
+
+_CALLED_BY = {"bin": "prefix", "notify.to": "name"}  # the key that names a row, where it is not its id
 
 
 class Row(NamedTuple):
@@ -221,7 +205,7 @@ class Row(NamedTuple):
         if len(self.path) == 1:
             return f"{table}.{key}" if key else f"[{table}]"
         number = f"number {place + 1}" if isinstance(place, int) else brief(place)
-        name = f"{table} {self.good.get('prefix' if table == 'bin' else 'id', number)}"
+        name = f"{table} {self.good.get(_CALLED_BY.get(table, 'id'), number)}"
         return f"{name}: {key}" if key else name
 
     def fault(self, key: str, what: str, remedy: str, item: int | None = None) -> Fault:
@@ -252,8 +236,11 @@ def _shape(field: msgspec.structs.FieldInfo) -> Shape:
 
 
 SHAPES = {field.name: _shape(field) for field in msgspec.structs.fields(Tables)}
+_INNER = ("notify.to",)  # rows within a table: a shape of their own, no key of the table
+SHAPES["notify.to"] = _shape(SHAPES["notify"].keys.pop("to"))._replace(name="notify.to")
 # Never shown, whatever stands there.
 _HIDDEN = dict.fromkeys(("zpk", "zak", "zmk", "tmk"), "is no wrapped key") | {"secret": "is no file name"}
+_HIDDEN |= dict.fromkeys(("url", "heartbeat_url"), "is no address")
 _NAME_MAX, _ITEM_MAX = 64, 300
 _KINDS: dict[object, str] = {
     bool: "write true or false",
@@ -269,7 +256,7 @@ def read_shape(values: Mapping[str, Any], rows: dict[str, list[Row]], holes: boo
     """
     intended = []
     for name, value in values.items():
-        if name not in SHAPES:
+        if name not in SHAPES or name in _INNER:
             stray = not isinstance(value, dict | list)
             what = "a key outside of every table" if stray else "no such table"
             meant = _meant(name, SHAPES)
@@ -277,9 +264,10 @@ def read_shape(values: Mapping[str, Any], rows: dict[str, list[Row]], holes: boo
             known = ", ".join(shape.heading for shape in SHAPES.values())
             remedy = _did_you_mean(SHAPES[meant].heading) if meant else f"remove it; the tables are {known}"
             yield Fault((name,), _named(name), what, "put it under its [table]" if stray else remedy)
+    flat = _flat(values)
     for name, shape in SHAPES.items():
         rows[name] = []
-        for row in _rows_of(shape, values.get(name)):
+        for row in _rows_of(shape, flat.get(name)):
             if isinstance(row, Fault):
                 yield row
             else:
@@ -287,6 +275,17 @@ def read_shape(values: Mapping[str, Any], rows: dict[str, list[Row]], holes: boo
                 yield from read_values(shape, row, holes)
         if shape.required and not values.get(name) and name not in intended and not holes:
             yield Fault((), shape.heading, "is missing", f"add {'at least one' if shape.many else 'it'}")
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables with their inner rows beside them, under both names."""
+    flat = {name: value for name, value in values.items() if name not in _INNER}
+    for inner in _INNER:
+        table, key = inner.split(".")
+        if isinstance(values.get(table), dict) and key in values[table]:
+            flat[table] = {name: value for name, value in values[table].items() if name != key}
+            flat[inner] = values[table][key]
+    return flat
 
 
 def _rows_of(shape: Shape, value: object) -> Iterator[Row | Fault]:
@@ -300,13 +299,14 @@ def _rows_of(shape: Shape, value: object) -> Iterator[Row | Fault]:
             yield Fault((shape.name,), shape.heading, "is not one table", f"write {shape.heading} once")
     elif isinstance(value, list):
         for index, one in enumerate(value):
-            path: Path = (shape.name, index)
+            path: Path = (*shape.name.split("."), index)
             if isinstance(one, dict):
                 yield Row(shape.name, path, one, {})
             else:
                 yield Fault(path, f"{shape.name} number {index + 1}", "is no table", f"write {shape.heading}")
     else:
-        yield Fault((shape.name,), f"[{shape.name}]", "is not a list of tables", f"write {shape.heading}")
+        path = tuple(shape.name.split("."))
+        yield Fault(path, f"[{shape.name}]", "is not a list of tables", f"write {shape.heading}")
 
 
 def read_values(shape: Shape, row: Row, holes: bool = False) -> Iterator[Fault]:

@@ -75,6 +75,26 @@ class MerchantPlan(NamedTuple):
     mcc: str
 
 
+class Variety(NamedTuple):
+    """What a city has several of: towns, and models of terminals with their firmware; in turn."""
+
+    towns: tuple[str, ...] = ("SHENZHEN",)
+    models: tuple[tuple[str, str], ...] = (("", ""),)
+
+
+# As many models as ways to seal: a model makes its MACs in one way.
+VARIED = Variety(
+    ("SHENZHEN", "GUANGZHOU", "ZHUHAI"),
+    (
+        ("LD-N900", "3.2.1"),
+        ("XG-A8", "5.0.4"),
+        ("VX-520", "1.9.7"),
+        ("PX-S90", "2.4.0"),
+        ("NL-8210", "7.1.2"),
+    ),
+)
+
+
 class City(NamedTuple):
     """Everything the peers know, and where the node's files are."""
 
@@ -157,6 +177,7 @@ def build_city(
     tls: Authority | None = None,
     mixed: bool = False,
     stands_in: bool = False,
+    variety: Variety = Variety(),  # noqa: B008 - frozen
 ) -> City:
     """Draws keys and ports and writes what a node starts from into `folder`; `seed` shapes the cards.
 
@@ -166,7 +187,7 @@ def build_city(
     """
     entropy = SystemClock().entropy
     ports = free_ports(PORTS_NEEDED)
-    city = plan_city(folder, seed, terminals, timers, ports, dialects, entropy, mixed=mixed)
+    city = plan_city(folder, seed, terminals, timers, ports, dialects, entropy, mixed=mixed, variety=variety)
     node = city.node._replace(scheme=TLS if tls else CLEAR, port=node_port or city.node.port)
     city = city._replace(node=node)
     root = entropy(32)
@@ -194,6 +215,7 @@ def plan_city(
     entropy: Callable[[int], bytes],
     *,
     mixed: bool = False,
+    variety: Variety = Variety(),  # noqa: B008 - frozen
 ) -> City:
     """A city on `ports` (PORTS_NEEDED of them), its keys drawn from `entropy`; writes nothing.
 
@@ -219,12 +241,14 @@ def plan_city(
         )
     )
     merchants = tuple(
-        MerchantPlan(f"8024403{mcc}{number:04d}", name, "SHENZHEN", mcc)
-        for number, (name, mcc) in enumerate(_SHOPS, 1)
+        MerchantPlan(f"8024403{mcc}{number:04d}", name, town, mcc)
+        for number, ((name, mcc), town) in enumerate(zip(_SHOPS, cycle(variety.towns), strict=False), 1)
     )
     fittings = tuple(
-        Fitting(f"{10_000_001 + number}", merchants[number % len(merchants)].id, entropy(16), seals)
-        for number, seals in zip(range(terminals), cycle(at_terminals), strict=False)
+        Fitting(f"{10_000_001 + number}", merchants[number % len(merchants)].id, entropy(16), seals, *model)
+        for number, seals, model in zip(
+            range(terminals), cycle(at_terminals), cycle(variety.models), strict=False
+        )
     )
     return City(folder, seed, node, timers, banks, merchants, fittings)
 
@@ -324,6 +348,7 @@ def _config(city: City, wrapped: Callable[[Usage, bytes], str], prints: dict[str
             tmk=wrapped(Usage.TMK, row.tmk),
             mac=row.seals.mac,
             pin_block=row.seals.pin_block,
+            **({"model": row.model, "firmware": row.firmware} if row.model else {}),
         )
         for row in city.fittings
     ]

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -14,17 +15,24 @@ from posswitch.base.errors import ConfigError
 from posswitch.edge.process import verify_journal
 from posswitch.edge.start import serving_pid
 from posswitch.edge.supervisor import Supervisor
-from posswitch.edge.vitals import read_gauges
 from posswitch.journal.batches import read_batches
+from posswitch.journal.vitals import read_gauges
+from posswitch.settings.clock import SystemClock
 from posswitch.settings.config import Config, load_config
 from posswitch.sim.authority import Authority
-from posswitch.sim.city import LINKS_PER_BANK, MIXED_DIALECTS, City, build_city
+from posswitch.sim.city import HOST, LINKS_PER_BANK, MIXED_DIALECTS, VARIED, City, build_city
+from posswitch.sim.levers import Levers
 from posswitch.sim.peers.book import read_book
+from posswitch.sim.peers.hsm_box import HsmBox
+from posswitch.sim.peers.quirks import Quirky
+from posswitch.sim.remote import Remote
 from posswitch.sim.report import APPROVED, DECLINED, count, explained
-from posswitch.sim.streets import Streets
+from posswitch.sim.streets import CALM_MOOD, Streets
 from posswitch.sim.striker import Striker, Switch
 
 DRAIN_SECONDS_MAX = 60.0
+HSM_SLOW_S = 0.15  # what an HSM takes that is slow, a command
+CALM_SPARE = 32
 _TERMINALS_MIN, _TERMINALS_PER_TPS = 60, 0.8
 _ENDLESS_PAUSE_S = 60.0  # between kills when nobody said how long it runs
 _SETTLED_LOOKS = 3  # vitals come four times a second: what looks quiet once may be old
@@ -42,59 +50,84 @@ class DemoOptions(msgspec.Struct, frozen=True):
     port: int = 0  # where the node listens; 0 = any free port
     tls: bool = False  # everybody speaks TLS
     live: bool = True  # one line a second while it runs
+    calm: bool = False  # nothing goes wrong by itself
+    spare: int = 0  # terminals that nobody uses, until strangers come
+    hsm: bool = False  # the centre's keys lie in an HSM behind the network
+
+
+class Beside(Protocol):
+    """A program that runs beside the switch."""
+
+    def start(self) -> None:
+        """Begins; returns at once."""
+
+    async def stop(self) -> None:
+        """Ends."""
 
 
 def _supervised(city: City) -> Switch:
     return Supervisor(city.config)
 
 
+def _nobody(city: City) -> Sequence[Beside]:
+    return ()
+
+
 async def run_demo(
     options: DemoOptions,
     switch_in: Callable[[City], Switch] = _supervised,
     out: Callable[[str], None] = print,
+    beside: Callable[[City], Sequence[Beside]] = _nobody,
 ) -> dict[str, Any]:
     """Runs the city around the switch that `switch_in` puts into it; ConfigError when the folder is in use.
 
+    `beside` are programs that run with it; their troubles are not the city's.
+
     The outcomes in the report come from the banks' ledgers and the terminals' slips alone.
     """
-    city = _built(options)
+    site = await _built(options)
+    city = site.city
     config = load_config(city.config)
-    streets = Streets(city)
-    switch = switch_in(city)
+    streets = _streets(options, city)
+    switch, programs = switch_in(city), beside(city)
     striker = Striker(config, streets, switch, options.seed)
+    levers = Levers(config, streets, striker, site.box, site.authority)
+    remote = Remote(config.data, levers)
     show = _Show(config, streets, striker, out if options.live else _hush)
     with _interrupts() as interrupted:
         try:
             await streets.open()
+            await remote.open()
             await switch.start()
+            for program in programs:
+                program.start()
             show.say(
                 f"{len(streets.terminals)} terminals, the centre on {city.node}, all files in {city.folder}"
             )
-            streets.trade(options.tps)
+            streets.trade(options.tps, len(streets.terminals) - options.spare)
             if options.live:
                 show.open()
             await _trade(options, striker, show, interrupted)
             show.say("no new sales; lines and banks healed; draining")
             streets.shut_shops()
-            streets.heal()
+            await levers.heal()
             drained = await _drained(city, streets)
             if streets.broken is not None:
                 raise streets.broken
         finally:
             show.close()
+            await remote.close()
             try:
+                for program in programs:
+                    await program.stop()
                 await switch.stop()
             finally:
                 await streets.close()
-    findings = verify_journal(config)
+                if site.box is not None:
+                    site.box.close()
     return {
-        **count(city.books),
-        "batches": explained(read_book(city.books / "batches.jsonl"), read_batches(city.data)),
-        "line_faults": streets.line_faults(),
-        "in_flight_at_kill": striker.in_flight,
-        "kills": len(striker.in_flight),
-        "away_seconds": striker.away_seconds,
-        "verify": findings or "ok",
+        **_counted(city, streets, striker),
+        "verify": verify_journal(config) or "ok",
         "drained": drained,
         "seconds": options.seconds,
         "seed": options.seed,
@@ -102,26 +135,61 @@ async def run_demo(
     }
 
 
+def _counted(city: City, streets: Streets, striker: Striker) -> dict[str, Any]:
+    """What happened, by the books of all but the centre, and what was done to it."""
+    return {
+        **count(city.books),
+        "batches": explained(read_book(city.books / "batches.jsonl"), read_batches(city.data)),
+        "line_faults": streets.line_faults(),
+        "in_flight_at_kill": striker.in_flight,
+        "kills": len(striker.in_flight),
+        "away_seconds": striker.away_seconds,
+    }
+
+
 def _hush(text: str) -> None:
     """Where the live lines go that nobody wants."""
 
 
-def _built(options: DemoOptions) -> City:
+class _Site(NamedTuple):
+    """A city, and who signs its certificates and keeps its centre's keys, where somebody else does."""
+
+    city: City
+    authority: Authority | None
+    box: HsmBox | None
+
+
+async def _built(options: DemoOptions) -> _Site:
     folder = options.data
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: is not empty; give a new or an empty folder")
     terminals = options.terminals or max(_TERMINALS_MIN, round(options.tps * _TERMINALS_PER_TPS))
-    tls = Authority() if options.tls else None
-    return build_city(
+    authority, box, hsm_links = Authority() if options.tls else None, None, []
+    if options.hsm:
+        clock = SystemClock()
+        entropy = random.Random(f"{options.seed}/hsm")  # noqa: S311 - of a simulated HSM
+        box = HsmBox(clock.entropy(32), entropy, HSM_SLOW_S)
+        hsm_links = [str(await box.open(HOST))]
+    city = build_city(
         folder,
         options.seed,
-        terminals,
+        terminals + options.spare,
         node_port=options.port,
         dialects=MIXED_DIALECTS,
-        tls=tls,
+        box=box,
+        hsm_links=hsm_links,
+        tls=authority,
         mixed=True,
         stands_in=True,
+        variety=VARIED,
     )
+    return _Site(city, authority, box)
+
+
+def _streets(options: DemoOptions, city: City) -> Streets:
+    if options.calm:
+        return Streets(city, faults=(), terminal=Quirky, mood=CALM_MOOD)
+    return Streets(city, terminal=Quirky)
 
 
 @contextlib.contextmanager

@@ -21,13 +21,26 @@ class Quota(NamedTuple):
     how: str
 
 
+def may_hold() -> bool:
+    """Whether a cgroup may be made here, so that nobody else is disturbed."""
+    for kind, controller in (("cgroup", "cpu"), ("cgroup2", "")):
+        try:
+            group = _mounted(kind, controller) / f"posswitch-try-{os.getpid()}"
+            group.mkdir()
+            _removed(group)
+        except OSError:
+            continue
+        return True
+    return False
+
+
 @contextlib.contextmanager
-def held_to(pid: int, share: float) -> Iterator[Quota]:
-    """Keeps a process, which runs on one core already, to a share of it."""
+def held_to(pid: int, share: float, period_us: int = _PERIOD_US) -> Iterator[Quota]:
+    """Keeps a process, which runs on one core already, to a share of it; the kernel gives 1 ms at least."""
     with contextlib.ExitStack() as stack:
         for how, group in (("cgroup v1", _group_v1), ("cgroup v2", _group_v2)):
             try:
-                stack.enter_context(group(pid, share))
+                stack.enter_context(group(pid, share, period_us))
             except OSError:
                 continue
             yield Quota(share, how)
@@ -39,20 +52,20 @@ def held_to(pid: int, share: float) -> Iterator[Quota]:
 
 
 @contextlib.contextmanager
-def _group_v1(pid: int, share: float) -> Iterator[None]:
+def _group_v1(pid: int, share: float, period_us: int) -> Iterator[None]:
     with _made(_mounted("cgroup", "cpu"), pid) as group:
-        (group / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
-        (group / "cpu.cfs_quota_us").write_text(str(int(share * _PERIOD_US)))
+        (group / "cpu.cfs_period_us").write_text(str(period_us))
+        (group / "cpu.cfs_quota_us").write_text(str(int(share * period_us)))
         (group / "cgroup.procs").write_text(str(pid))
         yield
 
 
 @contextlib.contextmanager
-def _group_v2(pid: int, share: float) -> Iterator[None]:
+def _group_v2(pid: int, share: float, period_us: int) -> Iterator[None]:
     with _made(_mounted("cgroup2", ""), pid) as group:
         with contextlib.suppress(OSError):  # it may be there already
             (group.parent / "cgroup.subtree_control").write_text("+cpu")
-        (group / "cpu.max").write_text(f"{int(share * _PERIOD_US)} {_PERIOD_US}")
+        (group / "cpu.max").write_text(f"{int(share * period_us)} {period_us}")
         (group / "cgroup.procs").write_text(str(pid))
         yield
 

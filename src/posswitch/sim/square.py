@@ -13,7 +13,7 @@ from posswitch.base.bounds import Timers
 from posswitch.base.registry import Address
 from posswitch.edge.process import verify_journal
 from posswitch.edge.supervisor import Supervisor
-from posswitch.edge.vitals import read_gauges
+from posswitch.journal.vitals import read_gauges
 from posswitch.settings.address import address_of
 from posswitch.settings.config import load_config
 from posswitch.sim.authority import Authority

@@ -68,6 +68,17 @@ class Striker:
             await asyncio.sleep(_LOOK_S)
         return False
 
+    def blow(self) -> int | None:
+        """One blow now, whatever is in flight: how many sales it met; None when nobody serves."""
+        pid = serving_pid(self._config)
+        if pid is None:
+            return None
+        met = len(self._streets.in_flight(self._serves_since_ns))
+        self._struck_pid = pid
+        self._switch.kill()
+        self.in_flight.append(met)
+        return met
+
     async def recovered(self) -> bool:
         """Waits until the switch serves again and notes how long it was away; False when it stays away."""
         loop = asyncio.get_running_loop()

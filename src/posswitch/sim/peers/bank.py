@@ -14,7 +14,7 @@ from posswitch.base.moment import NS_PER_S, stamp
 from posswitch.base.registry import Address
 from posswitch.codec import Dialect, Message, load_dialect, read_cups_header
 from posswitch.codec.header import CUPS_HEADER_BYTES, CupsHeader
-from posswitch.scheme.kinds import BALANCE, KEY_EXCHANGE_CODE, KEY_WORDS, PAYMENTS, WHOLE, text
+from posswitch.scheme.kinds import BALANCE, KEY_EXCHANGE_CODE, KEY_WORDS, PAYMENTS, WHOLE, Kind, text
 from posswitch.sim.peers import cups
 from posswitch.sim.peers.bank_keys import key_request, with_new_key, with_wrong_key
 from posswitch.sim.peers.bank_link import BankLink
@@ -258,7 +258,7 @@ class Bank:
             self._answer(link, source, request, entry.code, entry.auth, APPROVE)
             return
         original = self._entries.get(_original_key(request)) if 90 in request.fields else None
-        manner = (self._advices if kind.advice else self._sales).draw(self._entropy)
+        manner = self._manner(kind, request)
         if not kind.advice and not manner.insists:
             yymm = stamp(self._clock_ns()).yymm
             fault = refusal(kind, request, self.charter, yymm) or not_allowed(kind, original)
@@ -274,6 +274,10 @@ class Bank:
             self._remember(key, entry)
         self._book(entry, request.mti, "post" if moves else "none", manner, code)
         self._answer(link, source, request, code, entry.auth, manner)
+
+    def _manner(self, kind: Kind, request: Message) -> Manner:
+        """How this request is treated."""
+        return (self._advices if kind.advice else self._sales).draw(self._entropy)
 
     def _entry(self, request: Message, code: str, kind: str, *, posted: bool) -> Entry:
         self._approvals += posted

@@ -13,6 +13,7 @@ VALID, EXPIRED = "4912", "1912"  # YYMM
 NO_PIN_RATE = 0.2
 _SERVICE_CODE = "201"
 _CARDS_PER_RANGE = 5_000
+_ISSUED_EACH = 7  # each so many'th number of a range is a card
 _AMOUNT_BASE, _AMOUNT_SPAN, _AMOUNT_STRIDE = 100, 100_000, 7_919  # the stride shares no divisor with the span
 _BIG_AMOUNT_MINOR = 9_000_000
 _BIG_CARDS = 3
@@ -113,5 +114,15 @@ class Customers:
 def pan_at(card_range: Range, index: int) -> str:
     """The card number `index` of a range, with its Luhn digit."""
     prefix, pan_digits, _ = card_range
-    body = f"{prefix}{index * 7:0{pan_digits - len(prefix) - 1}d}"
+    body = f"{prefix}{index * _ISSUED_EACH:0{pan_digits - len(prefix) - 1}d}"
     return body + luhn_digit(body)
+
+
+def is_issued(pan: str, ranges: Sequence[Range]) -> bool:
+    """Whether a bank with these ranges has such a card: between two that it has are numbers of nobody."""
+    return any(
+        len(pan) == row.pan_digits
+        and pan.startswith(row.prefix)
+        and int(pan[len(row.prefix) : -1]) % _ISSUED_EACH == 0
+        for row in ranges
+    )

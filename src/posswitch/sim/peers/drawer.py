@@ -82,6 +82,7 @@ class Drawer:
         self._kinds = [kind for kind, _ in MIX]
         self._weights = list(accumulate(weight for _, weight in MIX))
         self._receipts: list[Receipt] = []
+        self._forgets_next = False
         self._cancelled: dict[tuple[str, int], None] = {}  # batch and STAN of what was voided
         self.batch: list[Receipt] = []
 
@@ -96,7 +97,7 @@ class Drawer:
             if kind is BALANCE:
                 purchase = Purchase(purchase.pan, purchase.expiry, purchase.pin, 0)
             return Order(kind, purchase)
-        original = self._receipt_for(kind, batch)
+        original = self.take_for(kind, batch)
         if original is None:
             return Order(SALE, self._customers.next())
         return Order(kind, self._purchase(kind, original), original)
@@ -128,9 +129,14 @@ class Drawer:
             self._receipts.remove(receipt)
             self._receipts.insert(0, receipt)
 
+    def forget_next(self) -> None:
+        """It will lose one at the end of this batch."""
+        self._forgets_next = True
+
     def forget_one(self) -> Receipt | None:
         """Now and then a terminal loses a payment: which one, if any."""
-        if len(self.batch) < 2 or self._entropy.random() >= self._forgetful_rate:
+        luck, self._forgets_next = self._forgets_next, False
+        if len(self.batch) < 2 or not (luck or self._entropy.random() < self._forgetful_rate):
             return None
         counting = self.counting()
         if not counting:
@@ -176,7 +182,7 @@ class Drawer:
         """Whether the card is of a range that counts as foreign."""
         return receipt.purchase.pan.startswith(self._foreign) if self._foreign else False
 
-    def _receipt_for(self, kind: Kind, batch: str) -> Receipt | None:
+    def take_for(self, kind: Kind, batch: str) -> Receipt | None:
         """Takes a receipt that such a payment may build on."""
         fitting = self._fitting(kind, batch)
         return self._receipts.pop(self._entropy.choice(fitting)) if fitting else None

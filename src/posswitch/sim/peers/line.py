@@ -1,6 +1,7 @@
 """A bad line: a TCP proxy that knows only the length prefix, and delays, drops, cuts and damages frames.
 
 Under TLS it knows nothing: a frame is what arrived at once, and most faults end the connection.
+Its cable may be pulled (everything is lost without a word) or cut (connections are reset and refused).
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from posswitch.base.bounds import FRAME_BYTES_MAX
 from posswitch.base.errors import FrameError
 from posswitch.base.registry import Address
 from posswitch.codec import PREFIXES, Framer, framed
+from posswitch.sim.peers.cable import Cable, DeafListener, Way, bound, reset
 
 BUFFERED_BYTES_MAX = 1 << 18  # more than this under way in one direction cuts the connection
 SEALED = ""  # the prefix of a line that carries TLS
@@ -44,12 +46,24 @@ class Line:
     """A listener whose connections go on to `target`; each direction keeps its order."""
 
     def __init__(
-        self, target: Address, prefix: str, entropy: random.Random, faults: Sequence[Fault] = FAULTS
+        self,
+        target: Address,
+        prefix: str,
+        entropy: random.Random,
+        faults: Sequence[Fault] = FAULTS,
+        source: str = "",
     ) -> None:
+        """`source` is the address that its connections come from, empty = any of this machine."""
         self._target = target
         self._prefix = prefix
         self._entropy = entropy
-        self._faults = tuple(faults)
+        self._source = (source, 0) if source else None
+        self._there = self._back = tuple(faults)
+        self.at: Address | None = None
+        self._deaf: DeafListener | None = None
+        self.cable = Cable.WHOLE
+        self.payload_bytes_max = 0  # longer ones vanish; 0 = none does
+        self.taps: deque[bytes] | None = None  # what whoever dialled has sent, if somebody listens in
         self._server: asyncio.Server | None = None
         self._ends: dict[_End, None] = {}
         self._dialling: dict[asyncio.Task[None], None] = {}
@@ -57,30 +71,81 @@ class Line:
         self.overflows = 0
 
     def __repr__(self) -> str:
-        return f"Line(to {self._target}, {len(self._ends)} ends, {dict(self.counts)})"
+        return f"Line(to {self._target}, {self.cable}, {len(self._ends)} ends, {dict(self.counts)})"
 
     async def open(self, host: str, port: int = 0) -> Address:
         """Listens; returns where."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accept, host, port)
-        return Address(host, self._server.sockets[0].getsockname()[1])
+        self.at = Address(host, self._server.sockets[0].getsockname()[1])
+        return self.at
 
     def close(self) -> None:
         """Closes the listener and every connection."""
-        if self._server is not None:
-            self._server.close()
+        self._stop_listening()
         for task in list(self._dialling):
             task.cancel()
         for end in list(self._ends):
             end.hang_up()
 
+    def _stop_listening(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._deaf is not None:
+            self._deaf.close()
+            self._deaf = None
+
+    # The cable
+
+    async def pull(self) -> None:
+        """Everything on it is lost, both ways, and nobody is told; who dials hears nothing either."""
+        if self.cable is Cable.PULLED or self.at is None:
+            return
+        self.cable = Cable.PULLED
+        self._stop_listening()
+        self._deaf = await DeafListener.opened(*self.at[:2])
+
+    def cut(self) -> None:
+        """Connections are reset, and refused from now on."""
+        self.cable = Cable.CUT
+        self._stop_listening()
+        for end in list(self._ends):
+            end.reset()
+
+    async def plug(self) -> None:
+        """It is whole again: what was lost stays lost, and who has left meanwhile is missed now."""
+        if self.cable is Cable.WHOLE or self.at is None:
+            return
+        self._stop_listening()
+        self.cable = Cable.WHOLE
+        for end in list(self._ends):
+            if not self._prefix:  # a sealed stream with a hole in it is worth nothing
+                end.hang_up()
+            elif end.other is not None and end.other.gone:
+                end.write(b"")
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, sock=await bound(*self.at[:2]))
+
     def heal(self) -> None:
         """No more faults; what is delayed already still comes late."""
-        self._faults = ()
+        self.suffer(())
+        self.payload_bytes_max = 0
 
-    def suffer(self, faults: Sequence[Fault]) -> None:
-        """From now on these faults."""
-        self._faults = tuple(faults)
+    @property
+    def suffers(self) -> dict[str, float]:
+        """Its faults by name, in the direction that is worse off."""
+        return {
+            name: max(fault.rate for fault in (*self._there, *self._back) if fault.name == name)
+            for name in dict.fromkeys(fault.name for fault in (*self._there, *self._back))
+        }
+
+    def suffer(self, faults: Sequence[Fault], way: Way = Way.BOTH) -> None:
+        """From now on these faults, in the other direction as before."""
+        if way is not Way.BACK:
+            self._there = tuple(faults)
+        if way is not Way.THERE:
+            self._back = tuple(faults)
 
     def half_dead(self) -> Iterator[tuple[asyncio.Transport, float]]:
         """Connections that stand although one side hears nothing any more, and since when (loop's time)."""
@@ -103,20 +168,25 @@ class Line:
         """Connects onwards; when nobody is there the near side is closed, as a line does."""
         try:
             await asyncio.get_running_loop().create_connection(
-                lambda: far, self._target.host, self._target.port
+                lambda: far, self._target.host, self._target.port, local_addr=self._source
             )
         except OSError:
             near.hang_up()
 
-    def draw(self) -> str:
+    def draw(self, *, back: bool = False) -> str:
         """The fault of the next frame, counted, or empty."""
         at = self._entropy.random()
-        for fault in self._faults:
+        for fault in self._back if back else self._there:
             at -= fault.rate
             if at < 0:
                 self.counts[fault.name] += 1
                 return fault.name
         return ""
+
+    def loses(self, payload: bytes) -> bool:
+        """Whether it vanishes: nothing passes a pulled cable, nothing too long a narrow one."""
+        too_long = 0 < self.payload_bytes_max < len(payload)
+        return too_long or self.cable is Cable.PULLED
 
     def frame(self, payload: bytes) -> bytes:
         """`payload` behind its prefix."""
@@ -183,9 +253,14 @@ class _End(asyncio.Protocol):
         except FrameError:
             self.hang_up()
             return
+        line = self._line
         for payload in payloads:
-            if self.other is not None and not self.gone and not self.other.deaf:
-                _CARRY[self._line.draw()](self._line, self.other, self._line.frame(payload))
+            if self.is_near and line.taps is not None:
+                line.taps.append(payload)
+            if line.loses(payload):
+                line.counts["lost"] += 1
+            elif self.other is not None and not self.gone and not self.other.deaf:
+                _CARRY[line.draw(back=not self.is_near)](line, self.other, line.frame(payload))
 
     @property
     def gone(self) -> bool:
@@ -196,7 +271,7 @@ class _End(asyncio.Protocol):
         self._line._ends.pop(self, None)
         if self._alarm is not None:
             self._alarm.cancel()
-        if self.other is not None:
+        if self.other is not None and self._line.cable is not Cable.PULLED:
             self.other.write(b"")
 
     def write(self, data: bytes, delay_s: float = 0.0) -> None:
@@ -227,6 +302,8 @@ class _End(asyncio.Protocol):
                 return
             self._waiting.popleft()
             self._waiting_bytes -= len(data)
+            if self._line.cable is Cable.PULLED:
+                continue
             if data:
                 transport.write(data)
             else:
@@ -243,6 +320,13 @@ class _End(asyncio.Protocol):
                 end._ended = True
                 if end._transport is not None:
                     end._transport.abort()
+
+    def reset(self) -> None:
+        """Ends both sides at once, and not politely."""
+        for end in (self, self.other):
+            if end is not None and end._transport is not None:
+                reset(end._transport)
+        self.hang_up()
 
 
 def _pass(line: Line, end: _End, frame: bytes) -> None:
@@ -281,6 +365,16 @@ def _reorder(line: Line, end: _End, frame: bytes) -> None:
     asyncio.get_running_loop().call_later(line.delay_s(), end.write, frame)
 
 
+def _desync(line: Line, end: _End, frame: bytes) -> None:
+    """A byte is missing: from here on nobody knows where a frame begins."""
+    end.write(frame[1:])
+
+
+def _tamper(line: Line, end: _End, frame: bytes) -> None:
+    """Its MAC, which stands last, proves nothing any more."""
+    end.write(frame[:-1] + (b"1" if frame[-1:] == b"0" else b"0"))
+
+
 def _half_open(line: Line, end: _End, frame: bytes) -> None:
     end.deaf, end.deaf_s = True, asyncio.get_running_loop().time()
 
@@ -294,4 +388,7 @@ _CARRY: dict[str, Callable[[Line, _End, bytes], None]] = {
     "duplicate": _duplicate,
     "reorder": _reorder,
     "half-open": _half_open,
+    "desync": _desync,
+    "tamper": _tamper,
 }
+KNOWN_FAULTS = tuple(name for name in _CARRY if name)

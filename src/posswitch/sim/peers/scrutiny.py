@@ -19,7 +19,7 @@ MONEY_NEEDS = (*CARD_NEEDS, 4, 49)
 REVERSAL_NEEDS = (*MONEY_NEEDS, 90)
 BAD_MAC = "A0"
 MAC_UNFIT, MAC_MISSING = "its MAC does not fit", "field 128 (MAC) is missing"
-_BAD_FORMAT, _EXPIRED, _WRONG_PIN = "30", "54", "55"
+_BAD_FORMAT, _NO_CARD, _EXPIRED, _WRONG_PIN = "30", "14", "54", "55"
 _UNKNOWN_ORIGINAL, _OTHER_AMOUNT, _DOES_NOT_ALLOW = "25", "64", "12"
 
 
@@ -41,6 +41,7 @@ class Charter(NamedTuple):
     zpk_before: bytes = b""  # accepted for a while after an exchange
     zak_before: bytes = b""
     before_until_ns: int = 0
+    issued: Callable[[str], bool] = lambda pan: True  # whether it has such a card
 
     def pin(self, block: bytes, pan: str) -> str:
         """The PIN in a block; CryptoError when it cannot be read with the zone PIN key."""
@@ -107,6 +108,8 @@ def unsound(request: Message, charter: Charter, needs: Sequence[int]) -> Fault |
 
 def refusal(kind: Kind, request: Message, charter: Charter, yymm: str) -> Fault | None:
     """The issuer's own reasons: an expired card, a wrong PIN."""
+    if not kind.original and not charter.issued(text(request, 2)):
+        return Fault(_NO_CARD, "no card of this bank")
     expiry = text(request, 14)
     if expiry and not kind.original and expiry < yymm:
         return Fault(_EXPIRED, "the card has expired")

@@ -42,6 +42,8 @@ class Fitting(NamedTuple):
     merchant: str
     tmk: bytes
     seals: pos.Seals = pos.Seals()
+    model: str = ""
+    firmware: str = ""
 
     def __repr__(self) -> str:
         return f"Fitting({self.terminal}, {self.merchant})"

@@ -56,6 +56,10 @@ class Wire(asyncio.Protocol):
         if self._transport is not None and not self.closed:
             self._transport.write(framed(self._prefix, payload))
 
+    def forget(self) -> None:
+        """Nobody wants what has arrived."""
+        self._inbox.clear()
+
     async def receive(self) -> bytes | None:
         """The next payload, or None when the connection has ended."""
         while not self._inbox and not self.closed:

@@ -15,9 +15,11 @@ from posswitch.crypto.hsm import SoftHsm
 from posswitch.crypto.vault import Vault
 from posswitch.edge.start import journal_key
 from posswitch.edge.vitals import Vitals
+from posswitch.engine.events import RequestArrived
 from posswitch.journal.disk import Disk
 from posswitch.journal.quarantine import quarantine
 from posswitch.journal.sqlite import Journal
+from posswitch.journal.vitals import How
 from posswitch.scheme.numbers import RRN_SERIALS
 from posswitch.settings.config import Config
 from posswitch.sim.city import ACQUIRER, CARD_DAILY_MINOR, CENTRE, HOST, City
@@ -55,7 +57,11 @@ class Gauges(Vitals):
         self.drift = _NoDrift()  # type: ignore[assignment]
         self.beside = []
 
-    def outcome(self, bank: str, code: str, latency_ns: int) -> None:
+    def payment(self, request: RequestArrived, code: str, how: How, wait_ns: int, bank_ns: int) -> None:
+        """See Vitals."""
+        self.counts[code] += 1
+
+    def other(self, terminal: str, merchant: str, kind: str, code: str, how: How, wait_ns: int = 0) -> None:
         """See Vitals."""
         self.counts[code] += 1
 

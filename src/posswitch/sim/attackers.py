@@ -1,6 +1,7 @@
-"""Those who flood a listener, each as a process: `python -m tests.pressure.attackers KIND PORT SECONDS`.
+"""Those who flood a listener, each as a process: `python -m posswitch.sim.attackers KIND PORT SECONDS`.
 
-They come from many addresses of the loopback, dial again when they are cut, and say at the end what they did.
+For drills and proofs on this machine: they flood its loopback alone. They come from many addresses of it,
+dial again when they are cut, and say at the end what they did.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import ssl
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cache, partial
 
 from posswitch.codec import framed, load_dialect
@@ -34,16 +35,19 @@ _SLOW_BYTES = 100  # of a hello, that come one by one
 _STRANGER, _MERCHANT = "99999999", "802440354110001"
 POS = load_dialect("pos")
 
-Flood = Callable[["Attack"], Awaitable[None]]
+Flood = Callable[["Attack"], Coroutine[None, None, None]]
 
 
 class Attack:
     """One attack on one port, until its time is over; `counts` says what it did."""
 
-    def __init__(self, port: int, seconds: float, terminal: str, seed: int) -> None:
+    def __init__(
+        self, port: int, seconds: float, terminal: str, seed: int, per_second: float = BAD_FRAMES_PER_S
+    ) -> None:
         self.port = port
         self.terminal = terminal  # one that is registered
-        self.chance = random.Random(seed)
+        self.per_second = per_second  # frames, where it sends frames
+        self.chance = random.Random(seed)  # noqa: S311 - shapes an attack
         self.ends = time.monotonic() + seconds
         self.counts: Counter[str] = Counter()
         self._source = 0
@@ -181,7 +185,7 @@ async def _babble(attack: Attack, frames: Sequence[bytes]) -> None:
     began, done = time.monotonic(), 0
     while not attack.over:
         await asyncio.sleep(_TURN_S)
-        due = int((time.monotonic() - began) * BAD_FRAMES_PER_S) - done
+        due = int((time.monotonic() - began) * attack.per_second) - done
         done += due
         open_lines = [line for line in lines if line is not None and not line.is_closing()]
         for line in open_lines:
@@ -209,18 +213,19 @@ FLOODS: dict[str, Flood] = {
 
 def main() -> int:
     """Floods, then prints what it did as a line of JSON."""
-    parser = argparse.ArgumentParser(prog="python -m tests.pressure.attackers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m posswitch.sim.attackers", description=__doc__)
     parser.add_argument("kind", choices=sorted(FLOODS))
     parser.add_argument("port", type=int)
     parser.add_argument("seconds", type=float)
     parser.add_argument("--terminal", default="10000001", help="one that is registered")
+    parser.add_argument("--per-second", type=float, default=BAD_FRAMES_PER_S, help="frames")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    attack = Attack(asked.port, asked.seconds, asked.terminal, asked.seed)
+    attack = Attack(asked.port, asked.seconds, asked.terminal, asked.seed, asked.per_second)
     asyncio.run(FLOODS[asked.kind](attack))
-    print(json.dumps(attack.counts))
+    print(json.dumps(attack.counts))  # noqa: T201 - its answer
     return 0
 
 

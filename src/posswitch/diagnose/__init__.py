@@ -1,0 +1,1 @@
+"""What is wrong, where and why: signals, detectors, a localiser, hypotheses, incidents, actions, words."""

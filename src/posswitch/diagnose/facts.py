@@ -1,0 +1,350 @@
+"""What the gauges say outright: facts about links, banks and the node, each a row of a table.
+
+A fact holds at a place from the moment its rule is true until it has not been for a while. Rules see gauges
+as they are, and how counts have risen.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from posswitch.base.moment import NS_PER_MS, NS_PER_S
+from posswitch.journal.vitals import Gauges
+
+Place = tuple[str, str]  # "link" and `bank/index`, "bank" and its id, "node" and ""
+NODE: Place = ("node", "")
+
+_KEPT_S = 300  # of the past, a look a second
+_FINE = 48  # of the newest looks
+_SILENT_MS, _SILENT_MIN = 300.0, 4  # after an answer is due; so many without one
+_LINKED_S = 10.0  # after its start a node has its links
+_LINGERS_S = 3.0  # a fact that is not true any more
+_EVERY_NS = 450 * NS_PER_MS  # rules are asked
+
+
+class Past:
+    """The gauges of the last minutes: the newest as they came, older ones one a second."""
+
+    def __init__(self) -> None:
+        self._fine: deque[tuple[int, Gauges]] = deque(maxlen=_FINE)
+        self._coarse: deque[tuple[int, Gauges]] = deque(maxlen=_KEPT_S)
+        self._starts: deque[int] = deque(maxlen=64)
+        self._began_s = 0.0
+        self.lives = 0  # of the node, that were seen
+        self.at_ns = 0
+        self.now: Gauges = {}
+        self._looked_up: dict[float, Gauges] = {}  # of this moment
+
+    def __repr__(self) -> str:
+        return f"<past of {len(self._coarse)} s>"
+
+    def take(self, at_ns: int, gauges: Gauges) -> None:
+        """The newest."""
+        began_s = gauges.get("began_s") or self._began_s  # its last word, at an orderly end, lacks it
+        if began_s != self._began_s or at_ns < self.at_ns:
+            if self._began_s != began_s and self._began_s:
+                self._starts.append(at_ns)
+            self._began_s = began_s
+            self.lives += 1
+            self._fine.clear()  # what stood in another life says nothing of this one
+            self._coarse.clear()
+        self._fine.append((at_ns, gauges))
+        if not self._coarse or at_ns - self._coarse[-1][0] >= NS_PER_S:
+            self._coarse.append((at_ns, gauges))
+        self.at_ns, self.now = at_ns, gauges
+        self._looked_up.clear()
+
+    def starts(self, seconds: float) -> int:
+        """How often the node began anew in the last seconds."""
+        return sum(at_ns >= self.at_ns - int(seconds * NS_PER_S) for at_ns in self._starts)
+
+    @property
+    def age_s(self) -> float:
+        """Of this life of the node."""
+        return max(self.at_ns / NS_PER_S - self._began_s, 0.0)
+
+    def get(self, name: str) -> float:
+        """A gauge now; 0 where nobody says it."""
+        return self.now.get(name, 0.0)
+
+    def ago(self, seconds: float) -> Gauges:
+        """What was said so long ago, or first of all."""
+        found = self._looked_up.get(seconds)
+        if found is None:
+            found = self._looked_up[seconds] = self._look_up(self.at_ns - int(seconds * NS_PER_S))
+        return found
+
+    def _look_up(self, at_ns: int) -> Gauges:
+        for kept in (self._fine, self._coarse):
+            if kept and kept[0][0] <= at_ns:
+                return next(gauges for at, gauges in reversed(kept) if at <= at_ns)
+        return self._coarse[0][1] if self._coarse else {}
+
+    def rise(self, name: str, seconds: float, ago: float = 0.0) -> float:
+        """How much a count has risen in so many seconds, up to now or up to a while ago."""
+        now = (self.ago(ago) if ago else self.now).get(name, 0.0)
+        if not now:
+            return 0.0
+        before = self.ago(seconds + ago).get(name, 0.0)
+        return now - before if now >= before else now
+
+    def most(self, name: str, seconds: float) -> float:
+        """The highest of the last seconds."""
+        since_ns = self.at_ns - int(seconds * NS_PER_S)
+        return max((one.get(name, 0.0) for at, one in self._coarse if at >= since_ns), default=self.get(name))
+
+    def least(self, name: str, seconds: float) -> float:
+        """The lowest of the last seconds."""
+        since_ns = self.at_ns - int(seconds * NS_PER_S)
+        return min((one.get(name, 0.0) for at, one in self._coarse if at >= since_ns), default=self.get(name))
+
+    def usual(self, name: str) -> float:
+        """The median of what is more than ten seconds old; as it is now where nothing is."""
+        old = sorted(one.get(name, 0.0) for at, one in self._coarse if at <= self.at_ns - 10 * NS_PER_S)
+        return old[len(old) // 2] if old else self.get(name)
+
+    def moments(self, name: str, seconds: float) -> int:
+        """How often a gauge has changed in the last seconds."""
+        since_ns, changes, last = self.at_ns - int(seconds * NS_PER_S), 0, None
+        for at_ns, gauges in self._coarse:
+            value = gauges.get(name)
+            if at_ns >= since_ns and last is not None and value is not None and value != last:
+                changes += 1
+            last = value if value is not None else last
+        return changes
+
+
+class Fact(NamedTuple):
+    """Something that holds at a place: its name, since when, and the figure that shows it."""
+
+    name: str
+    place: Place
+    since_ns: int
+    figure: float
+
+
+Rule = Callable[[Past, str], float]  # the prefix of the place's gauges → a figure; 0: it does not hold
+
+
+def _over(name: str, least: float) -> Rule:
+    return lambda past, here: value if (value := past.get(here + name)) >= least else 0.0
+
+
+def _rose(name: str, seconds: float, least: float) -> Rule:
+    return lambda past, here: risen if (risen := past.rise(here + name, seconds)) >= least else 0.0
+
+
+def _down(past: Past, here: str) -> float:
+    if past.get(f"{here}up") or f"{here}up" not in past.now:
+        return 0.0
+    return float(past.most(f"{here}up", _KEPT_S) > 0 or past.age_s > _LINKED_S)
+
+
+def _silent(past: Past, here: str) -> float:
+    """Several requests that should have been answered by now, and not one answer in all that time.
+
+    Where few are sent, because others are preferred, unanswered echoes say the same.
+    """
+    usual_ms, waiting_ms = past.get(f"{here}usual_ms"), past.get(f"{here}waiting_ms")
+    if waiting_ms < max(4 * usual_ms, _SILENT_MS):
+        return 0.0
+    for seconds in (0.5, 1.0, 2.0, 4.0, 8.0):
+        sent = past.rise(f"{here}sent", seconds, ago=max(4 * usual_ms, _SILENT_MS) / 1000)
+        if sent >= _SILENT_MIN:
+            return waiting_ms if not _heard(past, here, seconds + _SILENT_MS / 1000) else 0.0
+    waits = past.get(f"{here}under_way")
+    deaf = waits >= 1 and waiting_ms >= 1000 and _echo_missed(past, here)
+    return waiting_ms if deaf and not _heard(past, here, min(waiting_ms / 1000, 8.0)) else 0.0
+
+
+def _heard(past: Past, here: str, seconds: float) -> float:
+    return past.rise(f"{here}answered", seconds) + past.rise(f"{here}late", seconds)
+
+
+def _lossy(past: Past, here: str) -> float:
+    """Some answers never come, most come as fast as ever; those that are only late are not lost."""
+    sent = past.rise(f"{here}sent", 10, ago=3)
+    lost = past.rise(f"{here}overdue", 10, ago=1.5) - past.rise(f"{here}late", 10)
+    answered = past.rise(f"{here}answered", 10, ago=1.5)
+    if sent < 15 or answered < sent / 3 or not past.rise(f"{here}answered", 2):
+        return 0.0
+    overdue, late = past.rise(f"{here}overdue", 20, ago=1), past.rise(f"{here}late", 20)
+    return lost / sent if lost / sent >= 0.03 and late < 0.6 * overdue else 0.0
+
+
+def _comes_late(past: Past, here: str) -> float:
+    """What waits too long is answered after all."""
+    overdue, late = past.rise(f"{here}overdue", 10, ago=2), past.rise(f"{here}late", 10)
+    return late / max(overdue, 1.0) if late >= 3 and late >= 0.6 * overdue else 0.0
+
+
+def _echo_missed(past: Past, here: str) -> float:
+    asked = past.rise(f"{here}echoes", 3, ago=0.3)
+    return asked if asked >= 2 and not past.rise(f"{here}echoed", 4) else 0.0
+
+
+def _echo_works(past: Past, here: str) -> float:
+    """Only asked while something waits too long: then it says that the line is well."""
+    return heard if (heard := past.rise(f"{here}echoed", 3)) >= 2 else 0.0
+
+
+def _slower(past: Past, here: str) -> float:
+    now_ms = past.get(f"{here}usual_ms")
+    before_ms = past.ago(60).get(f"{here}usual_ms", 0.0)
+    return now_ms / before_ms if before_ms > 0 and now_ms >= max(2.5 * before_ms, before_ms + 50) else 0.0
+
+
+def _all_down(past: Past, here: str) -> float:
+    links = past.get(f"{here}links")
+    bank = here.removeprefix("bank.").removesuffix(".")
+    if not links or any(past.get(f"link.{bank}.{index}.up") for index in range(int(links))):
+        return 0.0
+    return links if past.age_s > _LINKED_S or past.most(f"{here}links_able", _KEPT_S) > 0 else 0.0
+
+
+def _restarted(past: Past, here: str) -> float:
+    return float(past.starts(10))
+
+
+def _restarts(past: Past, here: str) -> float:
+    return float(starts) if (starts := past.starts(120)) >= 3 else 0.0
+
+
+def _fsync_slow(past: Past, here: str) -> float:
+    mean_us = past.get("commit_mean_us")
+    return mean_us if mean_us >= 20_000 and mean_us >= 6 * past.usual("commit_mean_us") else 0.0
+
+
+def _leaks(past: Past, here: str) -> float:
+    """Memory grows steadily: by a quarter in the minutes that are kept, and in both halves of them."""
+    now, old = past.get("memory_bytes"), past.ago(_KEPT_S).get("memory_bytes", 0.0)
+    if not old or now < 1.25 * old or now - old < 64 << 20:
+        return 0.0
+    half = past.ago(_KEPT_S / 2).get("memory_bytes", 0.0)
+    return now / old if old * 1.05 <= half <= now * 0.98 else 0.0
+
+
+def _near(name: str, cap: str, share: float) -> Rule:
+    def near(past: Past, here: str) -> float:
+        limit = past.get(here + cap)
+        used = past.get(here + name) / limit if limit else 0.0
+        return used if used >= share else 0.0
+
+    return near
+
+
+def _tls_untrusted(past: Past, here: str) -> float:
+    names = ("unknown-authority", "untrusted", "unregistered", "refused", "damaged")
+    return float(sum(past.rise(f"{here}link-tls-{name}", 30) for name in names))
+
+
+def _version(past: Past, here: str) -> float:
+    return float(past.moments("registry", 120))
+
+
+# Each fact: where it can hold, and its rule. `link.` and `bank.` rules are asked for every link and bank.
+RULES: dict[str, tuple[str, Rule]] = {
+    "link-down": ("link", _down),
+    "link-refused": ("link", _rose("refused", 10, 2)),
+    "link-lost": ("link", _rose("lost", 10, 1)),
+    "link-flaps": ("link", _rose("lost", 120, 3)),
+    "link-silent": ("link", _silent),
+    "link-fenced": ("link", _over("fenced", 2)),
+    "link-probed": ("link", _over("fenced", 1)),
+    "link-lossy": ("link", _lossy),
+    "link-late": ("link", _rose("late", 10, 3)),
+    "link-comes-late": ("link", _comes_late),
+    "link-slower": ("link", _slower),
+    "echo-missed": ("link", _echo_missed),
+    "echo-works": ("link", _echo_works),
+    "bank-unreachable": ("bank", _all_down),
+    "bank-full": ("bank", _near("under_way", "cap", 0.9)),
+    "lane-deep": ("bank", _over("lane", 50)),
+    "lane-old": ("bank", _over("lane_age_s", 60)),
+    "bank-unreadable": ("bank", _rose("undecodable-answer", 15, 3)),
+    "bank-mac-bad": ("bank", _rose("answer-spoiled", 15, 3)),
+    "bank-unmatched": ("bank", _rose("answer-unmatched", 15, 3)),
+    "bank-differs": ("bank", _rose("answer-differs", 15, 3)),
+    "bank-answers-again": ("bank", _rose("answer-again", 15, 5)),
+    "bank-tls-expired": ("bank", _rose("link-tls-expired", 30, 1)),
+    "bank-tls-not-yet": ("bank", _rose("link-tls-not-yet-valid", 30, 1)),
+    "bank-tls-unknown": ("bank", _tls_untrusted),
+    "node-restarted": ("node", _restarted),
+    "node-restarts": ("node", _restarts),
+    "node-lags": ("node", _over("loop_lag_ms", 150)),
+    "queue-stands": ("node", _over("rung", 1)),
+    "sheds": ("node", _rose("shed", 5, 5)),
+    "cpu-full": ("node", _over("cpu_share", 0.85)),
+    "cpu-taken": ("node", _over("cpu_wait_share", 0.35)),
+    "fsync-slow": ("node", _fsync_slow),
+    "disk-low": ("node", _over("disk_low", 1)),
+    "memory-grows": ("node", _leaks),
+    "descriptors-near": ("node", _near("descriptors", "descriptors_cap", 0.9)),
+    "connections-near": ("node", _near("connections", "connections_cap", 0.9)),
+    "hsm-down": ("node", lambda past, here: float("hsm_ready" in past.now and not past.get("hsm_ready"))),
+    "hsm-busy": ("node", _near("hsm_under_way", "hsm_cap", 0.3)),
+    "hsm-refuses": ("node", _rose("count.hsm-refused", 15, 3)),
+    "gate-crowded": ("node", _rose("count.gate-crowded-out", 10, 10)),
+    "gate-bad-frames": ("node", _rose("count.gate-bad-frames", 10, 3)),
+    "gate-slowed": ("node", _rose("count.gate-slowed", 10, 3)),
+    "frames-unreadable": ("node", _rose("count.frames-dropped", 10, 20)),
+    "handshakes-fail": ("node", _rose("count.tls-accept-failed", 10, 10)),
+    "guard-bars": ("node", _over("guards_barred", 1)),
+    "misfit-terminals": ("node", _over("misfit_terminals", 1)),
+    "misfit-links": ("node", _over("misfit_links", 1)),
+    "misfit-banks": ("node", _over("misfit_banks", 1)),
+    "registry-changed": ("node", _version),
+    "owners-rise": ("node", _rose("needs_owner", 60, 3)),
+    "key-exchange-failed": ("node", _rose("count.zone-key-failed", 60, 1)),
+}
+
+
+class FactBoard:
+    """All facts that hold now."""
+
+    def __init__(self) -> None:
+        self.past = Past()
+        self._facts: dict[tuple[str, Place], tuple[Fact, int]] = {}  # and when it was true last
+        self._places: list[tuple[Place, str]] = []
+        self._named: Gauges = {}  # the gauges of which the places were made
+        self._asked_ns = self._lives = 0
+
+    def __repr__(self) -> str:
+        return f"<{len(self._facts)} facts>"
+
+    def look(self, at_ns: int, gauges: Gauges) -> list[Fact]:
+        """Takes the newest gauges; every fact that holds."""
+        self.past.take(at_ns, gauges)
+        if 0 <= at_ns - self._asked_ns < _EVERY_NS and self.past.lives == self._lives:
+            return [fact for fact, _ in self._facts.values()]
+        if at_ns < self._asked_ns:
+            self._facts.clear()  # the clock went back
+        self._asked_ns, self._lives = at_ns, self.past.lives
+        if gauges.keys() != self._named.keys():
+            self._named, self._places = gauges, list(_places(gauges))
+        for place, prefix in self._places:
+            for fact, rule in _BY_SCOPE[place[0]]:
+                figure = rule(self.past, prefix)
+                if figure:
+                    key = fact, place
+                    since_ns = self._facts[key][0].since_ns if key in self._facts else at_ns
+                    self._facts[key] = Fact(fact, place, since_ns, figure), at_ns
+        gone_ns = at_ns - int(_LINGERS_S * NS_PER_S)
+        self._facts = {key: kept for key, kept in self._facts.items() if kept[1] > gone_ns}
+        return [fact for fact, _ in self._facts.values()]
+
+
+def _places(gauges: Gauges) -> Iterator[tuple[Place, str]]:
+    """Every place and the prefix of its gauges."""
+    yield NODE, ""
+    for name in gauges:
+        if name.startswith("bank.") and name.endswith(".cap"):
+            yield ("bank", name[5:-4]), name[:-3]
+        elif name.startswith("link.") and name.endswith(".up"):
+            yield ("link", name[5:-3].replace(".", "/")), name[:-2]
+
+
+_BY_SCOPE = {
+    scope: tuple((fact, rule) for fact, (where, rule) in RULES.items() if where == scope)
+    for scope in ("link", "bank", "node")
+}

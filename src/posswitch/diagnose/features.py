@@ -1,0 +1,262 @@
+"""What is seen at a place while something is wrong there: features, each a truth from 0 to 1 with its figure.
+
+Of the outcomes in the place since it began, of the facts that hold there, and of the whole centre beside it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from posswitch.base.codes import CODES
+from posswitch.diagnose.facts import Fact
+from posswitch.diagnose.signals import Atlas, Dim, Mask, Sort
+from posswitch.diagnose.window import Rows, Where
+from posswitch.journal.vitals import Column, How
+
+
+class Feature(NamedTuple):
+    """How true it is, and the figure that says so."""
+
+    truth: float
+    figure: float
+
+
+Features = dict[str, Feature]
+
+
+class Scene(NamedTuple):
+    """What an investigation has found of one place."""
+
+    where: Where
+    rows: Rows  # of the place, since it began
+    bad: Mask  # among these
+    all_rows: Rows  # of everything in that time
+    all_bad: Mask
+    seconds: float
+    expected_per_s: float  # usual volume of the place
+    usual_share: float  # of bad ones
+    usual_ms: float  # half of the bank's answers are faster than that
+    unexplained: float  # of what is bad anywhere, not in the place
+    facts: tuple[Fact, ...]  # of the place (its bank, its links) and of the node
+    links: int  # of the place's bank, and how many have trouble
+    links_ill: int
+    banks: int
+    banks_down: int
+
+
+# DE39s by what they say, each with whose word it has to be: None for anybody's.
+_CODES: dict[str, tuple[frozenset[str], frozenset[How] | None]] = {
+    "fast-refusals": (frozenset({"91"}), frozenset({How.HERE})),
+    "bank-says-91": (frozenset({"91", "92"}), frozenset({How.BANK})),
+    "bank-says-96": (frozenset({"96", "06", "09", "22", "68", "89", "98"}), frozenset({How.BANK})),
+    "here-96": (frozenset({"96", "A7", "22"}), frozenset({How.HERE})),
+    "shed-96": (frozenset({"96"}), frozenset({How.EDGE})),
+    "mac-wrong": (frozenset({"A0"}), None),
+    "not-signed-on": (frozenset({"77"}), None),
+    "pin-wrong": (frozenset({"55", "38", "75", "86"}), None),
+    "pin-block-wrong": (frozenset({"99"}), None),
+    "format": (frozenset({"30", "20"}), None),
+    "bank-format": (frozenset({"30", "20"}), frozenset({How.BANK})),
+    "order-mismatch": (frozenset({"12", "21", "25", "64", "76"}), None),
+    "duplicates": (frozenset({"94"}), None),
+    "batch": (frozenset({"C1", "95"}), None),
+    "limit": (frozenset({"61", "65", "13"}), None),
+    "limit-here": (frozenset({"61", "65", "13"}), frozenset({How.HERE})),
+    "limit-bank": (frozenset({"61", "65", "13"}), frozenset({How.BANK})),
+    "declines": (frozenset({"05", "57", "62", "01", "02", "33"}), None),
+    "no-money": (frozenset({"51"}), None),
+    "bad-card": (frozenset({"14", "54", "56"}), None),
+    "stolen": (frozenset({"41", "43", "59", "34", "04", "07", "35", "36"}), None),
+    "unknown-terminal": (frozenset({"97", "03", "58"}), None),
+    "no-route": (frozenset({"15", "31", "92", "14"}), frozenset({How.HERE, How.EDGE})),
+    "misrouted": (frozenset({"15", "31", "92", "14"}), None),
+    "unsupported": (frozenset({"40"}), None),
+    "cutover": (frozenset({"90"}), None),
+}
+_FLAPS_MIN = 3
+_SMALL_BAND = 0
+_SIGN_ON, _SETTLEMENTS, _REVERSAL = "sign-on", ("settlement", "upload", "upload-end"), "reversal"
+
+
+def _step(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high` on."""
+    return float(min(max((value - low) / (high - low), 0.0), 1.0))
+
+
+def features(scene: Scene, atlas: Atlas) -> Features:
+    """Every feature of a scene."""
+    found: Features = {}
+    bad = scene.rows.only(scene.bad)
+    found.update(_of_codes(bad, atlas))
+    found.update(_of_cards(scene, bad))
+    found.update(_of_volume(scene, atlas))
+    found.update(_of_time(scene, bad))
+    found.update(_of_place(scene))
+    found.update(_of_facts(scene))
+    return found
+
+
+def _of_codes(bad: Rows, atlas: Atlas) -> Features:
+    """Shares of the bad outcomes."""
+    count = max(len(bad), 1)
+    hows, codes = bad.hows, bad.codes
+    named = {int(code): atlas.label(Dim.KIND, int(code)) for code in np.unique(codes) if code}
+    found: Features = {}
+    for name, (wanted, whose) in _CODES.items():
+        ids = [number for number, code in named.items() if code in wanted]
+        hit = np.isin(codes, ids)
+        if whose is not None:
+            hit &= np.isin(hows, [int(how) for how in whose])
+        share = float(hit.sum()) / count
+        found[name] = Feature(_step(share, 0.1, 0.7), round(share, 3))
+    silent = float(np.isin(hows, [How.OVERDUE, How.TIMER]).sum()) / count
+    found["no-answer"] = Feature(_step(silent, 0.1, 0.7), round(silent, 3))
+    strange = [number for number, code in named.items() if code and code not in CODES]
+    unheard = float((np.isin(codes, strange) & (hows == How.BANK)).sum()) / count
+    found["strange-code"] = Feature(_step(unheard, 0.1, 0.7), round(unheard, 3))
+    here = float(np.isin(hows, [How.HERE, How.EDGE]).sum()) / count
+    found["decided-here"] = Feature(_step(here, 0.2, 0.8), round(here, 3))
+    banks = float((hows == How.BANK).sum()) / count
+    found["banks-word"] = Feature(_step(banks, 0.2, 0.8), round(banks, 3))
+    return found
+
+
+def _top(values: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> tuple[float, int]:
+    """The share of the most frequent value, and how many there are."""
+    values = values[values > 0]
+    if not len(values):
+        return 0.0, 0
+    counts = np.unique(values, return_counts=True)[1]
+    return float(counts.max()) / len(values), len(counts)
+
+
+def _of_cards(scene: Scene, bad: Rows) -> Features:
+    """Who is behind them: cards, terminals, merchants, small amounts."""
+    count = max(len(bad), 1)
+    top_card, cards = _top(bad.outcomes[:, Column.CARD])
+    top_terminal, terminals = _top(bad.columns[Dim.TERMINAL])
+    top_merchant, merchants = _top(bad.columns[Dim.MERCHANT])
+    small = float((bad.columns[Dim.BAND] == _SMALL_BAND).sum()) / count
+    usual_small = (
+        float((scene.all_rows.columns[Dim.BAND] == _SMALL_BAND).mean()) if len(scene.all_rows) else 0.0
+    )
+    per_card = count / cards if cards else 0.0
+    return {
+        "many-cards": Feature(_step(cards, 8, 20) * _step(2.0 - per_card, 0.2, 0.7), cards),
+        "few-cards-many-tries": Feature(_step(per_card, 2.0, 4.0) if cards else 0.0, round(per_card, 1)),
+        "cards-per-terminal": Feature(
+            _step(cards / max(terminals, 1), 3.0, 8.0), round(cards / max(terminals, 1), 1)
+        ),
+        "small-amounts": Feature(_step(small - usual_small, 0.2, 0.6), round(small, 2)),
+        "one-terminal": Feature(_step(top_terminal, 0.6, 0.9), round(top_terminal, 2)),
+        "many-terminals": Feature(_step(terminals, 3, 10), terminals),
+        "one-merchant": Feature(_step(top_merchant, 0.6, 0.9), round(top_merchant, 2)),
+        "many-merchants": Feature(_step(merchants, 3, 10), merchants),
+        "one-card": Feature(_step(top_card, 0.5, 0.9), round(top_card, 2)),
+    }
+
+
+def _kinds(rows: Rows, atlas: Atlas, wanted: Iterable[str]) -> int:
+    ids = [value for name in wanted if (value := atlas.value(Dim.KIND, name))]
+    return int(np.isin(rows.columns[Dim.KIND], ids).sum())
+
+
+def _of_volume(scene: Scene, atlas: Atlas) -> Features:
+    """How much comes, of what; how long answers take."""
+    came = len(scene.rows)
+    expected = scene.expected_per_s * scene.seconds
+    ratio = came / expected if expected >= 3 else 1.0
+    everything = max(len(scene.all_rows), 1)
+    repeats = float((scene.rows.hows == How.REPEAT).sum()) / max(came, 1)
+    signing = _kinds(scene.all_rows, atlas, (_SIGN_ON,)) / everything
+    settling = _kinds(scene.all_rows, atlas, _SETTLEMENTS) / everything
+    reversals = _kinds(scene.rows, atlas, (_REVERSAL,)) / max(came, 1)
+    answered = scene.rows.hows == How.BANK
+    bank_ms = scene.rows.outcomes[answered, Column.BANK_US] / 1000
+    half_ms = float(np.median(bank_ms)) if len(bank_ms) >= 5 else 0.0
+    slow = float(scene.rows.slow.sum()) / max(int(answered.sum()), 1)
+    timed_out = float(np.isin(scene.rows.hows, [How.TIMER, How.COUNTED]).sum()) / max(came, 1)
+    times = half_ms / scene.usual_ms if scene.usual_ms > 0 and half_ms else 1.0
+    share = float(scene.bad.mean()) if came else 0.0
+    return {
+        "volume-gone": Feature(_step(0.25 - ratio, 0.0, 0.15), round(ratio, 2)),
+        "volume-low": Feature(_step(0.75 - ratio, 0.0, 0.3), round(ratio, 2)),
+        "volume-high": Feature(_step(ratio, 1.5, 2.5), round(ratio, 2)),
+        "repeats": Feature(_step(repeats, 0.05, 0.25), round(repeats, 3)),
+        "sign-ons": Feature(_step(signing, 0.05, 0.25), round(signing, 3)),
+        "settlements": Feature(_step(settling, 0.05, 0.25), round(settling, 3)),
+        "reversals": Feature(_step(reversals, 0.2, 0.6), round(reversals, 3)),
+        "timed-out": Feature(_step(timed_out, 0.005, 0.03), round(timed_out, 3)),
+        "slow-answers": Feature(_step(slow, 0.1, 0.4), round(slow, 3)),
+        "half-slower": Feature(_step(times, 1.6, 3.0), round(times, 1)),
+        "nearly-all": Feature(_step(share, 0.6, 0.95), round(share, 3)),
+        "a-part": Feature(_step(0.8 - share, 0.0, 0.2) * _step(share, 0.0, 0.02), round(share, 3)),
+    }
+
+
+def _of_time(scene: Scene, bad: Rows) -> Features:
+    """How it began, and whether it comes and goes; by the second."""
+    if not len(scene.rows):
+        return {}
+    second = (scene.rows.at_ns // 1_000_000_000 - scene.rows.at_ns[0] // 1_000_000_000).astype(int)
+    total = np.bincount(second)
+    ill = np.bincount(second[scene.bad], minlength=len(total))
+    share = ill / np.maximum(total, 1)
+    top = float(np.quantile(share, 0.8)) if len(share) else 0.0
+    high = share >= max(top / 2, 0.02)
+    flaps = int((np.diff(high.astype(int)) > 0).sum()) if len(high) >= 8 else 0
+    third = max(len(share) // 3, 1)
+    early, late = float(share[:third].mean()), float(share[-third:].mean())
+    rising = late / max(early, 0.01) if len(share) >= 9 else 1.0
+    return {
+        "comes-and-goes": Feature(_step(flaps, 1, _FLAPS_MIN) * _step(len(share), 8, 15), flaps),
+        "began-slowly": Feature(_step(rising, 2.0, 4.0), round(rising, 1)),
+        "began-suddenly": Feature(_step(2.0 - rising, 0.0, 1.0), round(rising, 1)),
+    }
+
+
+_PLACE_NAMES: dict[Dim, str] = {
+    Dim.BANK: "bank", Dim.BIN: "bin", Dim.REGION: "region", Dim.SOURCE: "source", Dim.MODEL: "model",
+    Dim.KIND: "kind", Dim.ENTRY: "entry", Dim.MERCHANT: "merchant", Dim.TERMINAL: "terminal",
+    Dim.BAND: "band",
+}  # fmt: skip
+
+
+def place_name(where: Where) -> str:
+    """What a place is, for the table of suspects: a dimension, several with `+`, or `all`."""
+    return "+".join(_PLACE_NAMES[dim] for dim, _ in where) or "all"
+
+
+def _of_place(scene: Scene) -> Features:
+    """Who else is ill."""
+    banks = scene.all_rows.columns[Dim.BANK]
+    others = ~scene.all_rows.within(scene.where) if scene.where else np.zeros(len(scene.all_rows), bool)
+    well = 1.0 - float(scene.all_bad[others].mean()) if others.any() else 0.0
+    ill_banks = len(np.unique(banks[scene.all_bad & (banks > 0)]))
+    some = max(scene.banks, 1)
+    return {
+        "others-are-well": Feature(_step(well, 0.9, 0.97), round(well, 3)),
+        "all-banks": Feature(_step(ill_banks / some, 0.5, 0.9), ill_banks),
+        "outside-all": Feature(_step(scene.unexplained, 0.3, 0.6), round(scene.unexplained, 2)),
+        "all-banks-down": Feature(
+            float(scene.banks > 1 and scene.banks_down >= scene.banks), scene.banks_down
+        ),
+        "links-are-up": Feature(float(scene.links > 0 and scene.links_ill == 0), scene.links),
+        "one-link-of-several": Feature(float(0 < scene.links_ill < scene.links), scene.links_ill),
+        "all-links": Feature(float(0 < scene.links <= scene.links_ill), scene.links_ill),
+    }
+
+
+def _of_facts(scene: Scene) -> Features:
+    """Facts hold or do not; the figure of the strongest."""
+    found: Features = {}
+    for fact in scene.facts:
+        if fact.name not in found or fact.figure > found[fact.name].figure:
+            found[fact.name] = Feature(1.0, round(fact.figure, 2))
+    return found
+
+
+Truths = Mapping[str, Feature]
+Judge = Callable[[Truths], float]
+BAD_SORTS = frozenset(range(1, Sort.NOTHING))

@@ -1,0 +1,1 @@
+"""Drills: anomalies of the real stack, played by name against a running city, injected by another process."""

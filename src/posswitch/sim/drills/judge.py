@@ -1,0 +1,43 @@
+"""Whether what diagnosis says is what was played: cause, kind and place."""
+
+from collections.abc import Sequence
+
+from posswitch.diagnose.incident import Incident
+from posswitch.sim.drills.drill import Drill
+from posswitch.sim.drills.scene import Place, Scene
+
+# What is known of a place by its narrower name already.
+_IMPLIED = {
+    "link": ("bank",),
+    "bin": ("bank",),
+    "terminal": ("merchant", "model", "region", "source"),
+    "merchant": ("region", "source"),
+}
+_NO_PLACE = ("node",)
+
+
+def narrow(place: Place) -> Place:
+    """A place without what its narrowest names say as well."""
+    said = {name: value for name, value in place.items() if name not in _NO_PLACE}
+    implied = [wider for name in said for wider in _IMPLIED.get(name, ())]
+    return {name: value for name, value in said.items() if name not in implied}
+
+
+def right_places(drill: Drill, scene: Scene) -> list[Place]:
+    """Every place that is a right answer."""
+    return [narrow(scene.place(where)) for where in (drill.where, *drill.wider)]
+
+
+def is_right(drill: Drill, scene: Scene, incident: Incident) -> bool:
+    """Whether an incident names the kind, or one that nobody can tell from it, and a right place."""
+    of_kind = incident.kind in (drill.kind, *drill.alike)
+    return of_kind and narrow(incident.place) in right_places(drill, scene)
+
+
+def likeliest(incidents: Sequence[Incident], places: Sequence[Place]) -> Incident | None:
+    """Of several the one that people would look at: at the right place, then the surest."""
+    return max(
+        incidents,
+        key=lambda one: (narrow(one.place) in places, bool(one.kind), one.probability, -one.number),
+        default=None,
+    )

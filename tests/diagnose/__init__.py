@@ -1,0 +1,1 @@
+"""Diagnosis: places, causes, incidents; what it finds is compared with what was planted or is known."""

@@ -1,0 +1,1 @@
+"""Every drill on the real stack: `python -m tests.drills.run`."""
