@@ -51,6 +51,7 @@ def measured(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
         kills=asked.cuts,
         seed=asked.seed,
         live=False,
+        takes_orders=False,
     )
     program = _CARELESS if asked.careless else POSSWITCH
     with Disk(folder / "disk.img", city / DATA_FOLDER) as disk:

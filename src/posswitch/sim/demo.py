@@ -53,6 +53,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     calm: bool = False  # nothing goes wrong by itself
     spare: int = 0  # terminals that nobody uses, until strangers come
     hsm: bool = False  # the centre's keys lie in an HSM behind the network
+    takes_orders: bool = True  # on a socket in the data folder, which keeps its disk mounted
 
 
 class Beside(Protocol):
@@ -97,7 +98,8 @@ async def run_demo(
     with _interrupts() as interrupted:
         try:
             await streets.open()
-            await remote.open()
+            if options.takes_orders:
+                await remote.open()
             await switch.start()
             for program in programs:
                 program.start()

@@ -58,7 +58,7 @@ class Remote:
         self._server.close()
         for writer in list(self._callers):
             writer.close()
-        with _short(self._folder) as folder:
+        with contextlib.suppress(OSError), _short(self._folder) as folder:  # the disk may have gone
             (folder / SOCKET).unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
