@@ -109,9 +109,13 @@ class Window:
         while room < 2 * (len(kept) + more):
             room *= 2
         self._rows = _room(room)
-        for old, new in zip(kept, self._rows, strict=True):
-            new[..., : len(kept)] = old
-        self._first, self._end = 0, len(kept)
+        new, end = self._rows, len(kept)
+        new.at_ns[:end] = kept.at_ns
+        new.columns[:, :end] = kept.columns
+        new.sorts[:end] = kept.sorts
+        new.said[:, :end] = kept.said
+        new.slow[:end] = kept.slow
+        self._first, self._end = 0, end
 
 
 def _room(rows: int) -> Rows:
