@@ -83,7 +83,6 @@ async def run_demo(
     """Runs the city around the switch that `switch_in` puts into it; ConfigError when the folder is in use.
 
     `beside` are programs that run with it; their troubles are not the city's.
-
     The outcomes in the report come from the banks' ledgers and the terminals' slips alone.
     """
     site = await _built(options)
