@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posswitch.diagnose import cube as room
-from posswitch.diagnose.cube import SLICES_MAX, SLOW, Cube
+from posswitch.diagnose.cube import AGAIN, SLICES_MAX, SLOW, Cube, Marks
 from posswitch.diagnose.signals import Dim, Sort
 
 from .streams import AT_NS, TICK_NS
@@ -20,16 +20,20 @@ def outcomes(chance, count, values):
     columns = chance.integers(0, values, (len(Dim), count)).astype(np.int32)
     columns[Dim.TERMINAL] = chance.permutation(100_000)[:count] + 1  # each fails once only
     sorts = chance.integers(0, len(Sort), count).astype(np.int32)
-    asked = (chance.random(count) < 0.6).astype(np.int32)
-    slow = asked * (chance.random(count) < 0.3)
-    return columns, sorts, slow.astype(np.int32), asked
+    asked, again = chance.random(count) < 0.6, chance.random(count) < 0.2
+    stale = (sorts > Sort.GOOD) & (chance.random(count) < 0.2)
+    return columns, sorts, Marks(asked & (chance.random(count) < 0.3), asked, again, stale)
 
 
-def naive(columns, sorts, slow, asked):
+def none(count):
+    return Marks(*[np.zeros(count, bool)] * 4)
+
+
+def naive(columns, sorts, marks):
     """Slice and stream → count; slice → answers."""
     bad, answered = Counter(), Counter()
     for row, sort in enumerate(sorts):
-        if sort == Sort.NOTHING:
+        if sort == Sort.NOTHING and not marks.again[row]:
             continue
         places = [()]
         for dims in room._CAPS:
@@ -37,9 +41,12 @@ def naive(columns, sorts, slow, asked):
             if all(values):
                 places.append(tuple(zip(dims, values, strict=True)))
         for place in places:
+            bad[place, AGAIN] += int(marks.again[row])
+            if sort == Sort.NOTHING or marks.stale[row]:
+                continue
             bad[place, int(sort)] += 1
-            bad[place, SLOW] += int(slow[row])
-            answered[place] += int(asked[row])
+            bad[place, SLOW] += int(marks.slow[row])
+            answered[place] += int(marks.asked[row])
     return bad, answered
 
 
@@ -64,12 +71,12 @@ def test_counts_are_those_of_a_naive_count(seed, count, values):
 
 def test_a_merchant_counts_from_its_first_trouble_on_with_all_it_does():
     chance, cube = np.random.default_rng(3), Cube()
-    columns, sorts, slow, asked = outcomes(chance, 200, 4)
+    columns, sorts, _ = outcomes(chance, 200, 4)
     sorts[:] = Sort.GOOD
-    cube.count(AT_NS, columns, sorts, slow, asked)
+    cube.count(AT_NS, columns, sorts, none(200))
     assert cube.values(Dim.MERCHANT) == {}
     sorts[np.flatnonzero(columns[Dim.MERCHANT] == 2)[0]] = Sort.FAIL
-    counts = cube.count(AT_NS + 1, columns, sorts, slow, asked)
+    counts = cube.count(AT_NS + 1, columns, sorts, none(200))
     assert list(cube.values(Dim.MERCHANT)) == [2]
     assert counts.total[cube.find(((Dim.MERCHANT, 2),))] == (columns[Dim.MERCHANT] == 2).sum()
 
@@ -80,8 +87,7 @@ def test_every_cap_holds_and_what_has_no_slice_is_counted_in_the_whole():
         columns = chance.integers(1, 6000, (len(Dim), 3000)).astype(np.int32)
         columns[Dim.TERMINAL] = chance.permutation(6000)[:3000] + 1
         sorts = chance.integers(0, 2, 3000).astype(np.int32)
-        none = np.zeros(3000, np.int32)
-        counts = cube.count(AT_NS + number * 10**9, columns, sorts, none, none)
+        counts = cube.count(AT_NS + number * 10**9, columns, sorts, none(3000))
         for dims, cap in room._CAPS.items():
             assert len(cube._slot[dims]) <= cap
         assert len(cube.slices) <= SLICES_MAX
@@ -94,8 +100,7 @@ def test_every_cap_holds_and_what_has_no_slice_is_counted_in_the_whole():
 def tries(cube, at_ns, terminal, times, sort=Sort.FAIL):
     columns = np.ones((len(Dim), times), np.int32)
     columns[Dim.TERMINAL] = terminal
-    none = np.zeros(times, np.int32)
-    return cube.count(at_ns, columns, np.full(times, sort, np.int32), none, none)
+    return cube.count(at_ns, columns, np.full(times, sort, np.int32), none(times))
 
 
 def test_a_terminal_that_fails_again_and_again_counts_twice_in_ten_seconds_elsewhere():
@@ -138,6 +143,6 @@ def test_the_terminal_that_was_well_for_longest_gives_its_slice_to_another_that_
 
 def test_no_traffic_counts_nothing():
     nothing = np.zeros(0, np.int32)
-    counts = Cube().count(AT_NS, np.zeros((len(Dim), 0), np.int32), nothing, nothing, nothing)
+    counts = Cube().count(AT_NS, np.zeros((len(Dim), 0), np.int32), nothing, none(0))
     assert counts.total.tolist() == [0.0]
     assert not counts.bad.any()

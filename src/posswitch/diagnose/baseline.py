@@ -5,7 +5,7 @@ A share is shrunk to that of its parent as long as little was seen. Volume follo
 
 import numpy as np
 
-from posswitch.diagnose.cube import SLICES_MAX, STREAMS, Counts
+from posswitch.diagnose.cube import AGAIN, SLICES_MAX, SLOW, STREAMS, Counts
 from posswitch.diagnose.signals import Floats, Mask, Sort
 
 _SHARE_HALF_S = 1800.0
@@ -14,7 +14,11 @@ _SPREAD_HALF_S = 600.0
 _PRIOR = 200.0  # outcomes that the parent's share is worth
 _SHARE_MIN, _SHARE_MAX = 0.0005, 0.5
 _FIRST = np.full(STREAMS, 0.005)  # of everything, before anything was seen
-_FIRST[Sort.DECLINE], _FIRST[Sort.PIN], _FIRST[-1] = 0.05, 0.01, 0.02
+_FIRST[Sort.DECLINE], _FIRST[Sort.PIN], _FIRST[SLOW] = 0.05, 0.01, 0.02
+_YOUNG = np.zeros(STREAMS)  # as much may be usual where nobody knows it yet: banks differ
+_YOUNG[[Sort.PIN, Sort.ORDER, Sort.LIMIT, Sort.DECLINE, Sort.REGISTRY, AGAIN]] = (
+    0.015, 0.01, 0.01, 0.25, 0.01, 0.08,
+)  # fmt: skip
 _FIRST_OUTCOMES = 200.0
 _SPREAD_MAX = 12.0
 _KNOWN = 300.0  # outcomes of a slice
@@ -50,11 +54,11 @@ class Baseline:
         usual: Floats = np.clip(share, _SHARE_MIN, _SHARE_MAX)
         return usual
 
-    def unknown(self, size: int) -> Mask:
-        """Where nobody knows yet what is usual: banks differ in what they decline, hardly in what fails."""
-        young = (self._total[:size] < _KNOWN) & (np.arange(STREAMS) >= Sort.PIN)[None, :]
-        young[:, -1] = False
-        return young
+    def cautious(self, size: int) -> Floats:
+        """The share that may be usual: more where little was seen until now."""
+        young = self._total[:size] < _KNOWN
+        cautious: Floats = np.maximum(self.share(size), np.where(young, _YOUNG[None, :], 0.0))
+        return cautious
 
     def rate(self, size: int) -> Floats:
         """The usual volume a second; 0 for slices that are too young."""
@@ -76,7 +80,7 @@ class Baseline:
         calm = ~suspected
         faded = 0.5 ** (seconds / _SHARE_HALF_S)
         total = np.broadcast_to(counts.total[:, None], (size, STREAMS)).copy()
-        total[:, -1] = counts.answered
+        total[:, SLOW], total[:, AGAIN] = counts.answered, counts.came
         self._learn_spread(seconds, counts.bad, total, counts.came, calm)
         keep = np.where(self._total[:size] > _FADES, faded, 1.0)  # a quiet night does not make ignorant
         for array, new in ((self._bad, counts.bad), (self._total, total)):

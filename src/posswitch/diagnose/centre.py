@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.diagnose.act import Actor
+from posswitch.diagnose.again import Again
 from posswitch.diagnose.baseline import Baseline
 from posswitch.diagnose.book import Book, Case
-from posswitch.diagnose.cube import SLOW, Cube
+from posswitch.diagnose.cube import AGAIN, SLOW, Cube, Marks
 from posswitch.diagnose.detect import Alarm, Change, Detectors
 from posswitch.diagnose.facts import NODE, Fact, FactBoard
 from posswitch.diagnose.incident import Incident
@@ -37,6 +38,7 @@ _ITS_SHARE = 0.7  # of what came from a silent place: it belongs to what is sile
 _CALM_EVERY_NS = NS_PER_S // 2
 _LOOK_BACK_NS = 30 * NS_PER_S
 _ROWS_MAX = 60_000  # the newest outcomes say enough
+_NOT_FAILED = frozenset({AGAIN, SLOW})  # streams that cost nobody a payment
 
 
 class _Rest:
@@ -51,7 +53,7 @@ class _Rest:
         self._some = np.flatnonzero(free)
         self._rows = rows
         self._at_ns = rows.at_ns[self._some]
-        self._bad = is_bad(rows.sorts, rows.slow, stream, SLOW)[self._some]
+        self._bad = is_bad(rows, stream)[self._some]
         self._usual = usual_of_bank[rows.columns[Dim.BANK][self._some]]
         self._columns: dict[Dim, Ints] = {}
 
@@ -82,12 +84,13 @@ class Centre:
         self._spent = spent
         self._cube = Cube()
         self._baseline = Baseline(self._cube.parent)
-        self._detectors = Detectors(self._baseline)
+        self._detectors = Detectors(self._baseline, self._cube)
         self._latencies = Latencies()
         self._window = Window()
         self._board = FactBoard()
+        self._again = Again()
         self._investigator = Investigator(
-            atlas, self._window, self._cube, self._baseline, self._latencies, self._board.past
+            atlas, self._window, self._cube, self._baseline, self._latencies, self._board
         )
         self.book = Book(last_number)
         self._began_ns = 0
@@ -122,7 +125,7 @@ class Centre:
         mine = rows.only(np.isin(rows.columns[Dim.BIN], list(self._bins.get(bank, ()))))
         if len(mine) < _SERVED_MIN:
             return False
-        bad = is_bad(mine.sorts, mine.slow, case.streams, SLOW)
+        bad = is_bad(mine, case.streams)
         return float(bad.mean()) <= _SERVED
 
     def _learn_bins(self, columns: Ints) -> None:
@@ -144,10 +147,11 @@ class Centre:
         self._began_ns = self._began_ns or tick.at_ns
         columns, sorts = self._atlas.columns(tick.outcomes), self._atlas.sorts(tick.outcomes)
         slow = self._latencies.slow(columns, tick.outcomes)
-        asked = (tick.outcomes[:, Column.HOW] == How.BANK).astype(np.int32)
+        again, stale = self._again.look(tick.at_ns, columns, sorts, tick.outcomes)
+        marks = Marks(slow, tick.outcomes[:, Column.HOW] == How.BANK, again, stale)
         facts = self._facts = self._board.look(tick.at_ns, tick.gauges)
         self._learn_bins(columns)
-        counts = self._cube.count(tick.at_ns, columns, sorts, slow.astype(np.int32), asked)
+        counts = self._cube.count(tick.at_ns, columns, sorts, marks)
         if self._cube.reborn:
             self._detectors.forget(self._cube.reborn)
             self._baseline.begin(self._cube.reborn)
@@ -157,7 +161,7 @@ class Centre:
             alarms = []
         else:
             alarms = self._detectors.look(tick.at_ns, tick.seconds, counts)
-        self._window.take(tick, columns, sorts, slow)
+        self._window.take(tick, columns, sorts, slow, again)
         self._latencies.learn(columns, tick.outcomes, self._suspected_banks())
         return [] if young else self._judge(tick, alarms, facts, began)
 
@@ -180,14 +184,13 @@ class Centre:
         due = [case for case in self.book.cases.values() if case.due(at_ns) and not case.calm_ns]
         if raised or loud or due:
             known = self._known_facts() if loud else frozenset()
-            unknown = [fact for fact in facts if (fact.name, fact.place) not in known]
-            findings = self._investigator.look(at_ns, alarms if due else raised, unknown)
-            streams = frozenset(alarm.stream for alarm in alarms if alarm.change is Change.BAD)
+            again = [fact for fact in facts if due and self._is_told(fact)]
+            findings = self._investigator.look(at_ns, alarms if due else raised, [*loud, *again], known)
             answer_ms = (self._spent() - began) * 1000
             wanted = self._wanted(findings, loud, fresh=bool(raised))
             if wanted:
                 self._tries.clear()
-            for case in self.book.enter(at_ns, wanted, streams, answer_ms, fresh=bool(raised or loud)):
+            for case in self.book.enter(at_ns, wanted, answer_ms, fresh=bool(raised or loud)):
                 changed[case.incident.number] = case
             for case in self.book.merge(at_ns):
                 changed[case.incident.number] = case
@@ -227,6 +230,11 @@ class Centre:
             if place == NODE and name in LOUD
         )
 
+    def _is_told(self, fact: Fact) -> bool:
+        """Whether it is loud and an incident's own."""
+        key = (fact.name, fact.place)
+        return fact.name in LOUD and any(key in case.facts for case in self.book.cases.values())
+
     def _is_open(self, finding: Finding) -> bool:
         return any(finding.facts & case.facts or finding.place == case.incident.place
                    for case in self.book.cases.values())  # fmt: skip
@@ -245,8 +253,8 @@ class Centre:
                     found.append(alarm)
                 continue
             stream = frozenset((alarm.stream,))
-            its = [case for case in cases if alarm.stream in case.streams and case.placed]
-            if any(set(case.where) <= set(where) for case in its):
+            its = [case for case in cases if alarm.stream in case.streams and case.explains]
+            if any(set(case.where) <= set(where) for case in its) or self._lies_in(where, its):
                 continue
             if alarm.stream not in rest:
                 rows = self._window.since(at_ns - _LOOK_BACK_NS, _ROWS_MAX)
@@ -258,10 +266,25 @@ class Centre:
                 found.append(alarm)
         return found
 
+    def _lies_in(self, where: Where, cases: Sequence[Case]) -> bool:
+        """Whether a terminal or merchant belongs to the place of an open incident, by what came from it."""
+        if not where or where[0][0] not in (Dim.MERCHANT, Dim.TERMINAL) or not cases:
+            return False
+        rows = self._window.since(0, _ROWS_MAX)
+        mine = rows.only(rows.within(where))
+        for case in cases:
+            known = mine.within(()) if not case.where else mine.columns[case.where[0][0]] > 0
+            came = int(np.count_nonzero(known))
+            if came and int(np.count_nonzero(mine.within(case.where) & known)) >= _ITS_SHARE * came:
+                return True
+        return False
+
     def _is_missing_there(self, where: Where, cases: Sequence[Case]) -> bool:
         """Whether what a place lacks is lacking in that of an open incident."""
         if not where or any(set(case.where) & set(where) for case in cases):
             return True
+        if any(case.explains and not case.where for case in cases):
+            return True  # nobody misses a part where the whole is ill
         silent = [case for case in cases if not case.streams]
         if silent and where[0][0] in (Dim.MERCHANT, Dim.TERMINAL):
             return True  # too small for a cause of its own beside them
@@ -281,7 +304,7 @@ class Centre:
         for case in self.book.cases.values():
             if not case.placed:
                 continue
-            mine = free & rows.within(case.where) & is_bad(rows.sorts, rows.slow, case.streams, -1)
+            mine = free & rows.within(case.where) & is_bad(rows, case.streams - _NOT_FAILED)
             count = int(mine.sum())
             free &= ~mine
             if count:
@@ -323,7 +346,7 @@ class Centre:
             return came >= _WELL_VOLUME * expected, came >= 3
         if not came:
             return True, False
-        bad = int(np.count_nonzero(inside & is_bad(rows.sorts, rows.slow, case.streams, SLOW)))
+        bad = int(np.count_nonzero(inside & is_bad(rows, case.streams)))
         usual = usual_of(rows, shares, self._cube.values(Dim.BANK), case.streams)
         return llr(bad, came, float(usual[inside].mean())) < _STILL, came >= 5
 

@@ -14,8 +14,8 @@ from posswitch.diagnose.signals import SORTS, Dim, Floats, Ints, Mask, Sort
 Dims = tuple[Dim, ...]
 Slice = tuple[tuple[Dim, int], ...]  # dimension and value; two of them for a pair; none: everything
 
-STREAMS = SORTS + 1  # the sorts, and answers of banks that were slow
-SLOW = SORTS
+AGAIN, SLOW = SORTS, SORTS + 1  # requests that come once more; answers of banks that were slow
+STREAMS = SORTS + 2
 _CAPS = {
     (Dim.BANK,): 256,
     (Dim.BIN,): 512,
@@ -37,6 +37,15 @@ _TERMINAL_FAILURES_MAX = (
     2  # that count in ten seconds beside its own slice: a cashier who tries again and again
 )
 _WINDOW_NS = 10_000_000_000
+
+
+class Marks(NamedTuple):
+    """What is known of outcomes beside their sort, a mask each."""
+
+    slow: Mask  # an answer that took too long
+    asked: Mask  # a bank's answer
+    again: Mask  # a request that comes once more
+    stale: Mask  # a failure of a card that has just failed there: one customer, one failure
 
 
 class Counts(NamedTuple):
@@ -83,14 +92,16 @@ class Cube:
         """The slices of a dimension's values."""
         return self._slot[(dim,)]
 
-    def count(self, at_ns: int, columns: Ints, sorts: Ints, slow: Ints, asked: Ints) -> Counts:
-        """Counts one tick; `slow`, `asked`: 1 for an answer that took too long, for a bank's answer."""
+    def count(self, at_ns: int, columns: Ints, sorts: Ints, marks: Marks) -> Counts:
+        """Counts one tick."""
         self.reborn.clear()
-        some = sorts != Sort.NOTHING
-        columns, sorts, slow, asked = columns[:, some], sorts[some], slow[some] > 0, asked[some] > 0
+        some = (sorts != Sort.NOTHING) | marks.again
+        columns, sorts = columns[:, some], sorts[some]
+        slow, asked, again, stale = (mark[some] for mark in marks)
+        told = (sorts != Sort.NOTHING) & ~stale
         capped = self._capped(at_ns, columns[Dim.TERMINAL], sorts)
-        ill = np.flatnonzero(sorts > 0).astype(np.int32)
-        flat, slowed, answered, came = [], [], [], []
+        ill = np.flatnonzero(((sorts > 0) & told) | again).astype(np.int32)
+        flat, slowed, answered, came, repeated = [], [], [], [], []
         numbers: dict[Dim, Ints] = {}
         for dims in ((), *_CAPS):
             if not dims:
@@ -102,8 +113,8 @@ class Cube:
                 places = self._of_pair(dims, numbers[dims[0]], numbers[dims[1]], columns)
             seen = places >= 0
             came.append(places[seen])
-            if dims != (Dim.TERMINAL,):
-                seen &= capped
+            repeated.append(places[seen & again])
+            seen &= told if dims in _TROUBLED_ONLY else told & capped
             flat.append(places[seen] * SORTS + sorts[seen])
             slowed.append(places[seen & slow])
             answered.append(places[seen & asked])
@@ -111,6 +122,7 @@ class Cube:
         by_sort = np.bincount(np.concatenate(flat), minlength=size * SORTS).reshape(size, SORTS)
         bad = np.zeros((size, STREAMS))
         bad[:, :SORTS] = by_sort
+        bad[:, AGAIN] = np.bincount(np.concatenate(repeated), minlength=size)
         bad[:, SLOW] = np.bincount(np.concatenate(slowed), minlength=size)
         total: Floats = by_sort.sum(1).astype(np.float64)
         asked_of: Floats = np.bincount(np.concatenate(answered), minlength=size).astype(np.float64)
@@ -123,7 +135,7 @@ class Cube:
             self._window_ns = at_ns
             self._window.clear()
         counts = np.ones(len(sorts), bool)
-        ill = np.flatnonzero(sorts)
+        ill = np.flatnonzero((sorts > 0) & (sorts < SORTS))
         over = []
         for row, terminal in zip(ill.tolist(), terminals[ill].tolist(), strict=True):
             failures = self._window[terminal] = self._window.get(terminal, 0) + 1

@@ -12,14 +12,18 @@ import numpy as np
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.diagnose.baseline import Baseline
-from posswitch.diagnose.cube import SLICES_MAX, STREAMS, Counts
-from posswitch.diagnose.signals import Floats, Mask
+from posswitch.diagnose.cube import AGAIN, SLICES_MAX, SLOW, STREAMS, Counts, Cube
+from posswitch.diagnose.signals import Dim, Floats, Mask
 
 ALARM = 25.0  # of the log likelihood ratio: about seven a week over 400 slices, before they are looked into
 SUSPECT = 6.0  # from here on nothing is learned
 _SMALL_TIMES, _SMALL_PLUS = 4.0, 0.03  # a small change: so many times what is usual, and so much
 _LARGE = 0.5  # a large one: this share
 _LEAST, _MOST = 0.30, 3.0  # of the usual volume
+_LEAST_OF_ALL = 0.15  # of everything: it varies more
+_LATELY_S = 5.0  # half of what is known of the level that all have in common
+_LEVEL = 0.2, 5.0
+_LEVEL_MIN, _LEVEL_PLACES = 5.0, 4  # so many were usual lately, at so many places
 _VOLUME_MIN = 0.5  # a second: below it silence says little
 _USUAL_NS = 600 * NS_PER_S  # of more than usual, and it is what is usual
 _CAP = 1.4 * ALARM  # beyond it nothing more is learned from, and the way back stays short
@@ -46,8 +50,10 @@ class Alarm(NamedTuple):
 class Detectors:
     """Over all slices at once."""
 
-    def __init__(self, baseline: Baseline) -> None:
-        self._usual = baseline
+    def __init__(self, baseline: Baseline, cube: Cube | None = None) -> None:
+        """With a cube, the volume of a slice is held against what the others have in common."""
+        self._usual, self._cube = baseline, cube
+        self._lately: Floats = np.zeros((2, SLICES_MAX))  # what was usual, what came
         shape = (2, SLICES_MAX, STREAMS)
         self._bad: Floats = np.zeros(shape)
         self._bad_since = np.zeros(shape, np.int64)
@@ -85,9 +91,9 @@ class Detectors:
         self._volume[:, places] = 0.0
 
     def _take_bad(self, at_ns: int, counts: Counts, size: int) -> None:
-        usual = self._usual.share(size)
+        usual = self._usual.cautious(size)
         total = np.broadcast_to(counts.total[:, None], usual.shape).copy()
-        total[:, -1] = counts.answered
+        total[:, SLOW], total[:, AGAIN] = counts.answered, counts.came
         bad = counts.bad
         good = np.maximum(total - bad, 0.0)
         small = np.minimum(np.maximum(_SMALL_TIMES * usual, usual + _SMALL_PLUS), 0.9)
@@ -98,16 +104,34 @@ class Detectors:
                 self._bad[index, :size], self._bad_since[index, :size], gain / self._usual.spread(size), at_ns
             )
         self._bad[:, :size, 0] = 0.0  # the column of good ones
-        self._bad[:, :size][:, self._usual.unknown(size)] = 0.0
 
     def _take_volume(self, at_ns: int, seconds: float, counts: Counts, size: int) -> None:
         usual = self._usual.rate(size) * seconds
         came = counts.came
         spread = self._usual.volume_spread(size)
-        for index, times in enumerate((_LEAST, _MOST)):
+        level = self._level(seconds, usual, came)
+        usual[1:] *= level
+        least = np.full(size, _LEAST)
+        least[0] = _LEAST_OF_ALL
+        for index, times in enumerate((least, _MOST)):
             gain = came * np.log(times) + usual * (1 - times)
             gain = np.where(usual >= _VOLUME_MIN * seconds, gain, 0.0) / spread
             _accumulate(self._volume[index, :size], self._volume_since[index, :size], gain, at_ns)
+
+    def _level(self, seconds: float, usual: Floats, came: Floats) -> float:
+        """How many times the usual comes everywhere: of regions, or of sources, the middle one."""
+        lately = self._lately[:, : len(usual)]
+        lately *= 0.5 ** (seconds / _LATELY_S)
+        lately += usual, np.where(usual > 0.0, came, 0.0)
+        if self._cube is None:
+            return 1.0
+        for dim in (Dim.REGION, Dim.SOURCE):
+            places = list(self._cube.values(dim).values())
+            known = [place for place in places if lately[0, place] >= _LEVEL_MIN]
+            if len(known) >= _LEVEL_PLACES:
+                level = float(np.median(lately[1, known] / lately[0, known]))
+                return min(max(level, _LEVEL[0]), _LEVEL[1])
+        return 1.0
 
     def _alarms(self, size: int) -> list[Alarm]:
         found = [

@@ -17,8 +17,10 @@ NODE: Place = ("node", "")
 _KEPT_S = 300  # of the past, a look a second
 _FINE = 48  # of the newest looks
 _SILENT_MS, _SILENT_MIN = 300.0, 4  # after an answer is due; so many without one
-_LINKED_S = 10.0  # after its start a node has its links
+LINKED_S = 10.0  # after its start a node has its links
 _LINGERS_S = 3.0  # a fact that is not true any more
+_HELD_S = 60.0  # it can still be told that it was
+_JUMP_S = 30.0  # of the clock, between two things that a node says
 _EVERY_NS = 450 * NS_PER_MS  # rules are asked
 
 
@@ -30,6 +32,7 @@ class Past:
         self._coarse: deque[tuple[int, Gauges]] = deque(maxlen=_KEPT_S)
         self._starts: deque[int] = deque(maxlen=64)
         self._began_s = 0.0
+        self._jumped: tuple[int, float] = (0, 0.0)  # when the clock did last, by so many seconds
         self.lives = 0  # of the node, that were seen
         self.at_ns = 0
         self.now: Gauges = {}
@@ -41,6 +44,9 @@ class Past:
     def take(self, at_ns: int, gauges: Gauges) -> None:
         """The newest."""
         began_s = gauges.get("began_s") or self._began_s  # its last word, at an orderly end, lacks it
+        gone_s = (at_ns - self.at_ns) / NS_PER_S if self.at_ns else 0.0
+        if began_s == self._began_s and abs(gone_s) >= _JUMP_S:
+            self._jumped = at_ns, abs(gone_s)
         if began_s != self._began_s or at_ns < self.at_ns:
             if self._began_s != began_s and self._began_s:
                 self._starts.append(at_ns)
@@ -57,6 +63,11 @@ class Past:
     def starts(self, seconds: float) -> int:
         """How often the node began anew in the last seconds."""
         return sum(at_ns >= self.at_ns - int(seconds * NS_PER_S) for at_ns in self._starts)
+
+    def jumped(self, seconds: float) -> float:
+        """By how much the clock of a node that lived on has jumped within the last seconds."""
+        at_ns, by_s = self._jumped
+        return by_s if at_ns and self.at_ns - at_ns <= int(seconds * NS_PER_S) else 0.0
 
     @property
     def age_s(self) -> float:
@@ -137,7 +148,7 @@ def _rose(name: str, seconds: float, least: float) -> Rule:
 def _down(past: Past, here: str) -> float:
     if past.get(f"{here}up") or f"{here}up" not in past.now:
         return 0.0
-    return float(past.most(f"{here}up", _KEPT_S) > 0 or past.age_s > _LINKED_S)
+    return float(past.most(f"{here}up", _KEPT_S) > 0 or past.age_s > LINKED_S)
 
 
 def _silent(past: Past, here: str) -> float:
@@ -149,9 +160,9 @@ def _silent(past: Past, here: str) -> float:
     if waiting_ms < max(4 * usual_ms, _SILENT_MS):
         return 0.0
     for seconds in (0.5, 1.0, 2.0, 4.0, 8.0):
-        sent = past.rise(f"{here}sent", seconds, ago=max(4 * usual_ms, _SILENT_MS) / 1000)
-        if sent >= _SILENT_MIN:
-            return waiting_ms if not _heard(past, here, seconds + _SILENT_MS / 1000) else 0.0
+        due_s = max(4 * usual_ms, _SILENT_MS) / 1000
+        if past.rise(f"{here}sent", seconds, ago=due_s) >= _SILENT_MIN:
+            return waiting_ms if not _heard(past, here, seconds + due_s) else 0.0
     waits = past.get(f"{here}under_way")
     deaf = waits >= 1 and waiting_ms >= 1000 and _echo_missed(past, here)
     return waiting_ms if deaf and not _heard(past, here, min(waiting_ms / 1000, 8.0)) else 0.0
@@ -163,13 +174,12 @@ def _heard(past: Past, here: str, seconds: float) -> float:
 
 def _lossy(past: Past, here: str) -> float:
     """Some answers never come, most come as fast as ever; those that are only late are not lost."""
-    sent = past.rise(f"{here}sent", 10, ago=3)
-    lost = past.rise(f"{here}overdue", 10, ago=1.5) - past.rise(f"{here}late", 10)
-    answered = past.rise(f"{here}answered", 10, ago=1.5)
-    if sent < 15 or answered < sent / 3 or not past.rise(f"{here}answered", 2):
+    sent, answered = past.rise(f"{here}sent", 20, ago=3), past.rise(f"{here}answered", 20, ago=1.5)
+    overdue, late = past.rise(f"{here}overdue", 20, ago=1.5), past.rise(f"{here}late", 20)
+    lost = overdue - late
+    if lost < 3 or answered < sent / 3 or late >= 0.6 * overdue or not past.rise(f"{here}answered", 2):
         return 0.0
-    overdue, late = past.rise(f"{here}overdue", 20, ago=1), past.rise(f"{here}late", 20)
-    return lost / sent if lost / sent >= 0.03 and late < 0.6 * overdue else 0.0
+    return lost / sent if lost >= 0.03 * sent else 0.0
 
 
 def _comes_late(past: Past, here: str) -> float:
@@ -188,6 +198,26 @@ def _echo_works(past: Past, here: str) -> float:
     return heard if (heard := past.rise(f"{here}echoed", 3)) >= 2 else 0.0
 
 
+def _echo_lost(past: Past, here: str) -> float:
+    """Some echoes are answered and some are not."""
+    asked, heard = past.rise(f"{here}echoes", 20, ago=1.0), past.rise(f"{here}echoed", 20, ago=1.0)
+    lost = asked - heard
+    return lost / asked if heard and lost >= max(2.0, 0.04 * asked) else 0.0
+
+
+def _alone(past: Past, here: str) -> float:
+    """What waits too long, waits on this link of the bank's links only."""
+    bank, _, index = here.removeprefix("link.").rstrip(".").rpartition(".")
+    mine, sent = past.rise(f"{here}overdue", 15), past.rise(f"{here}sent", 15)
+    others = [
+        f"link.{bank}.{other}." for other in range(int(past.get(f"bank.{bank}.links"))) if str(other) != index
+    ]
+    theirs = sum(past.rise(f"{other}overdue", 15) for other in others)
+    if mine < 3 or theirs > 0.1 * mine or not others:
+        return 0.0
+    return mine if max(past.rise(f"{other}sent", 15) for other in others) >= sent / 2 else 0.0
+
+
 def _slower(past: Past, here: str) -> float:
     now_ms = past.get(f"{here}usual_ms")
     before_ms = past.ago(60).get(f"{here}usual_ms", 0.0)
@@ -199,7 +229,7 @@ def _all_down(past: Past, here: str) -> float:
     bank = here.removeprefix("bank.").removesuffix(".")
     if not links or any(past.get(f"link.{bank}.{index}.up") for index in range(int(links))):
         return 0.0
-    return links if past.age_s > _LINKED_S or past.most(f"{here}links_able", _KEPT_S) > 0 else 0.0
+    return links if past.age_s > LINKED_S or past.most(f"{here}links_able", _KEPT_S) > 0 else 0.0
 
 
 def _restarted(past: Past, here: str) -> float:
@@ -238,6 +268,25 @@ def _tls_untrusted(past: Past, here: str) -> float:
     return float(sum(past.rise(f"{here}link-tls-{name}", 30) for name in names))
 
 
+def _lane_deep(past: Past, here: str) -> float:
+    deep = past.get(f"{here}lane")
+    return deep if deep >= 50 and past.rise(f"{here}lane", 5) > 0 else 0.0
+
+
+def _hsm_refuses(past: Past, here: str) -> float:
+    said = past.rise("count.hsm-ill", 15) + past.rise("count.hsm-other-master-key", 15)
+    return said if said >= 3 else 0.0
+
+
+def _clock_off(past: Past, here: str) -> float:
+    return past.jumped(60)
+
+
+def _barred(past: Past, here: str) -> float:
+    barred = past.get("guards_barred")
+    return barred if barred >= 3 and barred >= 2 * past.usual("guards_barred") else 0.0
+
+
 def _version(past: Past, here: str) -> float:
     return float(past.moments("registry", 120))
 
@@ -257,15 +306,17 @@ RULES: dict[str, tuple[str, Rule]] = {
     "link-slower": ("link", _slower),
     "echo-missed": ("link", _echo_missed),
     "echo-works": ("link", _echo_works),
+    "echoes-lost": ("link", _echo_lost),
+    "link-alone": ("link", _alone),
     "bank-unreachable": ("bank", _all_down),
     "bank-full": ("bank", _near("under_way", "cap", 0.9)),
-    "lane-deep": ("bank", _over("lane", 50)),
+    "lane-deep": ("bank", _lane_deep),
     "lane-old": ("bank", _over("lane_age_s", 60)),
     "bank-unreadable": ("bank", _rose("undecodable-answer", 15, 3)),
     "bank-mac-bad": ("bank", _rose("answer-spoiled", 15, 3)),
     "bank-unmatched": ("bank", _rose("answer-unmatched", 15, 3)),
     "bank-differs": ("bank", _rose("answer-differs", 15, 3)),
-    "bank-answers-again": ("bank", _rose("answer-again", 15, 5)),
+    "bank-answers-again": ("bank", _rose("answer-again", 30, 4)),
     "bank-tls-expired": ("bank", _rose("link-tls-expired", 30, 1)),
     "bank-tls-not-yet": ("bank", _rose("link-tls-not-yet-valid", 30, 1)),
     "bank-tls-unknown": ("bank", _tls_untrusted),
@@ -283,17 +334,18 @@ RULES: dict[str, tuple[str, Rule]] = {
     "connections-near": ("node", _near("connections", "connections_cap", 0.9)),
     "hsm-down": ("node", lambda past, here: float("hsm_ready" in past.now and not past.get("hsm_ready"))),
     "hsm-busy": ("node", _near("hsm_under_way", "hsm_cap", 0.3)),
-    "hsm-refuses": ("node", _rose("count.hsm-refused", 15, 3)),
+    "hsm-refuses": ("node", _hsm_refuses),
     "gate-crowded": ("node", _rose("count.gate-crowded-out", 10, 10)),
     "gate-bad-frames": ("node", _rose("count.gate-bad-frames", 10, 3)),
     "gate-slowed": ("node", _rose("count.gate-slowed", 10, 3)),
     "frames-unreadable": ("node", _rose("count.frames-dropped", 10, 20)),
     "handshakes-fail": ("node", _rose("count.tls-accept-failed", 10, 10)),
-    "guard-bars": ("node", _over("guards_barred", 1)),
+    "guard-bars": ("node", _barred),
     "misfit-terminals": ("node", _over("misfit_terminals", 1)),
     "misfit-links": ("node", _over("misfit_links", 1)),
     "misfit-banks": ("node", _over("misfit_banks", 1)),
     "registry-changed": ("node", _version),
+    "clock-off": ("node", _clock_off),
     "owners-rise": ("node", _rose("needs_owner", 60, 3)),
     "key-exchange-failed": ("node", _rose("count.zone-key-failed", 60, 1)),
 }
@@ -316,7 +368,7 @@ class FactBoard:
         """Takes the newest gauges; every fact that holds."""
         self.past.take(at_ns, gauges)
         if 0 <= at_ns - self._asked_ns < _EVERY_NS and self.past.lives == self._lives:
-            return [fact for fact, _ in self._facts.values()]
+            return self.held(at_ns - int(_LINGERS_S * NS_PER_S))
         if at_ns < self._asked_ns:
             self._facts.clear()  # the clock went back
         self._asked_ns, self._lives = at_ns, self.past.lives
@@ -327,11 +379,17 @@ class FactBoard:
                 figure = rule(self.past, prefix)
                 if figure:
                     key = fact, place
-                    since_ns = self._facts[key][0].since_ns if key in self._facts else at_ns
+                    before, true_ns = self._facts.get(key, (None, 0))
+                    stood = before is not None and true_ns > at_ns - int(_LINGERS_S * NS_PER_S)
+                    since_ns = before.since_ns if before is not None and stood else at_ns
                     self._facts[key] = Fact(fact, place, since_ns, figure), at_ns
-        gone_ns = at_ns - int(_LINGERS_S * NS_PER_S)
+        gone_ns = at_ns - int(_HELD_S * NS_PER_S)
         self._facts = {key: kept for key, kept in self._facts.items() if kept[1] > gone_ns}
-        return [fact for fact, _ in self._facts.values()]
+        return self.held(at_ns - int(_LINGERS_S * NS_PER_S))
+
+    def held(self, since_ns: int) -> list[Fact]:
+        """Every fact that has held since then, as far back as a minute."""
+        return [fact for fact, true_ns in self._facts.values() if true_ns > since_ns]
 
 
 def _places(gauges: Gauges) -> Iterator[tuple[Place, str]]:

@@ -94,11 +94,32 @@ def features(scene: Scene, atlas: Atlas) -> Features:
     found.update(_of_time(scene, bad))
     found.update(_of_place(scene))
     found.update(_of_facts(scene))
+    found.update(_of_several(found))
     return found
 
 
+def _of_several(found: Features) -> Features:
+    """What can be seen in more ways than one."""
+
+    def truth(*names: str) -> float:
+        return max((found[name].truth for name in names if name in found), default=0.0)
+
+    doubted = min(truth("misfit-banks", "key-exchange-failed"), truth("bank-says-96", "mac-wrong"))
+    damaged = min(1.5 * min(truth("mac-wrong"), truth("format")), 1.0)
+    busy = truth("bank-says-91", "bank-says-96")
+    between, spoilt = max(truth("bank-mac-bad"), doubted), max(truth("bank-unreadable"), damaged)
+    several = {
+        "mac-between": between,
+        "damaged": spoilt,
+        "bank-busy": busy,
+        "changed-before": truth("registry-changed", "node-restarted"),
+    }
+    return {name: Feature(truth, round(truth, 2)) for name, truth in several.items()}
+
+
 def _of_codes(bad: Rows, atlas: Atlas) -> Features:
-    """Shares of the bad outcomes."""
+    """Shares of the failures."""
+    bad = bad.only(bad.sorts > 0)  # what is only slow, or comes again, has a code that says nothing
     count = max(len(bad), 1)
     hows, codes = bad.hows, bad.codes
     named = {int(code): atlas.label(Dim.KIND, int(code)) for code in np.unique(codes) if code}
@@ -117,6 +138,9 @@ def _of_codes(bad: Rows, atlas: Atlas) -> Features:
     found["strange-code"] = Feature(_step(unheard, 0.1, 0.7), round(unheard, 3))
     here = float(np.isin(hows, [How.HERE, How.EDGE]).sum()) / count
     found["decided-here"] = Feature(_step(here, 0.2, 0.8), round(here, 3))
+    guarded = float((np.isin(codes, [number for number, code in named.items() if code == "59"]) & (
+        hows == How.HERE)).sum()) / count  # fmt: skip
+    found["guarded"] = Feature(_step(guarded, 0.1, 0.7), round(guarded, 3))
     banks = float((hows == How.BANK).sum()) / count
     found["banks-word"] = Feature(_step(banks, 0.2, 0.8), round(banks, 3))
     return found
@@ -168,7 +192,7 @@ def _of_volume(scene: Scene, atlas: Atlas) -> Features:
     expected = scene.expected_per_s * scene.seconds
     ratio = came / expected if expected >= 3 else 1.0
     everything = max(len(scene.all_rows), 1)
-    repeats = float((scene.rows.hows == How.REPEAT).sum()) / max(came, 1)
+    repeats = float(scene.rows.again.sum()) / max(came, 1)
     signing = _kinds(scene.all_rows, atlas, (_SIGN_ON,)) / everything
     settling = _kinds(scene.all_rows, atlas, _SETTLEMENTS) / everything
     reversals = _kinds(scene.rows, atlas, (_REVERSAL,)) / max(came, 1)
@@ -179,9 +203,14 @@ def _of_volume(scene: Scene, atlas: Atlas) -> Features:
     timed_out = float(np.isin(scene.rows.hows, [How.TIMER, How.COUNTED]).sum()) / max(came, 1)
     times = half_ms / scene.usual_ms if scene.usual_ms > 0 and half_ms else 1.0
     share = float(scene.bad.mean()) if came else 0.0
+    bad_ms = scene.rows.outcomes[answered & scene.bad, Column.BANK_US] / 1000
+    fast = float(np.median(bad_ms)) / scene.usual_ms if scene.usual_ms > 0 and len(bad_ms) >= 3 else 1.0
+    tail = _step(slow, 0.02, 0.06) * _step(0.42 - slow, 0.0, 0.1) * _step(1.8 - times, 0.0, 0.4)
     return {
+        "slow-tail": Feature(tail, round(slow, 3)),
+        "refuses-fast": Feature(_step(0.75 - fast, 0.0, 0.25), round(fast, 2)),
         "volume-gone": Feature(_step(0.25 - ratio, 0.0, 0.15), round(ratio, 2)),
-        "volume-low": Feature(_step(0.75 - ratio, 0.0, 0.3), round(ratio, 2)),
+        "volume-low": Feature(_step(0.8 - ratio, 0.0, 0.25), round(ratio, 2)),
         "volume-high": Feature(_step(ratio, 1.5, 2.5), round(ratio, 2)),
         "repeats": Feature(_step(repeats, 0.05, 0.25), round(repeats, 3)),
         "sign-ons": Feature(_step(signing, 0.05, 0.25), round(signing, 3)),
@@ -206,10 +235,13 @@ def _of_time(scene: Scene, bad: Rows) -> Features:
     top = float(np.quantile(share, 0.8)) if len(share) else 0.0
     high = share >= max(top / 2, 0.02)
     flaps = int((np.diff(high.astype(int)) > 0).sum()) if len(high) >= 8 else 0
+    good = (total - ill)[1:-1]  # whole seconds
+    uneven = float(good.var() / good.mean()) if len(good) >= 5 and good.mean() >= 1.5 else 1.0
     third = max(len(share) // 3, 1)
     early, late = float(share[:third].mean()), float(share[-third:].mean())
     rising = late / max(early, 0.01) if len(share) >= 9 else 1.0
     return {
+        "answers-capped": Feature(_step(0.7 - uneven, 0.0, 0.4) * _step(len(good), 4, 8), round(uneven, 2)),
         "comes-and-goes": Feature(_step(flaps, 1, _FLAPS_MIN) * _step(len(share), 8, 15), flaps),
         "began-slowly": Feature(_step(rising, 2.0, 4.0), round(rising, 1)),
         "began-suddenly": Feature(_step(2.0 - rising, 0.0, 1.0), round(rising, 1)),
@@ -233,7 +265,9 @@ def _of_place(scene: Scene) -> Features:
     banks = scene.all_rows.columns[Dim.BANK]
     others = ~scene.all_rows.within(scene.where) if scene.where else np.zeros(len(scene.all_rows), bool)
     well = 1.0 - float(scene.all_bad[others].mean()) if others.any() else 0.0
-    ill_banks = len(np.unique(banks[scene.all_bad & (banks > 0)]))
+    came, ill = np.bincount(banks), np.bincount(banks[scene.all_bad], minlength=int(banks.max(initial=0)) + 1)
+    share = float(scene.all_bad.mean()) if len(banks) else 0.0
+    ill_banks = int(np.count_nonzero((ill >= np.maximum(0.3 * share * came, 1))[1:]))
     some = max(scene.banks, 1)
     return {
         "others-are-well": Feature(_step(well, 0.9, 0.97), round(well, 3)),

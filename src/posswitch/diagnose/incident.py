@@ -9,7 +9,7 @@ import msgspec
 class Phase(StrEnum):
     """Its life."""
 
-    SUSPECT = "suspect"
+    SUSPECT = "suspect"  # closed in this phase: it passed before anybody was sure of it
     CONFIRMED = "confirmed"
     MITIGATING = "mitigating"
     VERIFYING = "verifying"
@@ -96,7 +96,7 @@ class Incident(msgspec.Struct, frozen=True):
     @property
     def open(self) -> bool:
         """Whether it is not over."""
-        return self.phase in OPEN and not self.merged_into
+        return self.phase in OPEN and not self.merged_into and not self.closed_ns
 
     def __repr__(self) -> str:
         where = ", ".join(f"{name} {value}" for name, value in self.place.items()) or "the centre"

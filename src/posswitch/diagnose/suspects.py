@@ -15,7 +15,8 @@ CAUSES = (
     "network", "overload", "fault", "data", "security", "limit", "order", "key", "bank", "clock",
     "settlement",
 )  # fmt: skip
-_ELSEWHERE = 4.0  # against a kind where it does not happen
+_ELSEWHERE = 6.0  # against a kind where it does not happen
+_NARROWER = 1.0  # where it happens at a part of the place only
 _NOTHING = 3.0  # the score of "something that is not in the table"
 _SHARPNESS = 0.9
 INCONCLUSIVE = 0.35  # below it no kind is named
@@ -108,7 +109,7 @@ def named(place: str, seen: Features) -> Named:
 
 
 def _score(one: Suspect, place: str, seen: Features) -> float:
-    score = 0.0 if place in one.places or _ANY in one.places else -_ELSEWHERE
+    score = -_distance(one, place)
     for feature, weight, needed in one.speaks_for:
         truth = seen[feature].truth if feature in seen else 0.0
         score += weight * truth
@@ -118,6 +119,13 @@ def _score(one: Suspect, place: str, seen: Features) -> float:
         if feature in seen:
             score -= weight * seen[feature].truth
     return score
+
+
+def _distance(one: Suspect, place: str) -> float:
+    """What speaks against a kind by where it is; of several dimensions, one may be its own."""
+    if place in one.places or _ANY in one.places:
+        return 0.0
+    return _NARROWER if not one.places.isdisjoint(place.split("+")) else _ELSEWHERE
 
 
 def _evidence(weights: tuple[Weight, ...], seen: Features, *, held: bool) -> tuple[Evidence, ...]:

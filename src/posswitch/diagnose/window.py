@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posswitch.base.moment import NS_PER_S
+from posswitch.diagnose.cube import AGAIN, SLOW
 from posswitch.diagnose.signals import Dim, Floats, Ints, Mask, Sort, Tick
 from posswitch.journal.vitals import Column
 
@@ -23,6 +24,7 @@ class Rows(NamedTuple):
     sorts: Ints
     said: Ints
     slow: Mask
+    again: Mask
 
     def __len__(self) -> int:
         return len(self.at_ns)
@@ -53,6 +55,7 @@ class Rows(NamedTuple):
             self.sorts[some],
             self.said.take(some, axis=1),
             self.slow[some],
+            self.again[some],
         )
 
     def within(self, place: "Where") -> Mask:
@@ -80,7 +83,7 @@ class Window:
     def __len__(self) -> int:
         return self._end - self._first
 
-    def take(self, tick: Tick, columns: Ints, sorts: Ints, slow: Mask) -> None:
+    def take(self, tick: Tick, columns: Ints, sorts: Ints, slow: Mask, again: Mask) -> None:
         """The newest tick; views that were given before end here."""
         self._ticks.append((tick.at_ns, len(sorts)))
         while self._ticks[0][0] < tick.at_ns - KEPT_NS or (len(self) + len(sorts) > _ROWS_MAX and len(self)):
@@ -92,6 +95,7 @@ class Window:
         self._rows.sorts[new] = sorts
         self._rows.said[:, new] = tick.outcomes.T
         self._rows.slow[new] = slow
+        self._rows.again[new] = again
         self._end = new.stop
 
     def since(self, at_ns: int, most: int = _ROWS_MAX) -> Rows:
@@ -115,6 +119,7 @@ class Window:
         new.sorts[:end] = kept.sorts
         new.said[:, :end] = kept.said
         new.slow[:end] = kept.slow
+        new.again[:end] = kept.again
         self._first, self._end = 0, end
 
 
@@ -125,13 +130,14 @@ def _room(rows: int) -> Rows:
         np.zeros(rows, np.int32),
         np.zeros((len(Column), rows), np.int32),
         np.zeros(rows, bool),
+        np.zeros(rows, bool),
     )
 
 
 def _part(rows: Rows, first: int, end: int) -> Rows:
-    at_ns, columns, sorts, said, slow = rows
+    at_ns, columns, sorts, said, slow, again = rows
     part = slice(first, end)
-    return Rows(at_ns[part], columns[:, part], sorts[part], said[:, part], slow[part])
+    return Rows(at_ns[part], columns[:, part], sorts[part], said[:, part], slow[part], again[part])
 
 
 def llr(bad: float, total: float, usual: float) -> float:
@@ -142,12 +148,14 @@ def llr(bad: float, total: float, usual: float) -> float:
     return float(bad * np.log(share / usual) + (total - bad) * np.log((1 - share) / (1 - usual)))
 
 
-def is_bad(sorts: Ints, slow: Mask, streams: frozenset[int], slow_stream: int) -> Mask:
+def is_bad(rows: Rows, streams: frozenset[int]) -> Mask:
     """Which outcomes are bad in the sense of some streams."""
     table = np.zeros(len(Sort), bool)
-    table[[stream for stream in streams if stream not in (slow_stream, Sort.GOOD)]] = True
-    bad: Mask = table[sorts]
-    return bad | slow if slow_stream in streams else bad
+    table[[stream for stream in streams if Sort.GOOD < stream < Sort.NOTHING]] = True
+    bad: Mask = table[rows.sorts]
+    if AGAIN in streams:
+        bad = bad | rows.again
+    return bad | rows.slow if SLOW in streams else bad
 
 
 def usual_of(rows: Rows, shares: Floats, banks: dict[int, int], streams: frozenset[int]) -> Floats:
