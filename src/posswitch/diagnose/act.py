@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from posswitch.base.moment import NS_PER_S
-from posswitch.diagnose.book import Case
+from posswitch.diagnose.case import Case
 from posswitch.diagnose.facts import Fact
 from posswitch.diagnose.incident import Deed, Incident, Phase, Tier
 

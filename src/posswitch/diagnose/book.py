@@ -1,83 +1,40 @@
 """The book of incidents: one for each cause; opened, looked at again, merged, verified, closed, reopened."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from posswitch.base.moment import NS_PER_S
-from posswitch.diagnose.facts import NODE, Fact, Place
+from posswitch.diagnose.case import LOOKS_S, Case
+from posswitch.diagnose.facts import Fact
 from posswitch.diagnose.incident import Incident, Phase
-from posswitch.diagnose.investigate import LINK_TROUBLE, Finding, bank_of
-from posswitch.diagnose.signals import Dim
-from posswitch.diagnose.suspects import INCONCLUSIVE, SUSPECTS
-from posswitch.diagnose.window import Where
+from posswitch.diagnose.investigate import Finding, bank_of
+from posswitch.diagnose.kin import (
+    SEEMS_SLOW,
+    STORM,
+    bank_of_finding,
+    believes,
+    belongs,
+    elsewhere,
+    has_a_wake,
+    is_own,
+    is_whole_of,
+    may_move,
+    news,
+    one_cause,
+    one_name,
+    related,
+    slows,
+    told,
+)
+from posswitch.diagnose.suspects import INCONCLUSIVE
 
-_LOOKS_S = (1.0, 2.0, 4.0, 8.0)  # after it was opened; then every
-_LOOK_EVERY_S = 10.0
 CALM_S, CALM_SILENT_S = 5.0, 45.0  # without trouble, with and without traffic, and it is verified
 VERIFIED_S = 10.0  # of more calm, and it is over
 _AGAIN_S = 300.0  # the same within so long after its end is the same incident
-_STORM = (
-    "ovl-retry-storm",
-    "ovl-saf-backlog",
-    "ovl-reconnect-storm",
-    "ovl-peak",
-    "ord-late-response",
-    "ord-original-not-found",
-)  # what follows
 _STORM_S = 90.0
-_SURE = 0.7  # what is known so surely is only changed for what is surer: consequences look like causes
-_SETTLED_NS = 10 * NS_PER_S  # after its opening
-_GIVEN_UP = 0.2  # what it was thought to be, as it looks now
-_YOUNG_NS = 30 * NS_PER_S
-_NAMED_NS, _LINKED_NS = 15 * NS_PER_S, 20 * NS_PER_S  # it may get another name; one of its links
 _SURE_ODDS, _SURE_NS = 30.0, 2 * NS_PER_S  # so surely ill for so long, it is more than a suspicion
-_ALL_DOWN = "net-all-links-down"
-# What a bank seems to have while this centre is slow itself.
-_SEEMS_SLOW = frozenset({"", "iss-slow", "net-packet-loss", "sys-gray-failure", "ord-late-response",
-                         "ovl-thread-pool"})  # fmt: skip
-_OURS = frozenset({"sys-io-fsync-slow", "sys-db-slow", "sys-gray-failure", "sys-hsm-slow"})  # beside overload
 OPEN_MAX = 64  # incidents at once; more are one about everything
-
-
-class Case:
-    """An open incident and what is known of it beside its words."""
-
-    def __init__(self, incident: Incident, finding: Finding) -> None:
-        self.incident = incident
-        self.where = finding.where
-        self.streams = finding.streams
-        self.facts = set(finding.facts)
-        self.looks = 0
-        self.looked_ns = incident.opened_ns
-        self.calm_ns = 0  # since when; 0: it is not
-        self.bad = 0
-
-    def __repr__(self) -> str:
-        return f"<case {self.incident!r}>"
-
-    def due(self, at_ns: int) -> bool:
-        """Whether it is to be looked at again."""
-        wait_s = _LOOKS_S[self.looks] if self.looks < len(_LOOKS_S) else _LOOK_EVERY_S
-        since_ns = self.incident.opened_ns if self.looks < len(_LOOKS_S) else self.looked_ns
-        return at_ns - since_ns >= int(wait_s * NS_PER_S)
-
-    @property
-    def placed(self) -> bool:
-        """Whether it is known which outcomes are its own: a bank without traffic has none."""
-        return bool(self.where) or not self.bank
-
-    @property
-    def explains(self) -> bool:
-        """Whether what is bad in its place is its own: of the whole centre, only where it is known why."""
-        return self.placed and bool(self.where or self.incident.kind)
-
-    @property
-    def bank(self) -> str:
-        """Of its place; empty when it is none of a bank."""
-        place = self.incident.place
-        return place.get("bank", "") or place.get("link", "").partition("/")[0]
 
 
 class Book:
@@ -119,18 +76,18 @@ class Book:
     def _same(self, at_ns: int, finding: Finding, taken: set[int]) -> Case | None:
         """The open case that a finding is about."""
         for case in self.cases.values():
-            if _elsewhere(case, finding):
+            if elsewhere(case, finding):
                 continue
             here = case.incident.place == finding.place
-            if finding.facts & case.facts or (here and (finding.place or _one_name(case, finding, at_ns))):
+            if finding.facts & case.facts or (here and (finding.place or one_name(case, finding, at_ns))):
                 return case
         for case in self.cases.values():
-            if _elsewhere(case, finding) or (not case.placed and not finding.place):
+            if elsewhere(case, finding) or (not case.placed and not finding.place):
                 continue
             if not case.incident.place and not finding.place:
                 continue  # of the whole centre, and another kind
             if case.incident.number not in taken and related(case.where, finding.where):
-                same_bank = case.bank and case.bank == _bank_of(finding)
+                same_bank = case.bank and case.bank == bank_of_finding(finding)
                 whole = not case.where and not case.bank  # lies around everything
                 if (
                     same_bank
@@ -142,19 +99,19 @@ class Book:
 
     def _followed(self, at_ns: int, finding: Finding) -> Case | None:
         """The case whose wake this is: retries, backlogs, reconnects after it or because of it."""
-        if finding.kind in _SEEMS_SLOW and _bank_of(finding):
-            slows = next((case for case in self.cases.values() if _slows(case)), None)
-            if slows is not None or not finding.strained:
-                return slows
-        elif finding.kind not in _STORM:
+        if finding.kind in SEEMS_SLOW and bank_of_finding(finding):
+            ours = next((case for case in self.cases.values() if slows(case)), None)
+            if ours is not None or not finding.strained:
+                return ours
+        elif finding.kind not in STORM:
             return None
         for case in self.cases.values():
-            if case.incident.since_ns <= finding.since_ns and _has_a_wake(case, finding):
+            if case.incident.since_ns <= finding.since_ns and has_a_wake(case, finding):
                 return case
-        if finding.kind in _SEEMS_SLOW:
+        if finding.kind in SEEMS_SLOW:
             return None
         for case, ended_ns in reversed(self._ended):
-            if at_ns - ended_ns <= int(_STORM_S * NS_PER_S) and _has_a_wake(case, finding):
+            if at_ns - ended_ns <= int(_STORM_S * NS_PER_S) and has_a_wake(case, finding):
                 return self._reopen(case, at_ns)
         return None
 
@@ -175,7 +132,7 @@ class Book:
             case.incident,
             phase=Phase.CONFIRMED, closed_ns=0, changed_ns=at_ns, opened_again=case.incident.opened_again + 1,
         )  # fmt: skip
-        case.looks, case.looked_ns, case.calm_ns = len(_LOOKS_S), at_ns, 0
+        case.looks, case.looked_ns, case.calm_ns = len(LOOKS_S), at_ns, 0
         self.cases[case.incident.number] = case
         return case
 
@@ -185,7 +142,7 @@ class Book:
         incident = Incident(
             self._last, Phase.CONFIRMED if first.probability >= INCONCLUSIVE else Phase.SUSPECT,
             first.kind, first.cause, finding.place, finding.since_ns, at_ns, at_ns,
-            answer_ms=round(answer_ms, 1), **_told(finding),
+            answer_ms=round(answer_ms, 1), **told(finding),
         )  # fmt: skip
         case = self.cases[self._last] = Case(incident, finding)
         return case
@@ -195,27 +152,27 @@ class Book:
         case.facts |= finding.facts
         case.streams |= finding.streams
         before, first = case.incident, finding.named.first
-        if first.kind in _STORM and before.kind and before.kind not in _STORM:
+        if first.kind in STORM and before.kind and before.kind not in STORM:
             return False  # its wake says nothing new of it
-        if first.kind in _SEEMS_SLOW and finding.place and _slows(case):
+        if first.kind in SEEMS_SLOW and finding.place and slows(case):
             return False
         age_ns = at_ns - before.opened_ns
         phase = before.phase
         sure = finding.odds >= _SURE_ODDS and age_ns >= _SURE_NS
         if phase is Phase.SUSPECT and (first.kind or sure):
             phase = Phase.CONFIRMED
-        if not _believes(before, finding, at_ns):
+        if not believes(before, finding, at_ns):
             case.incident = replace(before, phase=phase)
             return phase is not before.phase
         place = before.place
-        if _may_move(case, finding, age_ns):
+        if may_move(case, finding, age_ns):
             case.where, place = finding.where, finding.place
         kind, cause = (first.kind, first.cause) if first.kind else (before.kind, before.cause)
         case.incident = replace(
             before, phase=phase, kind=kind, cause=cause, place=place,
-            since_ns=min(before.since_ns, finding.since_ns), changed_ns=at_ns, **_told(finding),
+            since_ns=min(before.since_ns, finding.since_ns), changed_ns=at_ns, **told(finding),
         )  # fmt: skip
-        return _news(before, case.incident)
+        return news(before, case.incident)
 
     # The way out
 
@@ -259,8 +216,8 @@ class Book:
                 (
                     one
                     for one in self.cases.values()
-                    if _is_whole_of(one, case)
-                    or (one.incident.number < case.incident.number and _one_cause(one, case))
+                    if is_whole_of(one, case)
+                    or (one.incident.number < case.incident.number and one_cause(one, case))
                 ),
                 None,
             )
@@ -284,143 +241,7 @@ class Book:
                 case.facts.add(key)
                 return True
             whole = not case.where and not case.bank
-            if not bank and (_is_own(fact, case.incident) or (whole and _belongs(fact, case.incident))):
+            if not bank and (is_own(fact, case.incident) or (whole and belongs(fact, case.incident))):
                 case.facts.add(key)
                 return True
         return False
-
-
-def _may_move(case: Case, finding: Finding, age_ns: int) -> bool:
-    """Whether a later look may tell the place: what is left of a trouble at its end is not where it was."""
-    if "link" in finding.place and case.incident.place.get("bank", "") == _bank_of(finding):
-        return age_ns <= _LINKED_NS
-    if set(finding.where) == set(case.where):
-        return "link" not in case.incident.place or len(_links_of(finding)) > 1
-    if set(finding.where) < set(case.where):
-        return bool(finding.kind) or not case.incident.kind
-    return age_ns <= _SETTLED_NS or not case.streams
-
-
-def _one_name(case: Case, finding: Finding, at_ns: int) -> bool:
-    """Whether two about the whole centre are one: by their kind, or as nobody has settled what it is."""
-    kinds = {case.incident.kind, finding.kind}
-    if "" in kinds or len(kinds) == 1:
-        return True
-    young = at_ns - case.incident.opened_ns <= _NAMED_NS
-    mine, other = _families(case.facts), _families(finding.facts)  # of what the node itself says
-    return young and (not mine or bool(mine & other))
-
-
-def _families(facts: Iterable[tuple[str, Place]]) -> set[str]:
-    """Of the facts of the node: the parts that they are about, such as the HSM."""
-    return {name.partition("-")[0] for name, place in facts if place == NODE}
-
-
-def _links_of(finding: Finding) -> set[str]:
-    return {place[1] for name, place in finding.facts if place[0] == "link" and name in LINK_TROUBLE}
-
-
-def _slows(case: Case) -> bool:
-    """Whether this centre is slow by what a case is about."""
-    mine = case.incident
-    return not case.where and not case.bank and (mine.cause == "overload" or mine.kind in _OURS)
-
-
-def _told(finding: Finding) -> dict[str, Any]:
-    judged = finding.named
-    return {
-        "probability": judged.guesses[0].probability if judged.guesses else 0.0,
-        "guesses": judged.guesses,
-        "supports": judged.supports,
-        "opposes": judged.opposes,
-        "ruled_out": judged.ruled_out,
-    }
-
-
-def _believes(before: Incident, finding: Finding, at_ns: int) -> bool:
-    """Whether a later look counts for more: what was sure is given up when it does not fit any more."""
-    first = finding.named.first
-    if first.kind == before.kind or not before.kind:
-        return True
-    if not first.kind:
-        return False
-    still = next((one.probability for one in finding.named.guesses if one.kind == before.kind), 0.0)
-    if before.kind and still < _GIVEN_UP:
-        return first.probability >= INCONCLUSIVE and first.kind not in _STORM
-    young = at_ns - before.opened_ns <= _YOUNG_NS
-    return young and before.probability < _SURE and first.probability > before.probability
-
-
-def _news(before: Incident, now: Incident) -> bool:
-    """Whether a person would want to read it again."""
-    return (
-        before.kind != now.kind
-        or before.place != now.place
-        or before.phase is not now.phase
-        or abs(before.probability - now.probability) >= 0.1
-    )
-
-
-def _bank_of(finding: Finding) -> str:
-    return finding.place.get("bank", "") or finding.place.get("link", "").partition("/")[0]
-
-
-def related(one: Where, other: Where) -> bool:
-    """Whether one place lies in the other."""
-    return set(one) <= set(other) or set(other) <= set(one)
-
-
-def _one_cause(older: Case, case: Case) -> bool:
-    same_bank = bool(case.bank) and case.bank == older.bank
-    same_kind = older.incident.kind == case.incident.kind
-    same_place = older.incident.place == case.incident.place and bool(case.incident.place)
-    return same_place or (same_kind and (same_bank or older.incident.place == case.incident.place))
-
-
-def _is_whole_of(whole: Case, case: Case) -> bool:
-    """Whether the whole centre has what a part of it was thought to have by itself."""
-    mine, theirs = case.incident, whole.incident
-    if theirs.place or not mine.place:
-        return False
-    seems = _slows(whole) and bool(case.bank) and mine.kind in _SEEMS_SLOW
-    return (
-        seems or theirs.kind == mine.kind != "" or (theirs.kind == _ALL_DOWN and mine.cause == theirs.cause)
-    )
-
-
-def _elsewhere(case: Case, finding: Finding) -> bool:
-    """Whether a finding is about another bank."""
-    return bool(case.bank) and bool(_bank_of(finding)) and case.bank != _bank_of(finding)
-
-
-_WAKES = frozenset({Dim.BANK, Dim.REGION, Dim.SOURCE, Dim.KIND})
-
-
-def _has_a_wake(case: Case, finding: Finding) -> bool:
-    """Whether so much is ill that a finding, of retries and backlogs, may come of it."""
-    known = case.explains and case.incident.kind not in _STORM
-    near = finding.strained or not _elsewhere(case, finding)  # a crowded centre reaches everybody
-    return known and near and all(dim in _WAKES for dim, _ in case.where)
-
-
-def _is_own(fact: Fact, incident: Incident) -> bool:
-    """Whether a fact of the node speaks for what an incident is."""
-    return bool(incident.kind) and fact.name in _OWN_FACTS[incident.kind]
-
-
-def _belongs(fact: Fact, incident: Incident) -> bool:
-    """Whether a fact of the node says what an incident of the whole centre is, or comes of it."""
-    return not incident.kind or fact.name in _OWN_FACTS[incident.kind] or fact.name in _CONSEQUENCES
-
-
-# Facts of the node that many troubles bring with them.
-_CONSEQUENCES = frozenset({"sheds", "queue-stands", "node-lags", "link-down", "handshakes-fail", "hsm-busy"})
-_OWN_FACTS = {one.kind: frozenset(weight.feature for weight in one.speaks_for) for one in SUSPECTS}
-
-
-def banks_in(where: Where) -> Iterable[int]:
-    """The banks that a place names."""
-    return (value for dim, value in where if dim is Dim.BANK)
-
-
-Facts = frozenset[tuple[str, Place]]

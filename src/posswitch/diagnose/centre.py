@@ -14,7 +14,8 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.diagnose.act import Actor
 from posswitch.diagnose.again import Again
 from posswitch.diagnose.baseline import Baseline
-from posswitch.diagnose.book import Book, Case
+from posswitch.diagnose.book import Book
+from posswitch.diagnose.case import Case
 from posswitch.diagnose.cube import AGAIN, SLOW, Cube, Marks
 from posswitch.diagnose.detect import Alarm, Change, Detectors
 from posswitch.diagnose.facts import NODE, Fact, FactBoard
@@ -22,7 +23,7 @@ from posswitch.diagnose.incident import Incident
 from posswitch.diagnose.investigate import LASTING, LOUD, Finding, Investigator
 from posswitch.diagnose.latency import Latencies
 from posswitch.diagnose.signals import Atlas, Dim, Floats, Ints, Tick
-from posswitch.diagnose.window import Rows, Where, Window, is_bad, llr, usual_by_bank, usual_of
+from posswitch.diagnose.window import Rows, Where, Window, is_bad, llr, usual_of
 from posswitch.journal.vitals import Column, How
 
 _RECENT_NS = 8 * NS_PER_S
@@ -44,9 +45,7 @@ _NOT_FAILED = frozenset({AGAIN, SLOW})  # streams that cost nobody a payment
 class _Rest:
     """The outcomes that no open incident explains, in the sense of one stream."""
 
-    def __init__(
-        self, rows: Rows, explained: Sequence[Where], stream: frozenset[int], usual_of_bank: Floats
-    ) -> None:
+    def __init__(self, rows: Rows, explained: Sequence[Where], stream: frozenset[int], usual: Floats) -> None:
         free = np.ones(len(rows), bool)
         for where in explained:
             free &= ~rows.within(where)
@@ -54,7 +53,7 @@ class _Rest:
         self._rows = rows
         self._at_ns = rows.at_ns[self._some]
         self._bad = is_bad(rows, stream)[self._some]
-        self._usual = usual_of_bank[rows.columns[Dim.BANK][self._some]]
+        self._usual = usual[self._some]
         self._columns: dict[Dim, Ints] = {}
 
     def __repr__(self) -> str:
@@ -258,10 +257,8 @@ class Centre:
                 continue
             if alarm.stream not in rest:
                 rows = self._window.since(at_ns - _LOOK_BACK_NS, _ROWS_MAX)
-                of_bank = usual_by_bank(
-                    shares, self._cube.values(Dim.BANK), stream, rows.columns[Dim.BANK]
-                )  # fmt: skip
-                rest[alarm.stream] = _Rest(rows, [case.where for case in its], stream, of_bank)
+                usual = usual_of(rows, shares, self._cube, stream)
+                rest[alarm.stream] = _Rest(rows, [case.where for case in its], stream, usual)
             if rest[alarm.stream].stands(where, alarm.since_ns) >= _COVERED:
                 found.append(alarm)
         return found
@@ -347,7 +344,7 @@ class Centre:
         if not came:
             return True, False
         bad = int(np.count_nonzero(inside & is_bad(rows, case.streams)))
-        usual = usual_of(rows, shares, self._cube.values(Dim.BANK), case.streams)
+        usual = usual_of(rows, shares, self._cube, case.streams)
         return llr(bad, came, float(usual[inside].mean())) < _STILL, came >= 5
 
     def _forget(self, case: Case) -> None:

@@ -113,7 +113,7 @@ class Detectors:
         usual[1:] *= level
         least = np.full(size, _LEAST)
         least[0] = _LEAST_OF_ALL
-        for index, times in enumerate((least, _MOST)):
+        for index, times in enumerate((least, np.full(size, _MOST))):
             gain = came * np.log(times) + usual * (1 - times)
             gain = np.where(usual >= _VOLUME_MIN * seconds, gain, 0.0) / spread
             _accumulate(self._volume[index, :size], self._volume_since[index, :size], gain, at_ns)

@@ -47,7 +47,6 @@ class Scene(NamedTuple):
 
 # DE39s by what they say, each with whose word it has to be: None for anybody's.
 _CODES: dict[str, tuple[frozenset[str], frozenset[How] | None]] = {
-    "fast-refusals": (frozenset({"91"}), frozenset({How.HERE})),
     "bank-says-91": (frozenset({"91", "92"}), frozenset({How.BANK})),
     "bank-says-96": (frozenset({"96", "06", "09", "22", "68", "89", "98"}), frozenset({How.BANK})),
     "here-96": (frozenset({"96", "A7", "22"}), frozenset({How.HERE})),
@@ -75,6 +74,7 @@ _CODES: dict[str, tuple[frozenset[str], frozenset[How] | None]] = {
     "cutover": (frozenset({"90"}), None),
 }
 _FLAPS_MIN = 3
+_TELLING_MIN = 3  # failures that are no consequence, and they tell more
 _SMALL_BAND = 0
 _SIGN_ON, _SETTLEMENTS, _REVERSAL = "sign-on", ("settlement", "upload", "upload-end"), "reversal"
 
@@ -120,6 +120,10 @@ def _of_several(found: Features) -> Features:
 def _of_codes(bad: Rows, atlas: Atlas) -> Features:
     """Shares of the failures."""
     bad = bad.only(bad.sorts > 0)  # what is only slow, or comes again, has a code that says nothing
+    fast = _refused_fast(bad, atlas)
+    all_of_them = max(len(bad), 1)
+    if len(bad) - int(fast.sum()) >= _TELLING_MIN:
+        bad = bad.only(~fast)  # they come of a fence, whatever it stands for
     count = max(len(bad), 1)
     hows, codes = bad.hows, bad.codes
     named = {int(code): atlas.label(Dim.KIND, int(code)) for code in np.unique(codes) if code}
@@ -131,6 +135,8 @@ def _of_codes(bad: Rows, atlas: Atlas) -> Features:
             hit &= np.isin(hows, [int(how) for how in whose])
         share = float(hit.sum()) / count
         found[name] = Feature(_step(share, 0.1, 0.7), round(share, 3))
+    share = float(fast.sum()) / all_of_them
+    found["fast-refusals"] = Feature(_step(share, 0.1, 0.7), round(share, 3))
     silent = float(np.isin(hows, [How.OVERDUE, How.TIMER]).sum()) / count
     found["no-answer"] = Feature(_step(silent, 0.1, 0.7), round(silent, 3))
     strange = [number for number, code in named.items() if code and code not in CODES]
@@ -144,6 +150,12 @@ def _of_codes(bad: Rows, atlas: Atlas) -> Features:
     banks = float((hows == How.BANK).sum()) / count
     found["banks-word"] = Feature(_step(banks, 0.2, 0.8), round(banks, 3))
     return found
+
+
+def _refused_fast(rows: Rows, atlas: Atlas) -> Mask:
+    """Which were answered 91 by this centre at once: no link of the bank could take them."""
+    fast: Mask = (rows.codes == atlas.value(Dim.KIND, "91")) & (rows.hows == How.HERE)
+    return fast
 
 
 def _top(values: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> tuple[float, int]:
@@ -202,13 +214,15 @@ def _of_volume(scene: Scene, atlas: Atlas) -> Features:
     slow = float(scene.rows.slow.sum()) / max(int(answered.sum()), 1)
     timed_out = float(np.isin(scene.rows.hows, [How.TIMER, How.COUNTED]).sum()) / max(came, 1)
     times = half_ms / scene.usual_ms if scene.usual_ms > 0 and half_ms else 1.0
-    share = float(scene.bad.mean()) if came else 0.0
+    fast = _refused_fast(scene.rows, atlas)
+    asked_bad = scene.bad[~fast] if came - int(fast.sum()) >= _TELLING_MIN else scene.bad
+    share = float(asked_bad.mean()) if came else 0.0
     bad_ms = scene.rows.outcomes[answered & scene.bad, Column.BANK_US] / 1000
-    fast = float(np.median(bad_ms)) / scene.usual_ms if scene.usual_ms > 0 and len(bad_ms) >= 3 else 1.0
+    haste = float(np.median(bad_ms)) / scene.usual_ms if scene.usual_ms > 0 and len(bad_ms) >= 3 else 1.0
     tail = _step(slow, 0.02, 0.06) * _step(0.42 - slow, 0.0, 0.1) * _step(1.8 - times, 0.0, 0.4)
     return {
         "slow-tail": Feature(tail, round(slow, 3)),
-        "refuses-fast": Feature(_step(0.75 - fast, 0.0, 0.25), round(fast, 2)),
+        "refuses-fast": Feature(_step(0.75 - haste, 0.0, 0.25), round(haste, 2)),
         "volume-gone": Feature(_step(0.25 - ratio, 0.0, 0.15), round(ratio, 2)),
         "volume-low": Feature(_step(0.8 - ratio, 0.0, 0.25), round(ratio, 2)),
         "volume-high": Feature(_step(ratio, 1.5, 2.5), round(ratio, 2)),

@@ -10,10 +10,11 @@ from posswitch.diagnose.again import ITS_OWN
 from posswitch.diagnose.baseline import Baseline
 from posswitch.diagnose.cube import SLOW, Cube
 from posswitch.diagnose.detect import Alarm, Change
-from posswitch.diagnose.facts import LINKED_S, NODE, Fact, FactBoard, Past, Place
+from posswitch.diagnose.facts import LINKED_S, NODE, Fact, FactBoard, Place
 from posswitch.diagnose.features import Scene, features, place_name
 from posswitch.diagnose.latency import Latencies
 from posswitch.diagnose.locate import locate
+from posswitch.diagnose.past import Past
 from posswitch.diagnose.signals import Atlas, Dim, Floats, Mask, Sort
 from posswitch.diagnose.suspects import Named, named
 from posswitch.diagnose.window import Rows, Where, Window, is_bad, llr, usual_of
@@ -137,7 +138,7 @@ class Investigator:
         if look.streams == {Sort.PIN}:
             payments &= bad | np.isin(rows.columns[Dim.ENTRY], self._with_pin())
         rows, bad = rows.only(payments), bad[payments]
-        expected = usual_of(rows, look.shares, self._cube.values(Dim.BANK), look.streams)
+        expected = usual_of(rows, look.shares, self._cube, look.streams)
         raised = [self._cube.slices[alarm.place] for alarm in alarms if alarm.change is Change.BAD]
         weights = bad * _weights(rows, bad)
         found = locate(rows.columns, weights, np.ones(len(rows)), expected)
@@ -274,7 +275,7 @@ class Investigator:
         rows = look.rows.only(inside)
         if not look.streams or not len(rows):
             return 0.0
-        usual = usual_of(rows, look.shares, self._cube.values(Dim.BANK), look.streams)
+        usual = usual_of(rows, look.shares, self._cube, look.streams)
         return llr(float(look.bad[inside].sum()), len(rows), float(usual.mean()))
 
     def _rate(self, where: Where) -> float:

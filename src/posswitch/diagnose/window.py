@@ -7,13 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posswitch.base.moment import NS_PER_S
-from posswitch.diagnose.cube import AGAIN, SLOW
+from posswitch.diagnose.cube import AGAIN, SLOW, Cube
 from posswitch.diagnose.signals import Dim, Floats, Ints, Mask, Sort, Tick
 from posswitch.journal.vitals import Column
 
 KEPT_NS = 60 * NS_PER_S
 _ROWS_MAX = 200_000  # at 10,000 a second 20 s
 _ROWS_MIN = 1 << 12  # room at the start; it doubles as it is needed
+
+
+_TELLING = (Dim.BANK, Dim.KIND, Dim.ENTRY)  # of what is usual
 
 
 class Rows(NamedTuple):
@@ -158,19 +161,15 @@ def is_bad(rows: Rows, streams: frozenset[int]) -> Mask:
     return bad | rows.slow if SLOW in streams else bad
 
 
-def usual_of(rows: Rows, shares: Floats, banks: dict[int, int], streams: frozenset[int]) -> Floats:
-    """The usual share of bad outcomes for each row: that of its bank, else of everything."""
-    of = rows.columns[Dim.BANK]
-    usual: Floats = usual_by_bank(shares, banks, streams, of)[of]
-    return usual
-
-
-def usual_by_bank(shares: Floats, banks: dict[int, int], streams: frozenset[int], of: Ints) -> Floats:
-    """By the ids of banks, up to the highest of some, the usual share of bad outcomes."""
+def usual_of(rows: Rows, shares: Floats, cube: Cube, streams: frozenset[int]) -> Floats:
+    """The usual share of bad outcomes for each row: by bank, kind and way of entry."""
     by_slice = shares[:, sorted(streams)].sum(1)
-    table = np.full(int(of.max(initial=0)) + 1, by_slice[0])
-    for bank, place in banks.items():
-        if bank < len(table):
-            table[bank] = by_slice[place]
-    usual: Floats = np.clip(table, 0.0005, 0.6)
-    return usual
+    usual: Floats = np.full(len(rows), by_slice[0])
+    for dim in _TELLING:
+        of = rows.columns[dim]
+        times = np.ones(int(of.max(initial=0)) + 1)
+        for value, place in cube.values(dim).items():
+            if value < len(times):
+                times[value] = by_slice[place] / by_slice[0]
+        usual *= times[of]
+    return np.clip(usual, 0.0005, 0.6)

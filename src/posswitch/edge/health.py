@@ -96,8 +96,8 @@ class Health:
 
     @property
     def doubtful(self) -> bool:
-        """Whether something waits too long, so that an echo would tell more."""
-        return bool(self._overdue) and self.standing is Standing.SERVE
+        """Whether something waits too long, so that an echo would tell more; of a probe, payments do."""
+        return bool(self._overdue) and self.standing is not Standing.PROBE
 
     def echoed(self, key: Key) -> None:
         """An echo was answered. That says little for payments; one that is not answered says much."""
