@@ -1,6 +1,11 @@
 """Each rule of facts: a scene by hand in which it holds, and one beside it in which it does not."""
 
+import math
+import random
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.diagnose.facts import NODE, RULES, FactBoard
@@ -188,6 +193,25 @@ def test_a_fact_holds_in_its_scene_and_not_beside_it(name):
     assert found[name, where].figure > 0
     assert (name, where) not in played(lacks, seconds)
     assert (name, where) not in played(lambda gauges, now: None)
+
+
+_GAUGES = sorted(
+    {*well(), *(f"{L}{name}" for name in (
+        "overdue", "late", "lost", "refused", "echoes", "echoed", "waiting_ms", "under_way", "fenced",
+    )), f"{B}lane", f"{B}lane_age_s", "rung", "shed", "guards_barred", "needs_owner", "link.B1.1.sent",
+     "link.B1.1.overdue", "count.hsm-ill"}
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 40]))
+def test_whatever_a_node_says_no_rule_falls_over_it(seed, top):
+    chance, board = random.Random(seed), FactBoard()
+    for number in range(100):
+        gauges = {name: chance.choice([0, 1, chance.randrange(top), -1.0, 1e18]) for name in _GAUGES}
+        at_ns = AT_NS + number * TICK_NS + chance.choice([0, 0, 0, -5, 90]) * NS_PER_S
+        for fact in board.look(at_ns, {name: one for name, one in gauges.items() if chance.random() < 0.9}):
+            assert math.isfinite(fact.figure) and fact.figure != 0
 
 
 def test_a_healthy_node_has_no_facts_and_one_that_says_nothing_has_none():

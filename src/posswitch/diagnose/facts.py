@@ -73,7 +73,7 @@ def _lossy(past: Past, here: str) -> float:
     sent, answered = past.rise(f"{here}sent", 20, ago=3), past.rise(f"{here}answered", 20, ago=1.5)
     overdue, late = past.rise(f"{here}overdue", 20, ago=1.5), past.rise(f"{here}late", 20)
     lost = overdue - late
-    if lost < 3 or answered < sent / 3 or late >= 0.6 * overdue or not past.rise(f"{here}answered", 2):
+    if lost < 3 or sent < lost or answered < sent / 3 or late >= 0.6 * overdue or not past.rise(f"{here}answered", 2):
         return 0.0
     return lost / sent if lost >= 0.03 * sent else 0.0
 
