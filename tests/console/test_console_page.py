@@ -2,87 +2,17 @@
 
 import asyncio
 import contextlib
-import json
 from types import SimpleNamespace
 
 import pytest
-from nicegui import Client
-from nicegui.testing.user_simulation import user_simulation
 from puppet import watching
+from reader import again, looked_at
 
 from posswitch.base.codes import CODES
 from posswitch.console import page as room
-from posswitch.console.page import House, Page
-from posswitch.console.runner import Runner
-from posswitch.console.sessions import Sessions
 from posswitch.console.words import LANGUAGES, saying
 from posswitch.office.why_words import said
 from posswitch.settings.clock import SystemClock
-
-
-class Reader:
-    """Somebody in front of the page."""
-
-    def __init__(self, user, page, client):
-        self.user, self.page, self.client = user, page, client
-
-    def elements(self, name):
-        return [one for one in self.client.elements.values() if name in one.classes]
-
-    def text(self, name):
-        return self.elements(name)[0].text
-
-    def whole(self):
-        return "\n".join(getattr(one, "text", "") or "" for one in self.client.elements.values())
-
-    async def press(self, element, *said):
-        args = [json.dumps(one) for one in said]
-        for listener in list(element._event_listeners.values()):
-            if listener.type in ("click", "submit"):
-                self.client.handle_event({"id": element.id, "listener_id": listener.id, "args": args})
-        await asyncio.sleep(0.05)
-
-    def named(self, label):
-        return next(one for one in self.client.elements.values() if getattr(one, "text", "") == label)
-
-    def tile(self, name):
-        return next(one for one in self.client.elements.values() if one.props.get("data-tile") == name)
-
-
-def looked_at(puppet, lang, script, *, logged_in=True):
-    """Opens the page in a language and plays `script` with its reader."""
-
-    async def play():
-        clock = SystemClock()
-        sessions = Sessions(clock.wall_ns, clock.entropy)
-        session = sessions.known(sessions.begin(sessions.new_key())) if logged_in else None
-        path = puppet.config.data.parent / "posswitch.toml"
-        house = House(path, puppet.config, clock, watching(puppet), sessions, Runner())
-        made = []
-
-        def root():
-            made.append(Page(house, lang, session))
-            made[0].show(house.watch.look())
-
-        async with user_simulation(root) as user:
-            client = await user.open("/")
-            reader = Reader(user, made[0], client)
-            reader.house, reader.session = house, session
-            try:
-                await script(reader)
-            finally:
-                await house.runner.close()
-                Client.page_routes.clear()
-
-    asyncio.run(play())
-
-
-def again(reader):
-    """A second later."""
-    scene = reader.house.watch.look()
-    reader.page.show(scene)
-    return scene
-
 
 WELL = {"zh": "交换中心正常", "en": "The switching centre is normal"}
 
@@ -247,44 +177,37 @@ def test_who_leaves_has_no_session_any_more(puppet):
     looked_at(puppet, "en", script)
 
 
-def test_cables_are_pulled_and_the_node_is_killed_only_at_the_second_press(puppet, monkeypatch):
-    ordered = []
+def incident_on(reader):
+    """The number that the panel of the incident shows."""
+    return next(one.text for one in reader.elements("number") if one.text.startswith("#"))
 
-    async def order(folder, do, **more):
-        ordered.append((do, more.get("bank"), more.get("link")))
-        return puppet.do({"do": "state"}) if do == "state" else {}
 
-    monkeypatch.setattr(room, "order", order)
-
+def test_what_is_open_comes_before_what_has_ended_though_that_was_chosen(puppet):
     async def script(reader):
-        reader.page.show(again(reader)._replace(city=True))
-        await asyncio.sleep(0.05)
-        pull = next(
-            one for one in reader.client.elements.values() if one.props.get("data-drill") == "90020000/1"
-        )
-        assert pull.text == "Pull 1"
-        await reader.press(pull)
-        assert pull.text == "Plug in 1"
-        await reader.press(pull)
-        whole = next(
-            one for one in reader.client.elements.values() if one.props.get("data-drill") == "90030000/all"
-        )
-        await reader.press(whole)
-        assert whole.text == "Plug it in" and [one.text for one in reader.elements("out")][1:] == [
-            "Plug in 1",
-            "Plug in 2",
-        ]
-        kill = reader.named("Kill the node (kill -9)")
-        await reader.press(kill)
-        assert kill.text == "Press again to confirm" and "kill" not in [do for do, *_ in ordered]
-        await reader.press(kill)
-        told = [one for one in ordered if one[0] != "state"]
-        assert told == [
-            ("pull", "90020000", 0),
-            ("plug", "90020000", 0),
-            ("pull", "90030000", None),
-            ("kill", None, None),
-        ]
+        def chosen(number):
+            return next(
+                one for one in reader.client.elements.values() if one.props.get("data-incident") == number
+            )
+
+        first = puppet.noticed("90020000", [0])
+        puppet.say()
+        again(reader)
+        await reader.press(chosen(first))
+        puppet.resolved(first)
+        puppet.say()
+        again(reader)
+        assert incident_on(reader) == "#1"  # nothing else is open: what was chosen stays
+        second = puppet.noticed("90030000", [0])
+        puppet.say()
+        again(reader)
+        assert incident_on(reader) == "#2" and "open" in reader.elements("incident")[0].classes
+        await reader.press(chosen(first))  # somebody looks into the past, and knows what is open
+        again(reader)
+        assert incident_on(reader) == "#1" and second == 2
+        puppet.noticed("90040000", [0])
+        puppet.say()
+        again(reader)
+        assert incident_on(reader) in ("#2", "#3")
 
     looked_at(puppet, "en", script)
 

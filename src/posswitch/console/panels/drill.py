@@ -25,6 +25,7 @@ class DrillPanel:
         self._shape: tuple[str, ...] = ()
         self._pulls: dict[tuple[str, int], Text] = {}
         self._pulled: set[tuple[str, int]] = set()
+        self._orders = 0  # that began or ended: what was asked before one of them is no news after it
         self._asked_at = 0.0
         self._asking = False
         self._armed_at = 0.0
@@ -88,11 +89,14 @@ class DrillPanel:
     async def _turn(self, bank: str, link: int) -> None:
         """Pulls what is whole, plugs in what is out."""
         do = "plug" if self._is_out(bank, link) else "pull"
+        self._orders += 1
         try:
             await self._order(do, bank=bank, link=None if link == WHOLE else link - 1)
         except CityRefused as refused:
             self._said.text = str(refused)
             return
+        finally:
+            self._orders += 1
         keys = self._links(bank, link)
         self._pulled = self._pulled | keys if do == "pull" else self._pulled - keys
         self._said.text = self._say(f"drill.done-{do}")
@@ -116,11 +120,13 @@ class DrillPanel:
         self._kill.text = self._say("drill.kill")
 
     async def _ask_state(self) -> None:
-        """What is pulled, whoever pulled it."""
+        """What is pulled, whoever pulled it; not believed where an order came between question and answer."""
+        orders = self._orders
         try:
             said = await self._order("state")
-            self._pulled = _pulled(said)
-            self._label()
+            if orders == self._orders:
+                self._pulled = _pulled(said)
+                self._label()
         except (CityRefused, RuntimeError):  # gone, or its browser is
             pass
         finally:

@@ -16,11 +16,16 @@ Steps = Callable[[int], Sequence[Incident]]
 
 
 class IncidentPanel:
-    """Shows one incident, the most urgent open one unless a person has chosen another."""
+    """Shows one incident, the most urgent open one unless a person has chosen another.
+
+    A choice that is over gives way to what is open: whoever chose it while it was open wants to know what is
+    wrong now, and whoever looked into the past is told of what has begun since.
+    """
 
     def __init__(self, say: Say, teller: Teller, steps: Steps, speak: SpeakPanel) -> None:
         self._say, self._teller, self._steps, self._speak = say, teller, steps, speak
         self._chosen = 0
+        self._past: frozenset[int] | None = None  # chosen when it was over: what was open then
         self._told: tuple[object, ...] = ()
         self._lines_told: list[tuple[str, str]] = []
         self._shown: tuple[object, ...] | None = None
@@ -38,16 +43,18 @@ class IncidentPanel:
 
     def choose(self, number: int) -> None:
         """A person wants to see this one; 0: the most urgent again."""
-        self._chosen = number
-        if self._scene is not None:
-            self.show(self._scene)
+        self._chosen, self._past = number, None
+        if self._scene is None:
+            return
+        if any(one.number == number and not one.open for one in self._scene.incidents):
+            self._past = frozenset(one.number for one in self._scene.incidents if one.open)
+        self.show(self._scene)
 
     def show(self, scene: Scene) -> None:
         """Draws anew only when an incident has changed."""
         self._scene = scene
-        by_number = {one.number: one for one in scene.incidents}
         open_ones = [one for one in scene.incidents if one.open]
-        incident = by_number.get(self._chosen) or next(iter(open_ones), None)
+        incident = self._choice(scene.incidents, open_ones) or next(iter(open_ones), None)
         shown = (incident, tuple(one.number for one in open_ones))
         if shown != self._shown:
             self._shown, self._incident = shown, incident
@@ -55,6 +62,16 @@ class IncidentPanel:
             self._draw(incident)
         if self._lasted is not None and incident is not None:
             self._lasted.text = lasted(incident, scene.at_ns)
+
+    def _choice(self, incidents: Sequence[Incident], open_ones: list[Incident]) -> Incident | None:
+        """The incident that a person has chosen, while the choice holds."""
+        chosen = next((one for one in incidents if one.number == self._chosen), None)
+        if chosen is None or chosen.open:
+            return chosen
+        if any(self._past is None or one.number not in self._past for one in open_ones):
+            self._chosen = 0
+            return None
+        return chosen
 
     def _timeline(self, incident: Incident) -> list[tuple[str, str]]:
         """Its steps are read again only when there is one more to tell."""
