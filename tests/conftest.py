@@ -16,6 +16,7 @@ LONGEST_FIRST = (
     "worlds/test_worlds.py",
     "demo/test_demo_planted.py",
     "cli/test_cli_secret.py",
+    "console/test_screen_apart.py",
     "cli/test_cli_peers.py",
     "scenarios/test_scenario_reversals.py",
     "scenarios/test_scenario_payments.py",

@@ -106,7 +106,8 @@ class Teller:
         what = row.say("title", self._lang) if row is not None else deed.action
         target = target_words(row.of if row is not None else "", deed.target, self._lang, self._names)
         key = f"deed.{deed.state if deed.state in _STATES else 'refused'}"
-        return self._say("step.deed", what=f"{what} {target}".strip(), state=self._say(key))
+        at = "step.deed-at" if target else "step.deed"
+        return self._say(at, what=what, target=target, state=self._say(key))
 
 
 _STATES = frozenset({_PROPOSED, "running", "worked", "failed", "undone", "refused"})

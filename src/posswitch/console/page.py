@@ -64,6 +64,15 @@ setInterval(() => {  // a few steps a second: an animation would cost a machine 
   posswitchGo = (posswitchGo + 2.4) % 1e6;
   document.querySelector(".chart")?.style.setProperty("--go", -posswitchGo);
 }, 250);
+let posswitchSheet = false, posswitchBack = null;
+new MutationObserver(() => {  // the keyboard follows the sheet, and goes back to where it came from
+  const sheet = document.querySelector(".sheet"), open = sheet?.classList.contains("open") ?? false;
+  if (open === posswitchSheet) return;
+  posswitchSheet = open;
+  if (!open) return posswitchBack?.focus();
+  posswitchBack = document.activeElement;
+  requestAnimationFrame(() => requestAnimationFrame(() => sheet.querySelector(".close").focus()));
+}).observe(document, {subtree: true, attributes: true, attributeFilter: ["class"]});
 addEventListener("keydown", (e) => {
   if (e.key === "Escape") document.querySelector(".sheet.open .close")?.click();
 });
@@ -130,7 +139,7 @@ class Page:
                         text("span", "", say(f"bar.{name}"))
             self._clock = text("span", "mono clock")
             self._sight = text("span", "sight")
-            with box("nav", "languages"):
+            with box("nav", "languages", aria_label=say("bar.languages")):
                 for lang in LANGUAGES:
                     here = "here" if lang == self._lang else ""
                     text("a", here, saying(lang)("bar.language")).props(f'href="/{lang}" lang={lang}')

@@ -100,7 +100,8 @@ class Story:
 
     def _message(self, message: str) -> None:
         text("h4", "", self._say("story.bank"))
-        put(box("textarea", "message", readonly=True, rows=7), "value", message)
+        label = self._say("story.bank")
+        put(box("textarea", "message", readonly=True, rows=7, aria_label=label), "value", message)
         copied = text("span", "note")
 
         def copy() -> None:
