@@ -1,7 +1,8 @@
 """The first five minutes in a real browser, in both languages, against a city that pretends and the real one.
 
 All is well, a cable is pulled, a receipt is looked up, the node is killed and comes back, the cable is
-plugged in. `POSSWITCH_PICTURES=DIR` keeps pictures of them. `pytest -rP` shows how long each step took.
+plugged in. `POSSWITCH_PICTURES=DIR` keeps pictures of the real one; `pytest -rP` says how long each
+step took.
 """
 
 import os
@@ -85,8 +86,12 @@ class Person:
         self.page.goto(link)
 
     def picture(self, name):
-        if PICTURES:
-            self.page.screenshot(path=f"{PICTURES}/{name}-{self.lang}.png")
+        """For people: a desk's and a phone's."""
+        for kind, width, height in (("", 1280, 800), ("-phone", 390, 844)) if PICTURES else ():
+            self.page.set_viewport_size({"width": width, "height": height})
+            self.page.evaluate("scrollTo(0, 0)")
+            self.page.screenshot(path=f"{PICTURES}/{name}{kind}-{self.lang}.png")
+        self.page.set_viewport_size(SIZE)
 
     def all_is_well(self):
         """Ten tiles, no link ill, and a sentence that says so."""
@@ -150,11 +155,14 @@ def test_the_first_five_minutes(city, browser, hand):
         assert one.page.url.endswith(f"/{one.lang}")
         assert one.page.get_attribute("html", "lang") == LOCALES[one.lang]
     watch.took("all is well")
+    _pictures(city, people, "calm")
     before = [one.numbers("") for one in people]
     _a_cable_is_pulled(people)
+    _pictures(city, people, "pulled")
     watch = Stopwatch()
     for one in people:
         one.reads_a_receipt(failed_receipt(city.data))
+        _pictures(city, [one], "story")
         one.closes_the_sheet()
     watch.took("receipts")
     watch = Stopwatch()
@@ -175,6 +183,13 @@ def test_the_first_five_minutes(city, browser, hand):
     watch = Stopwatch()
     _verified(city)
     watch.took("verified")
+
+
+def _pictures(city, people, name):
+    if PICTURES and isinstance(city, Real):
+        time.sleep(4)  # so that they show figures of more than a moment
+        for one in people:
+            one.picture(name)
 
 
 def _a_cable_is_pulled(people):
@@ -213,7 +228,6 @@ def test_every_state_is_fit_for_eyes_and_for_the_keyboard(city, browser):
             wrong += [f"{person.lang}, {state}, {line}" for line in wrong_with(person.page)]
             person.page.set_viewport_size(SIZE)
             person.page.emulate_media(color_scheme="light")
-            person.picture(state)
 
         person.all_is_well()
         looked_at("calm")

@@ -1,7 +1,6 @@
 """capacity: what is short now, how much is left, and in how many days it is full at this growth."""
 
 import json
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import typer
 
 from posswitch.base.moment import clock_text
 from posswitch.cli import capacity_words as words
+from posswitch.cli.columns import padded, places
 from posswitch.cli.options import AsJson, ConfigFile, Lang, OrLang
 from posswitch.office.capacity import Report, Resource
 from posswitch.office.capacity import capacity as look
@@ -126,10 +126,10 @@ def _shown(report: Report) -> list[Resource]:
 
 def _table(report: Report, side: int) -> Iterator[str]:
     rows = [words.HEAD["columns"][side].split("|"), *(_cells(one, side) for one in _shown(report))]
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(places, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         first, *others = zip(row, widths, strict=True)
-        cells = [_padded(*first), *(" " * (width - _width(text)) + text for text, width in others)]
+        cells = [padded(*first), *(" " * (width - places(text)) + text for text, width in others)]
         yield "  ".join(cells).rstrip()
 
 
@@ -161,11 +161,3 @@ def _bytes(value: float) -> str:
     while value >= 1024 and step < len(_SCALE) - 1:
         value, step = value / 1024, step + 1
     return f"{value:,.1f} {_SCALE[step]}"
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))

@@ -12,6 +12,7 @@ from posswitch.base.moment import clock_text
 from posswitch.base.order import OFFICE
 from posswitch.base.registry import Bank, Registry
 from posswitch.cli import ping_words as words
+from posswitch.cli.columns import padded
 from posswitch.cli.options import AsJson, ConfigFile, Lang, OrLang
 from posswitch.edge.path import Asked, walk_all
 from posswitch.edge.path_facts import Facts
@@ -156,7 +157,9 @@ def _step_line(one: _Judged, step: Step, side: int) -> str:
     took = "" if step.verdict == NOT_TRIED or not step.ms else f"{step.ms:,.1f} ms"
     why = words.WHYS[step.why][side] if step.why else ""
     more = "" if step.verdict == NOT_TRIED else _measured(one.facts, step.name)
-    return f"{name:<10} {said:<10} {took:>12}  {'; '.join(filter(None, (why, more)))}".rstrip()
+    return (
+        f"{padded(name, 10)} {padded(said, 10)} {took:>12}  {'; '.join(filter(None, (why, more)))}".rstrip()
+    )
 
 
 def _measured(facts: Facts, step: str) -> str:

@@ -96,7 +96,7 @@ def _bank(config: Config, track: Track, request: RequestArrived | None) -> Bank:
     if request is None or not request.bank:
         return Bank("")
     row: BankRow | None = config.registry.banks.get(request.bank)
-    said = read_gauges(config.data).get(f"links_up.{request.bank}")
+    said = read_gauges(config.data).get(f"bank.{request.bank}.links_able")  # a fenced one serves nobody
     asked = bool(track.stan) and track.turns[-1].cause != "not-sent"
     return Bank(
         request.bank,

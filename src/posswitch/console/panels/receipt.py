@@ -18,6 +18,7 @@ from posswitch.office.why_operator import outcome_words
 from posswitch.office.why_words import amount_words, kind_words, said
 
 _TONES = {Safe.SETTLED: "good", Safe.SETTLING: "wait", Safe.OPEN: "bad"}
+_MESSAGE_ROWS_MAX = 10
 _PLAIN = frozenset({Outcome.DECLINED, Outcome.REFUSED, Outcome.NOT_SENT})
 
 Ask = Callable[[str], Awaitable[None]]
@@ -101,7 +102,8 @@ class Story:
     def _message(self, message: str) -> None:
         text("h4", "", self._say("story.bank"))
         label = self._say("story.bank")
-        put(box("textarea", "message", readonly=True, rows=7, aria_label=label), "value", message)
+        rows = min(message.count("\n") + 2, _MESSAGE_ROWS_MAX)
+        put(box("textarea", "message", readonly=True, rows=rows, aria_label=label), "value", message)
         copied = text("span", "note")
 
         def copy() -> None:
