@@ -187,7 +187,7 @@ def test_the_first_five_minutes(city, browser, hand):
 
 def _pictures(city, people, name):
     if PICTURES and isinstance(city, Real):
-        time.sleep(4)  # so that they show figures of more than a moment
+        time.sleep(7)  # so that they show figures of more than a moment
         for one in people:
             one.picture(name)
 
