@@ -65,11 +65,20 @@ class Real(_City):
             self._process = subprocess.Popen(
                 [*words, "--data", str(folder)], stdout=log, stderr=subprocess.STDOUT
             )
+        try:
+            self.link = self._begun()
+        except BaseException:
+            self._process.kill()
+            raise
+        self._knows_at = time.monotonic() + LEARNS_S
+
+    def _begun(self):
+        """The printed link, once diagnosis has spoken."""
         ends = time.monotonic() + BEGINS_S
         while not (found := LINK.search(self._log.read_text())) or not self._diagnosed():
             assert time.monotonic() < ends and self._process.poll() is None, self._log.read_text()[-2000:]
             time.sleep(0.2)
-        self.link, self._knows_at = found[0], time.monotonic() + LEARNS_S
+        return found[0]
 
     def wait_until_it_knows(self):
         time.sleep(max(0.0, self._knows_at - time.monotonic()))

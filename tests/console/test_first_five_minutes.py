@@ -30,7 +30,7 @@ NORMAL = {"zh": re.compile("正常"), "en": re.compile("normal|well")}
 BANK = {"zh": "乙银行", "en": "Bank B"}
 WHY = {"zh": "为什么", "en": "Why"}
 PULLED, CABLE = "90020000", "[data-drill='90020000/all']"
-TURNS_S = 5.0  # issue 7: the sentence turns within five seconds
+TURNS_S = 5.0  # issue 7: the sentence turns, with cause, evidence and action
 TELLS_MS, HEALS_MS = 15_000, 60_000
 SIZE = {"width": 1440, "height": 900}
 ALL_WELL = "() => document.querySelectorAll('main:has(.sentence.well) .tile.well').length === 10"
@@ -202,7 +202,7 @@ def _a_cable_is_pulled(people):
     for one in people:
         one.page.wait_for_selector(".tile.ill[data-tile=network]", timeout=TELLS_MS)
         one.opens_the_incident()
-        watch.took(f"cause, evidence and action ({one.lang})")
+        assert watch.took(f"cause, evidence and action ({one.lang})") <= TURNS_S
         print(one.page.inner_text(".said"))
     for one in people:
         one.page.wait_for_selector(f"[data-bank='{PULLED}'] .link i.fenced", timeout=TELLS_MS)
