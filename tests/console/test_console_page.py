@@ -73,6 +73,30 @@ def test_a_dead_node_is_said_whatever_diagnosis_says(puppet, lang, words):
     looked_at(puppet, lang, script)
 
 
+@pytest.mark.parametrize(
+    ("lang", "words"), [("zh", "异常：乙银行没有可用的线路"), ("en", "Abnormal: no link to Bank B takes payments")]
+)
+def test_a_bank_without_links_is_said_before_diagnosis_has_judged_it(puppet, monkeypatch, lang, words):
+    async def script(reader):
+        monkeypatch.setattr(puppet, "fenced", lambda bank: bank == "90020000")
+        puppet.since["90020000", 0] = puppet.since["90020000", 1] = 0.0
+        puppet.pulled.add(("90020000", 0))
+        puppet.period()
+        again(reader)
+        assert reader.text("said") == WELL[lang]  # the other link serves
+        puppet.pulled.add(("90020000", 1))
+        puppet.period()
+        again(reader)
+        assert reader.text("said") == words and "ill" in reader.elements("sentence")[0].classes
+        assert "ill" in reader.tile("network").classes and "well" in reader.tile("faults").classes
+        puppet.noticed("90020000", [0, 1])
+        puppet.say()
+        again(reader)
+        assert reader.text("said") not in (words, WELL[lang])  # now diagnosis speaks
+
+    looked_at(puppet, lang, script)
+
+
 @pytest.mark.parametrize(("lang", "words"), [("zh", "诊断已停"), ("en", "Diagnosis has been silent")])
 def test_diagnosis_that_is_silent_is_not_believed(puppet, lang, words):
     async def script(reader):

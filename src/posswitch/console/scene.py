@@ -49,6 +49,9 @@ class Sight(StrEnum):
     UNREADABLE = "unreadable"
 
 
+_NOT_ABLE = frozenset({LinkState.FENCED, LinkState.DOWN})
+
+
 class LinkView(NamedTuple):
     """One link of a bank, the first is 1."""
 
@@ -81,6 +84,11 @@ class BankView(NamedTuple):
         """Of its links; the bank itself is down when all of them are."""
         states = [link.state for link in self.links]
         return max(states, key=list(LinkState).index, default=LinkState.UNKNOWN)
+
+    @property
+    def cut_off(self) -> bool:
+        """None of its links takes a payment; not so where nobody reports."""
+        return bool(self.links) and all(link.state in _NOT_ABLE for link in self.links)
 
 
 class NodeView(NamedTuple):
@@ -131,6 +139,12 @@ class Scene(NamedTuple):
     incidents: tuple[Incident, ...]  # open ones first, then recent ones, the newest first
     codes: tuple[tuple[str, int], ...]  # of the last minute, the most frequent first
     city: bool  # a city takes orders for drills
+
+    @property
+    def cut_off(self) -> tuple[BankView, ...]:
+        """Banks without any able link of which diagnosis, that sees, says nothing: it is still learning."""
+        silent = self.diagnosis.sight is Sight.SEES and self.diagnosis.well
+        return tuple(bank for bank in self.banks if bank.cut_off) if silent else ()
 
 
 BLIND = Diagnosis(Sight.NEVER, 0.0, False, "", "", (), {})

@@ -8,6 +8,7 @@ from posswitch.console.scene import NodeState, Scene, Sight
 from posswitch.console.words import Say
 
 WELL, ILL, BLIND = "well", "ill", "blind"
+_BANKS_MAX = 3  # that are named in it
 
 
 class Spoken(NamedTuple):
@@ -28,6 +29,10 @@ def spoken(scene: Scene, say: Say, lang: str) -> Spoken:
         return Spoken(ILL, say("sentence.gone"), say("sentence.gone-note", seconds=seconds))
     if node.state is NodeState.SILENT:
         return Spoken(ILL, say("sentence.silent", seconds=seconds), say("sentence.silent-note"))
+    if scene.cut_off:
+        names = [bank.name_en if lang == "en" else bank.name_zh for bank in scene.cut_off]
+        banks = (", " if lang == "en" else "、").join(names[:_BANKS_MAX])
+        return Spoken(ILL, say("sentence.cut-off", banks=banks), say("sentence.cut-off-note"))
     if diagnosis.sight is Sight.SEES:
         said = diagnosis.sentence_en if lang == "en" else diagnosis.sentence_zh
         return Spoken(

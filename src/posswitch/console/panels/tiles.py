@@ -65,5 +65,7 @@ def state_of(name: str, scene: Scene) -> tuple[str, tuple[int, ...]]:
     told = scene.diagnosis.tiles.get(name)
     if told is None or scene.diagnosis.sight is not Sight.SEES:
         return "unknown", ()
+    if name == "network" and scene.cut_off:
+        return "ill", ()
     well, numbers = told
     return "well" if well else "ill", numbers
