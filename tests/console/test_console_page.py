@@ -74,7 +74,8 @@ def test_a_dead_node_is_said_whatever_diagnosis_says(puppet, lang, words):
 
 
 @pytest.mark.parametrize(
-    ("lang", "words"), [("zh", "异常：乙银行没有可用的线路"), ("en", "Abnormal: no link to Bank B takes payments")]
+    ("lang", "words"),
+    [("zh", "异常：乙银行没有可用的线路"), ("en", "Abnormal: no link to Bank B takes payments")],
 )
 def test_a_bank_without_links_is_said_before_diagnosis_has_judged_it(puppet, monkeypatch, lang, words):
     async def script(reader):

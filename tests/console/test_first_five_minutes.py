@@ -5,6 +5,7 @@ plugged in. `POSSWITCH_PICTURES=DIR` keeps pictures of the real one; `pytest -rP
 step took.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -62,6 +63,13 @@ def browser():
         made.close()
 
 
+@pytest.fixture
+def visitor(browser):
+    """Opens a link in a language; everybody leaves at the end."""
+    with contextlib.ExitStack() as leaving:
+        yield lambda link, lang: leaving.enter_context(contextlib.closing(Person(browser, link, lang)))
+
+
 def failed_receipt(data):
     """A payment that was not paid."""
     with view(data, MACHINE) as db:
@@ -73,10 +81,10 @@ class Person:
     """One browser in one language; whatever it asks of another address and every error is kept."""
 
     def __init__(self, browser, link, lang):
-        context = browser.new_context(
+        self._context = browser.new_context(
             locale=LOCALES[lang], viewport=SIZE, color_scheme="light", reduced_motion="reduce"
         )
-        self.page, self.lang = context.new_page(), lang
+        self.page, self.lang = self._context.new_page(), lang
         self.elsewhere, self.errors = [], []
         own = link.partition("?")[0]
         self.page.on(
@@ -85,6 +93,9 @@ class Person:
         self.page.on("websocket", lambda one: None if own[7:] in one.url else self.elsewhere.append(one.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(link)
+
+    def close(self):
+        self._context.close()
 
     def picture(self, name):
         """For people: a desk's and a phone's."""
@@ -144,11 +155,11 @@ class Stopwatch:
 @pytest.mark.parametrize(
     ("city", "hand"), [(Pretended, "en"), (Real, "zh")], indirect=["city"], ids=["pretended", "real"]
 )
-def test_the_first_five_minutes(city, browser, hand):
+def test_the_first_five_minutes(visitor, city, hand):
     """Two people look, each in their own language; one of them does it all."""
     watch = Stopwatch()
     links = {hand: city.link, next(lang for lang in LOCALES if lang != hand): city.another_link()}
-    people = [Person(browser, link, lang) for lang, link in links.items()]
+    people = [visitor(link, lang) for lang, link in links.items()]
     page = people[0].page
     city.wait_until_it_knows()
     for one in people:
@@ -219,10 +230,10 @@ def _verified(city):
         assert db.execute("SELECT count(*) FROM payment WHERE state = 'needs-owner'").fetchone() == (0,)
 
 
-def test_every_state_is_fit_for_eyes_and_for_the_keyboard(city, browser):
+def test_every_state_is_fit_for_eyes_and_for_the_keyboard(visitor, city):
     """In two sizes of an operations room and on a phone, by day and by night, in both languages."""
     for lang, link in (("zh", city.link), ("en", city.another_link())):
-        person = Person(browser, link, lang)
+        person = visitor(link, lang)
         page, wrong = person.page, []
 
         def looked_at(state, person=person, wrong=wrong):
@@ -248,7 +259,7 @@ def test_every_state_is_fit_for_eyes_and_for_the_keyboard(city, browser):
         looked_at("resolved")
         assert wrong == []
         _night_is_the_systems_until_a_person_says(page)
-        page.close()
+        person.close()
 
 
 def _night_is_the_systems_until_a_person_says(page):
@@ -259,15 +270,15 @@ def _night_is_the_systems_until_a_person_says(page):
     assert not is_night()
     page.emulate_media(color_scheme="dark")
     assert is_night()
-    page.click("button[onclick='posswitchTheme()']")
+    page.press("button[onclick='posswitchTheme()']", "Enter")
     assert not is_night()
     page.reload()
     page.wait_for_selector(".sentence.well")
     assert not is_night()
 
 
-def test_a_screen_that_stands_still_says_so(city, browser):
-    person = Person(browser, city.link, "zh")
+def test_a_screen_that_stands_still_says_so(visitor, city):
+    person = visitor(city.link, "zh")
     person.all_is_well()
     assert not person.page.is_visible(".stands-still")
     city.screen.kill()
