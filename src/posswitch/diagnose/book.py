@@ -10,7 +10,6 @@ from posswitch.diagnose.facts import Fact
 from posswitch.diagnose.incident import Incident, Phase
 from posswitch.diagnose.investigate import Finding, bank_of
 from posswitch.diagnose.kin import (
-    SEEMS_SLOW,
     STORM,
     bank_of_finding,
     believes,
@@ -27,7 +26,7 @@ from posswitch.diagnose.kin import (
     slows,
     told,
 )
-from posswitch.diagnose.suspects import INCONCLUSIVE
+from posswitch.diagnose.suspects import INCONCLUSIVE, SEEMS_SLOW
 
 CALM_S, CALM_SILENT_S = 5.0, 45.0  # without trouble, with and without traffic, and it is verified
 VERIFIED_S = 10.0  # of more calm, and it is over

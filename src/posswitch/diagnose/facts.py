@@ -70,10 +70,16 @@ def _heard(past: Past, here: str, seconds: float) -> float:
 
 def _lossy(past: Past, here: str) -> float:
     """Some answers never come, most come as fast as ever; those that are only late are not lost."""
-    sent, answered = past.rise(f"{here}sent", 20, ago=3), past.rise(f"{here}answered", 20, ago=1.5)
-    overdue, late = past.rise(f"{here}overdue", 20, ago=1.5), past.rise(f"{here}late", 20)
-    lost = overdue - late
-    if lost < 3 or sent < lost or answered < sent / 3 or late >= 0.6 * overdue or not past.rise(f"{here}answered", 2):
+    sent, answered = past.rise(f"{here}sent", 20, ago=5), past.rise(f"{here}answered", 20, ago=1.5)
+    overdue, late = past.rise(f"{here}overdue", 20, ago=4), past.rise(f"{here}late", 20)
+    lost = overdue - late  # what has waited for seconds, and still does
+    if (
+        lost < 3
+        or sent < lost
+        or answered < sent / 3
+        or late >= 0.6 * overdue
+        or not past.rise(f"{here}answered", 2)
+    ):
         return 0.0
     return lost / sent if lost >= 0.03 * sent else 0.0
 
@@ -105,9 +111,7 @@ def _alone(past: Past, here: str) -> float:
     """What waits too long, waits on this link of the bank's links only."""
     bank, _, index = here.removeprefix("link.").rstrip(".").rpartition(".")
     mine, sent = past.rise(f"{here}overdue", 15), past.rise(f"{here}sent", 15)
-    others = [
-        f"link.{bank}.{other}." for other in range(int(past.get(f"bank.{bank}.links"))) if str(other) != index
-    ]
+    others = [f"link.{bank}.{other}." for other in range(past.links(bank)) if str(other) != index]
     theirs = sum(past.rise(f"{other}overdue", 15) for other in others)
     if mine < 3 or theirs > 0.1 * mine or not others:
         return 0.0
@@ -121,9 +125,9 @@ def _slower(past: Past, here: str) -> float:
 
 
 def _all_down(past: Past, here: str) -> float:
-    links = past.get(f"{here}links")
     bank = here.removeprefix("bank.").removesuffix(".")
-    if not links or any(past.get(f"link.{bank}.{index}.up") for index in range(int(links))):
+    links = past.links(bank)
+    if not links or any(past.get(f"link.{bank}.{index}.up") for index in range(links)):
         return 0.0
     return links if past.age_s > LINKED_S or past.most(f"{here}links_able", KEPT_S) > 0 else 0.0
 

@@ -23,6 +23,7 @@ class Feature(NamedTuple):
 
 
 Features = dict[str, Feature]
+BAD_SORTS = frozenset(range(1, Sort.NOTHING))
 
 
 class Scene(NamedTuple):
@@ -43,6 +44,7 @@ class Scene(NamedTuple):
     links_ill: int
     banks: int
     banks_down: int
+    streams: frozenset[int] = BAD_SORTS  # in the sense of which they are bad
 
 
 # DE39s by what they say, each with whose word it has to be: None for anybody's.
@@ -88,7 +90,7 @@ def features(scene: Scene, atlas: Atlas) -> Features:
     """Every feature of a scene."""
     found: Features = {}
     bad = scene.rows.only(scene.bad)
-    found.update(_of_codes(bad, atlas))
+    found.update(_of_codes(bad.only(np.isin(bad.sorts, list(scene.streams))), atlas))
     found.update(_of_cards(scene, bad))
     found.update(_of_volume(scene, atlas))
     found.update(_of_time(scene, bad))
@@ -118,8 +120,7 @@ def _of_several(found: Features) -> Features:
 
 
 def _of_codes(bad: Rows, atlas: Atlas) -> Features:
-    """Shares of the failures."""
-    bad = bad.only(bad.sorts > 0)  # what is only slow, or comes again, has a code that says nothing
+    """Shares of the failures: what is only slow, or comes again, has a code that says nothing."""
     fast = _refused_fast(bad, atlas)
     all_of_them = max(len(bad), 1)
     if len(bad) - int(fast.sum()) >= _TELLING_MIN:
@@ -307,4 +308,3 @@ def _of_facts(scene: Scene) -> Features:
 
 Truths = Mapping[str, Feature]
 Judge = Callable[[Truths], float]
-BAD_SORTS = frozenset(range(1, Sort.NOTHING))

@@ -9,7 +9,7 @@ from posswitch.diagnose.facts import NODE, Fact, Place
 from posswitch.diagnose.incident import Incident
 from posswitch.diagnose.investigate import LINK_TROUBLE, Finding
 from posswitch.diagnose.signals import Dim
-from posswitch.diagnose.suspects import INCONCLUSIVE, SUSPECTS
+from posswitch.diagnose.suspects import INCONCLUSIVE, SEEMS_SLOW, SUSPECTS
 from posswitch.diagnose.window import Where
 
 STORM = (
@@ -20,12 +20,10 @@ STORM = (
     "ord-late-response",
     "ord-original-not-found",
 )  # what follows
-# What a bank seems to have while this centre is slow itself.
-SEEMS_SLOW = frozenset({"", "iss-slow", "net-packet-loss", "sys-gray-failure", "ord-late-response",
-                        "ovl-thread-pool"})  # fmt: skip
 _OURS = frozenset({"sys-io-fsync-slow", "sys-db-slow", "sys-gray-failure", "sys-hsm-slow"})  # beside overload
 _ALL_DOWN = "net-all-links-down"
 _SURE = 0.7  # what is known so surely is only changed for what is surer: consequences look like causes
+_LESS_SURE = 0.15  # and it still may be about more
 _GIVEN_UP = 0.2  # what it was thought to be, as it looks now
 _SETTLED_NS = 10 * NS_PER_S  # after its opening
 _YOUNG_NS = 30 * NS_PER_S
@@ -39,7 +37,8 @@ def may_move(case: Case, finding: Finding, age_ns: int) -> bool:
     if set(finding.where) == set(case.where):
         return "link" not in case.incident.place or len(_links_of(finding)) > 1
     if set(finding.where) < set(case.where):
-        return bool(finding.kind) or not case.incident.kind
+        before = case.incident
+        return not before.kind or finding.named.first.probability >= before.probability - _LESS_SURE
     return age_ns <= _SETTLED_NS or not case.streams
 
 

@@ -7,6 +7,7 @@ from posswitch.journal.vitals import Gauges
 
 KEPT_S = 300  # of the past, a look a second
 _FINE = 48  # of the newest looks
+_LINKS_MAX = 64  # of a bank, that are looked at
 _JUMP_S = 30.0  # of the clock, between two things that a node says
 
 
@@ -63,6 +64,10 @@ class Past:
     def get(self, name: str) -> float:
         """A gauge now; 0 where nobody says it."""
         return self.now.get(name, 0.0)
+
+    def links(self, bank: str) -> int:
+        """How many a bank has."""
+        return int(min(max(self.get(f"bank.{bank}.links"), 0.0), _LINKS_MAX))
 
     def ago(self, seconds: float) -> Gauges:
         """What was said so long ago, or first of all."""

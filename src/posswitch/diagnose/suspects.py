@@ -23,6 +23,10 @@ INCONCLUSIVE = 0.35  # below it no kind is named
 _RULED_OUT = 0.05
 _SAID_MAX = 8
 _ANY = "any"
+# What a bank seems to have while this centre is slow itself.
+SEEMS_SLOW = frozenset({
+    "", "iss-slow", "net-packet-loss", "sys-gray-failure", "ord-late-response", "ovl-thread-pool",
+})  # fmt: skip
 
 
 class Weight(NamedTuple):
