@@ -16,6 +16,7 @@ from posswitch.diagnose.kin import (
     belongs,
     elsewhere,
     has_a_wake,
+    is_most_of,
     is_own,
     is_whole_of,
     may_move,
@@ -63,6 +64,8 @@ class Book:
         taken: set[int] = set()
         for finding in findings:
             case = self._same(at_ns, finding, taken) or self._followed(at_ns, finding)
+            if case is None and not fresh:
+                case = self._better_known(at_ns, finding, taken)
             if case is None and fresh and len(self.cases) < OPEN_MAX:
                 case = self._again(at_ns, finding) or self._opened(at_ns, finding, answer_ms)
                 changed.append(case)
@@ -95,6 +98,17 @@ class Book:
                 ):
                     return case
         return None
+
+    def _better_known(self, at_ns: int, finding: Finding, taken: set[int]) -> Case | None:
+        """A young case that was thought to be wider, where most of it is in the place of a finding."""
+        return next(
+            (
+                case
+                for case in self.cases.values()
+                if case.incident.number not in taken and is_most_of(case, finding, at_ns)
+            ),
+            None,
+        )
 
     def _followed(self, at_ns: int, finding: Finding) -> Case | None:
         """The case whose wake this is: retries, backlogs, reconnects after it or because of it."""

@@ -50,6 +50,7 @@ class Finding(NamedTuple):
     alarms: int
     streams: frozenset[int] = frozenset()  # of which something is bad there
     strained: bool = False  # the node has more to do than it can
+    share: float = 0.0  # of what is bad anywhere
     odds: float = 0.0  # how sure it is that something is wrong there: log likelihood ratio
 
     @property
@@ -169,7 +170,8 @@ class Investigator:
             place, where, judged, look.since_ns, int(mine),
             _facts_of(facts, judged, bank),
             len(alarms), _streams_of(look, inside) if streams is None else streams,
-            any(fact.name in _STRAIN for fact in look.facts), self._odds(look, inside),
+            any(fact.name in _STRAIN for fact in look.facts),
+            mine / total_bad if total_bad else 0.0, self._odds(look, inside),
         )  # fmt: skip
 
     def _odds(self, look: Look, inside: Mask) -> float:

@@ -23,6 +23,7 @@ STORM = (
 _OURS = frozenset({"sys-io-fsync-slow", "sys-db-slow", "sys-gray-failure", "sys-hsm-slow"})  # beside overload
 _ALL_DOWN = "net-all-links-down"
 _SURE = 0.7  # what is known so surely is only changed for what is surer: consequences look like causes
+_MOST = 0.6  # of what is bad
 _LESS_SURE = 0.15  # and it still may be about more
 _GIVEN_UP = 0.2  # what it was thought to be, as it looks now
 _SETTLED_NS = 10 * NS_PER_S  # after its opening
@@ -59,6 +60,13 @@ def _families(facts: Iterable[tuple[str, Place]]) -> set[str]:
 
 def _links_of(finding: Finding) -> set[str]:
     return {place[1] for name, place in finding.facts if place[0] == "link" and name in LINK_TROUBLE}
+
+
+def is_most_of(case: Case, finding: Finding, at_ns: int) -> bool:
+    """Whether a finding is about nearly all of what a young case was thought to be about."""
+    young = at_ns - case.incident.opened_ns <= _NAMED_NS
+    inside = set(case.where) < set(finding.where) and bool(finding.streams & case.streams)
+    return young and inside and finding.share >= _MOST and not _families(case.facts)
 
 
 def slows(case: Case) -> bool:

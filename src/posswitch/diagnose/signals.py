@@ -57,6 +57,7 @@ _NAMED = {
     Dim.TERMINAL: Column.TERMINAL,
 }
 _SITED = {Dim.MODEL: 0, Dim.REGION: 1, Dim.SOURCE: 2}  # places in a Site
+_OF_A_SHOP = (Dim.REGION, Dim.SOURCE)  # all its terminals have them: told where the terminal is not known
 _BANDS = 4  # of amounts: up to 10, 1,000, 10,000, above, in major units
 _BAND_BITS = (10, 17, 20)
 _GAP_NS = NS_PER_S  # between two periods: then the node was down, or has lost some
@@ -109,6 +110,7 @@ class Atlas:
         self.labels: dict[Dim, list[str]] = {dim: [""] for dim in _SITED}
         self._label_ids: dict[Dim, dict[str, int]] = {dim: {"": 0} for dim in _SITED}
         self._sited = np.zeros((len(_SITED), 0), np.int32)
+        self._shops = np.zeros((len(_OF_A_SHOP), 0), np.int32)  # the same of merchants, as they were last
         self._sorts = np.zeros(0, np.int32)
 
     def __repr__(self) -> str:
@@ -129,6 +131,8 @@ class Atlas:
         sited = [[self._label(dim, site[place]) for site in sites] for dim, place in _SITED.items()]
         self._sited = np.hstack((self._sited[:, :old], np.array(sited, np.int32).reshape(len(_SITED), -1)))
         sorts = [sort_of(name) for name in fresh]
+        more = np.zeros((len(_OF_A_SHOP), len(fresh)), np.int32)
+        self._shops = np.hstack((self._shops[:, :old], more))
         self._sorts = np.concatenate((self._sorts[:old], np.array(sorts, np.int32)))
 
     def _label(self, dim: Dim, label: str) -> int:
@@ -156,8 +160,13 @@ class Atlas:
         found = np.zeros((len(Dim), len(outcomes)), np.int32)
         for dim, column in _NAMED.items():
             found[dim] = outcomes[:, column]
+        terminals, merchants = outcomes[:, Column.TERMINAL], outcomes[:, Column.MERCHANT]
         for dim, sited in zip(_SITED, self._sited, strict=True):
-            found[dim] = _looked_up(sited, outcomes[:, Column.TERMINAL])
+            found[dim] = _looked_up(sited, terminals)
+        known = (terminals > 0) & (merchants > 0) & (merchants < self._shops.shape[1])
+        for dim, shops in zip(_OF_A_SHOP, self._shops, strict=True):
+            shops[merchants[known]] = found[dim][known]
+            found[dim] = np.where(terminals > 0, found[dim], _looked_up(shops, merchants))
         found[Dim.KIND][outcomes[:, Column.HOW] == How.EDGE] = 0  # nobody read so far
         found[Dim.BAND] = np.searchsorted(_BAND_BITS, outcomes[:, Column.BAND])
         return found

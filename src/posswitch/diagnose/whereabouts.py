@@ -28,6 +28,7 @@ _NEARLY_ALL = 0.7  # of the volume
 _COMMON = (
     Dim.TERMINAL, Dim.MERCHANT, Dim.BIN, Dim.BANK, Dim.SOURCE, Dim.REGION, Dim.MODEL, Dim.KIND, Dim.ENTRY,
 )  # fmt: skip
+_NEARLY_EACH = 0.97  # of what is bad in a place
 _COMMON_ODDS, _RARE, _RARE_MAX = 12.0, 0.1, 0.4  # that it is chance; a value's share before anything was seen
 _OUTSIDE = 0.6  # unexplained: then the cause is outside the known dimensions
 _CARD_WEIGHT, _CARD_FAILURES = 0.2, 2  # failures of one card at one terminal beyond so many count so much
@@ -70,7 +71,7 @@ class Whereabouts:
         weights = bad * _weights(rows, bad)
         found = locate(rows.columns, weights, np.ones(len(rows)), expected)
         places = [
-            self._closed(look, _simpler(look, tuple((Dim(dim), value) for dim, value in one.place)))
+            _simpler(look, self._closed(look, tuple((Dim(dim), value) for dim, value in one.place)))
             for one in found.places
             if one.share >= _SHARE_MIN and one.bad >= min(_BAD_MIN, 2)
         ]
@@ -102,8 +103,9 @@ class Whereabouts:
         before = self._window.since(0, ROWS_MAX)
         before = before.only((before.at_ns < look.since_ns) & before.within(place))
         for dim in _COMMON:
-            value = int(its.columns[dim][0]) if len(its) else 0
-            if not value or dim in dict(place) or (its.columns[dim] != value).any():
+            value = int(np.bincount(its.columns[dim]).argmax()) if len(its) else 0
+            common = float((its.columns[dim] == value).mean()) if len(its) else 0.0
+            if not value or dim in dict(place) or common < _NEARLY_EACH:
                 continue
             usual = (float((before.columns[dim] == value).sum()) + _RARE) / (len(before) + 1.0)
             if usual < _RARE_MAX and -len(its) * float(np.log(usual)) >= _COMMON_ODDS:
