@@ -37,6 +37,7 @@ _SERVED, _SERVED_MIN = 0.2, 5  # a share of bad ones, among so many
 _WELL_VOLUME = 0.6
 _ITS_SHARE = 0.7  # of what came from a silent place: it belongs to what is silent there
 _CALM_EVERY_NS = NS_PER_S // 2
+_CHORES = frozenset({"sign-on", "reversal", "settlement", "upload", "upload-end"})
 _LOOK_BACK_NS = 30 * NS_PER_S
 _ROWS_MAX = 60_000  # the newest outcomes say enough
 _NOT_FAILED = frozenset({AGAIN, SLOW})  # streams that cost nobody a payment
@@ -134,6 +135,7 @@ class Centre:
             if bin_ and bank and bin_ not in self._known_bins and len(self._known_bins) < _BINS_MAX:
                 self._known_bins.add(bin_)
                 self._bins.setdefault(bank, set()).add(bin_)
+                self._investigator.homes[bin_] = bank
 
     @property
     def incidents(self) -> list[Incident]:
@@ -174,7 +176,8 @@ class Centre:
         at_ns = tick.at_ns
         changed: dict[int, Case] = {}
         shares = self._baseline.share(len(self._cube.slices))
-        raised = self._new(at_ns, [alarm for alarm in alarms if alarm.change is not Change.MUCH], shares)
+        alarms = [alarm for alarm in alarms if alarm.change is not Change.MUCH or self._is_chore(alarm)]
+        raised = self._new(at_ns, alarms, shares)
         loud = [
             fact
             for fact in facts
@@ -200,6 +203,13 @@ class Centre:
         self._find_calm(at_ns, facts, shares, changed)
         return [case.incident for case in changed.values()]
 
+    def _is_chore(self, alarm: Alarm) -> bool:
+        """Whether what comes so often is nothing that customers ask for: shops are full on some days."""
+        where = self._cube.slices[alarm.place]
+        return len(where) == 1 and where[0][0] is Dim.KIND and (
+            self._atlas.label(Dim.KIND, where[0][1]) in _CHORES
+        )  # fmt: skip
+
     def _new(self, at_ns: int, alarms: Sequence[Alarm], shares: Floats) -> list[Alarm]:
         """Those that nobody has looked into within the last second, and that no open incident explains."""
         again_ns = at_ns - NS_PER_S
@@ -218,7 +228,11 @@ class Centre:
     def _wanted(self, findings: Sequence[Finding], loud: Sequence[Fact], *, fresh: bool) -> list[Finding]:
         """Findings about what was raised now, or what is open already."""
         new = {(fact.name, fact.place) for fact in loud}
-        return [one for one in findings if fresh or one.alarms or (one.facts & new) or self._is_open(one)]
+        return [
+            one for one in findings
+            if (fresh or one.alarms or (one.facts & new) or self._is_open(one))
+            and (one.streams or one.kind or one.facts or one.place)  # more of something is nothing by itself
+        ]  # fmt: skip
 
     def _known_facts(self) -> frozenset[tuple[str, tuple[str, str]]]:
         """What the node said loudly and is an incident already: it says nothing of another."""
@@ -247,6 +261,9 @@ class Centre:
         found = []
         for alarm in alarms:
             where = self._cube.slices[alarm.place]
+            if alarm.change is Change.MUCH:
+                found += [alarm] if not any(case.explains and not case.where for case in cases) else []
+                continue
             if alarm.change is not Change.BAD:
                 if not self._is_missing_there(where, cases):
                     found.append(alarm)

@@ -25,6 +25,7 @@ _LATELY_S = 5.0  # half of what is known of the level that all have in common
 _LEVEL = 0.2, 5.0
 _LEVEL_MIN, _LEVEL_PLACES = 5.0, 4  # so many were usual lately, at so many places
 _VOLUME_MIN = 0.5  # a second: below it silence says little
+_MUCH_MIN = 0.02
 _USUAL_NS = 600 * NS_PER_S  # of more than usual, and it is what is usual
 _CAP = 1.4 * ALARM  # beyond it nothing more is learned from, and the way back stays short
 
@@ -115,7 +116,8 @@ class Detectors:
         least[0] = _LEAST_OF_ALL
         for index, times in enumerate((least, np.full(size, _MOST))):
             gain = came * np.log(times) + usual * (1 - times)
-            gain = np.where(usual >= _VOLUME_MIN * seconds, gain, 0.0) / spread
+            known = usual >= (_VOLUME_MIN if index == 0 else _MUCH_MIN) * seconds
+            gain = np.where(known, gain, 0.0) / spread
             _accumulate(self._volume[index, :size], self._volume_since[index, :size], gain, at_ns)
 
     def _level(self, seconds: float, usual: Floats, came: Floats) -> float:

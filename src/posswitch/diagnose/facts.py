@@ -173,6 +173,19 @@ def _lane_deep(past: Past, here: str) -> float:
     return deep if deep >= 50 and past.rise(f"{here}lane", 5) > 0 else 0.0
 
 
+def _hsm_busy(past: Past, here: str) -> float:
+    """Much waits there: of what may, or for what usually does, for some seconds."""
+    waiting, cap = past.least("hsm_under_way", 2), past.get("hsm_cap")
+    many = cap > 0 and past.get("hsm_under_way") >= 0.3 * cap
+    return waiting if many or waiting >= max(10.0, 6 * past.usual("hsm_under_way")) else 0.0
+
+
+def _node_slow(past: Past, here: str) -> float:
+    """For seconds on end whatever comes waits, or the loop stands still."""
+    wait_ms, lag_ms = past.least("wait_us", 3) / 1000, past.least("loop_lag_ms", 3)
+    return max(wait_ms, lag_ms) if wait_ms >= 100 or lag_ms >= 150 else 0.0
+
+
 def _hsm_refuses(past: Past, here: str) -> float:
     said = past.rise("count.hsm-ill", 15) + past.rise("count.hsm-other-master-key", 15)
     return said if said >= 3 else 0.0
@@ -212,6 +225,7 @@ RULES: dict[str, tuple[str, Rule]] = {
     "bank-full": ("bank", _near("under_way", "cap", 0.9)),
     "lane-deep": ("bank", _lane_deep),
     "lane-old": ("bank", _over("lane_age_s", 60)),
+    "lane-stale": ("bank", _over("lane_age_s", 6 * 3600)),
     "bank-unreadable": ("bank", _rose("undecodable-answer", 15, 3)),
     "bank-mac-bad": ("bank", _rose("answer-spoiled", 15, 3)),
     "bank-unmatched": ("bank", _rose("answer-unmatched", 15, 3)),
@@ -223,6 +237,7 @@ RULES: dict[str, tuple[str, Rule]] = {
     "node-restarted": ("node", _restarted),
     "node-restarts": ("node", _restarts),
     "node-lags": ("node", _over("loop_lag_ms", 150)),
+    "node-slow": ("node", _node_slow),
     "queue-stands": ("node", _over("rung", 1)),
     "sheds": ("node", _rose("shed", 5, 5)),
     "cpu-full": ("node", _over("cpu_share", 0.85)),
@@ -233,7 +248,7 @@ RULES: dict[str, tuple[str, Rule]] = {
     "descriptors-near": ("node", _near("descriptors", "descriptors_cap", 0.9)),
     "connections-near": ("node", _near("connections", "connections_cap", 0.9)),
     "hsm-down": ("node", lambda past, here: float("hsm_ready" in past.now and not past.get("hsm_ready"))),
-    "hsm-busy": ("node", _near("hsm_under_way", "hsm_cap", 0.3)),
+    "hsm-busy": ("node", _hsm_busy),
     "hsm-refuses": ("node", _hsm_refuses),
     "gate-crowded": ("node", _rose("count.gate-crowded-out", 10, 10)),
     "gate-bad-frames": ("node", _rose("count.gate-bad-frames", 10, 3)),

@@ -4,11 +4,13 @@ Of the outcomes in the place since it began, of the facts that hold there, and o
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from posswitch.base.codes import CODES
+from posswitch.diagnose.cube import AGAIN
 from posswitch.diagnose.facts import Fact
 from posswitch.diagnose.signals import Atlas, Dim, Mask, Sort
 from posswitch.diagnose.window import Rows, Where
@@ -45,6 +47,8 @@ class Scene(NamedTuple):
     banks: int
     banks_down: int
     streams: frozenset[int] = BAD_SORTS  # in the sense of which they are bad
+    own_ms: float = 0.0  # that this centre usually takes beside a bank
+    homes: Mapping[int, int] = MappingProxyType({})  # of a BIN: its bank
 
 
 # DE39s by what they say, each with whose word it has to be: None for anybody's.
@@ -68,10 +72,10 @@ _CODES: dict[str, tuple[frozenset[str], frozenset[How] | None]] = {
     "declines": (frozenset({"05", "57", "62", "01", "02", "33"}), None),
     "no-money": (frozenset({"51"}), None),
     "bad-card": (frozenset({"14", "54", "56"}), None),
-    "stolen": (frozenset({"41", "43", "59", "34", "04", "07", "35", "36"}), None),
+    "stolen": (frozenset({"41", "43", "59", "34", "04", "07", "35", "36"}), frozenset({How.BANK})),
     "unknown-terminal": (frozenset({"97", "03", "58"}), None),
     "no-route": (frozenset({"15", "31", "92", "14"}), frozenset({How.HERE, How.EDGE})),
-    "misrouted": (frozenset({"15", "31", "92", "14"}), None),
+    "misrouted": (frozenset({"15", "31", "92", "14", "56"}), None),
     "unsupported": (frozenset({"40"}), None),
     "cutover": (frozenset({"90"}), None),
 }
@@ -90,7 +94,8 @@ def features(scene: Scene, atlas: Atlas) -> Features:
     """Every feature of a scene."""
     found: Features = {}
     bad = scene.rows.only(scene.bad)
-    found.update(_of_codes(bad.only(np.isin(bad.sorts, list(scene.streams))), atlas))
+    told = np.isin(bad.sorts, list(scene.streams))
+    found.update(_of_codes(bad.only(told | bad.again if AGAIN in scene.streams else told), atlas))
     found.update(_of_cards(scene, bad))
     found.update(_of_volume(scene, atlas))
     found.update(_of_time(scene, bad))
@@ -114,6 +119,7 @@ def _of_several(found: Features) -> Features:
         "mac-between": between,
         "damaged": spoilt,
         "bank-busy": busy,
+        "batch-or-sign-on": truth("batch", "not-signed-on"),
         "changed-before": truth("registry-changed", "node-restarted"),
     }
     return {name: Feature(truth, round(truth, 2)) for name, truth in several.items()}
@@ -178,7 +184,12 @@ def _of_cards(scene: Scene, bad: Rows) -> Features:
     usual_small = (
         float((scene.all_rows.columns[Dim.BAND] == _SMALL_BAND).mean()) if len(scene.all_rows) else 0.0
     )
-    per_card = count / cards if cards else 0.0
+    failing = scene.rows.said[Column.CARD][(scene.rows.sorts > 0) & (scene.rows.sorts < Sort.NOTHING)]
+    failing = failing[failing != 0]
+    per_card = len(failing) / len(np.unique(failing)) if len(failing) else 0.0
+    homes = np.array([scene.homes.get(int(one), 0) for one in bad.columns[Dim.BIN]], np.int32)
+    strays = (homes > 0) & (bad.columns[Dim.BANK] > 0) & (homes != bad.columns[Dim.BANK])
+    astray = float(strays.sum()) / count
     return {
         "many-cards": Feature(_step(cards, 8, 20) * _step(2.0 - per_card, 0.2, 0.7), cards),
         "few-cards-many-tries": Feature(_step(per_card, 2.0, 4.0) if cards else 0.0, round(per_card, 1)),
@@ -190,6 +201,7 @@ def _of_cards(scene: Scene, bad: Rows) -> Features:
         "many-terminals": Feature(_step(terminals, 3, 10), terminals),
         "one-merchant": Feature(_step(top_merchant, 0.6, 0.9), round(top_merchant, 2)),
         "many-merchants": Feature(_step(merchants, 3, 10), merchants),
+        "bin-strays": Feature(_step(astray, 0.2, 0.7), round(astray, 2)),
         "one-card": Feature(_step(top_card, 0.5, 0.9), round(top_card, 2)),
     }
 
@@ -220,9 +232,12 @@ def _of_volume(scene: Scene, atlas: Atlas) -> Features:
     share = float(asked_bad.mean()) if came else 0.0
     bad_ms = scene.rows.outcomes[answered & scene.bad, Column.BANK_US] / 1000
     haste = float(np.median(bad_ms)) / scene.usual_ms if scene.usual_ms > 0 and len(bad_ms) >= 3 else 1.0
+    own = scene.rows.outcomes[answered, Column.WAIT_US] / 1000 - bank_ms
+    mine = float(np.median(own)) / scene.own_ms if len(own) >= 5 and scene.own_ms > 0 else 1.0
     tail = _step(slow, 0.02, 0.06) * _step(0.42 - slow, 0.0, 0.1) * _step(1.8 - times, 0.0, 0.4)
     return {
         "slow-tail": Feature(tail, round(slow, 3)),
+        "own-slow": Feature(_step(mine, 2.0, 5.0), round(mine, 1)),
         "refuses-fast": Feature(_step(0.75 - haste, 0.0, 0.25), round(haste, 2)),
         "volume-gone": Feature(_step(0.25 - ratio, 0.0, 0.15), round(ratio, 2)),
         "volume-low": Feature(_step(0.8 - ratio, 0.0, 0.25), round(ratio, 2)),

@@ -23,7 +23,7 @@ _OVERLOAD = "overload"
 LOUD = frozenset({
     "link-down", "link-flaps", "link-silent", "link-fenced", "bank-unreachable", "lane-old",
     "bank-unreadable", "bank-mac-bad", "bank-unmatched", "bank-differs", "bank-answers-again",
-    "bank-tls-not-yet", "lane-deep", "clock-off",
+    "bank-tls-not-yet", "lane-deep", "lane-stale", "node-slow", "clock-off",
     "bank-tls-expired", "bank-tls-unknown", "node-restarted", "node-restarts", "sheds", "fsync-slow",
     "disk-low", "memory-grows", "descriptors-near", "hsm-down", "hsm-busy", "hsm-refuses",
     "gate-crowded", "gate-bad-frames", "frames-unreadable", "handshakes-fail",
@@ -33,8 +33,8 @@ LOUD = frozenset({
 
 # What lingers after the trouble itself is over keeps no incident open.
 LASTING = frozenset({
-    "link-flaps", "lane-deep", "lane-old", "bank-unmatched", "bank-answers-again", "node-restarts",
-    "memory-grows", "clock-off",
+    "link-flaps", "lane-deep", "lane-old", "lane-stale", "bank-unmatched", "bank-answers-again",
+    "node-restarts", "memory-grows", "clock-off",
 })  # fmt: skip
 
 
@@ -72,6 +72,7 @@ class Investigator:
         self._baseline = baseline
         self._latencies = latencies
         self._board = board
+        self.homes: dict[int, int] = {}  # of a BIN: the bank that it was sent to first
         self._whereabouts = Whereabouts(atlas, window, cube, baseline, board.past)
         self._past = board.past
 
@@ -100,6 +101,8 @@ class Investigator:
         banks, down = banks_of(self._past)
         if 1 < banks <= down and loud:
             findings = [self._of_all_banks(look, loud, alarms)]
+        if any(alarm.change is Change.MUCH for alarm in alarms):
+            findings += [self._finding(look, (), alarms, streams=frozenset())]
         findings = self._crowded(look, findings, alarms)
         for fact in loud:
             if not any((fact.name, fact.place) in one.facts for one in findings):
@@ -160,6 +163,7 @@ class Investigator:
             max((look.at_ns - look.since_ns) / NS_PER_S, 0.25), self._rate(where), 0.0,
             self._latencies.half_ms(value), 1.0 - mine / total_bad if total_bad else 0.0,
             facts, links, len(ill), *banks_of(self._past), look.streams,
+            self._latencies.own_ms, self.homes,
         )  # fmt: skip
         seen = features(scene, self._atlas)
         if place is None:

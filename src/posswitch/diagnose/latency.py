@@ -10,6 +10,7 @@ from posswitch.journal.vitals import Column, How
 _KEPT = 400  # answers of a bank
 _EVERY = 40  # new ones, and the figures are made again
 _SLOW_TIMES, _SLOW_PLUS_MS = 2.0, 20.0  # beyond what nine of ten take
+_OWN_WEIGHT = 0.02
 _BANKS_MAX = 1024
 
 
@@ -21,6 +22,7 @@ class Latencies:
         self._new: dict[int, int] = {}
         self._half_ms: dict[int, float] = {}
         self._slow_ms = np.full(1, np.inf)
+        self.own_ms = 0.0  # half of what banks answer takes this centre less, beside the bank
 
     def __repr__(self) -> str:
         return f"<latencies of {len(self._half_ms)} banks>"
@@ -41,6 +43,10 @@ class Latencies:
         """Takes answers in, but not of suspected banks."""
         answered = outcomes[:, Column.HOW] == How.BANK
         banks = columns[Dim.BANK][answered]
+        if not suspected and len(banks):
+            own = outcomes[answered, Column.WAIT_US] - outcomes[answered, Column.BANK_US]
+            half = float(np.median(own)) / 1000
+            self.own_ms += (half - self.own_ms) * (_OWN_WEIGHT if self.own_ms else 1.0)
         took_ms = outcomes[answered, Column.BANK_US] / 1000
         for bank in np.unique(banks).tolist():
             if not bank or bank in suspected or (bank not in self._kept and len(self._kept) >= _BANKS_MAX):
