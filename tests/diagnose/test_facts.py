@@ -161,6 +161,7 @@ SCENES = {
     "hsm-busy": (NODE, after(15, hsm_under_way=12), after(19, hsm_under_way=12)),
     "hsm-refuses": (NODE, counts(**{"count.hsm-other-master-key": 0.5}),
                     counts(**{"count.hsm-refused": 0.5})),
+    "hsm-fails": (NODE, counts(**{"count.hsm-down": 5}), counts(**{"count.hsm-down": 1})),
     "gate-crowded": (NODE, counts(**{"count.gate-crowded-out": 2}),
                      counts(**{"count.gate-crowded-out": 0.5})),
     "gate-bad-frames": (NODE, counts(**{"count.gate-bad-frames": 1}), counts(**{"count.gate-slowed": 1})),

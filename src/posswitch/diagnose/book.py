@@ -254,6 +254,9 @@ class Book:
                 case.facts.add(key)
                 return True
             whole = not case.where and not case.bank
+            if not bank and whole and not case.incident.kind:
+                case.facts.add(key)  # it is to be looked at with it, once
+                return False
             if not bank and (is_own(fact, case.incident) or (whole and belongs(fact, case.incident))):
                 case.facts.add(key)
                 return True

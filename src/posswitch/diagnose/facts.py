@@ -191,6 +191,12 @@ def _hsm_refuses(past: Past, here: str) -> float:
     return said if said >= 3 else 0.0
 
 
+def _hsm_fails(past: Past, here: str) -> float:
+    """It answers, and what it is asked fails."""
+    failed = past.rise("count.hsm-down", 5)
+    return failed if failed >= 10 and past.get("hsm_ready") else 0.0
+
+
 def _clock_off(past: Past, here: str) -> float:
     return past.jumped(60)
 
@@ -250,6 +256,7 @@ RULES: dict[str, tuple[str, Rule]] = {
     "hsm-down": ("node", lambda past, here: float("hsm_ready" in past.now and not past.get("hsm_ready"))),
     "hsm-busy": ("node", _hsm_busy),
     "hsm-refuses": ("node", _hsm_refuses),
+    "hsm-fails": ("node", _hsm_fails),
     "gate-crowded": ("node", _rose("count.gate-crowded-out", 10, 10)),
     "gate-bad-frames": ("node", _rose("count.gate-bad-frames", 10, 3)),
     "gate-slowed": ("node", _rose("count.gate-slowed", 10, 3)),

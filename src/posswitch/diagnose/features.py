@@ -64,6 +64,8 @@ _CODES: dict[str, tuple[frozenset[str], frozenset[How] | None]] = {
     "format": (frozenset({"30", "20"}), None),
     "bank-format": (frozenset({"30", "20"}), frozenset({How.BANK})),
     "order-mismatch": (frozenset({"12", "21", "25", "64", "76"}), None),
+    "not-found": (frozenset({"12", "25"}), None),
+    "too-much": (frozenset({"64"}), None),
     "duplicates": (frozenset({"94"}), None),
     "batch": (frozenset({"C1", "95"}), None),
     "limit": (frozenset({"61", "65", "13"}), None),
@@ -82,7 +84,8 @@ _CODES: dict[str, tuple[frozenset[str], frozenset[How] | None]] = {
 _FLAPS_MIN = 3
 _TELLING_MIN = 3  # failures that are no consequence, and they tell more
 _SMALL_BAND = 0
-_SIGN_ON, _SETTLEMENTS, _REVERSAL = "sign-on", ("settlement", "upload", "upload-end"), "reversal"
+_SIGN_ONS, _REVERSAL = ("sign-on", "0800"), "reversal"
+_SETTLEMENTS = ("settlement", "upload", "upload-end")
 
 
 def _step(value: float, low: float, high: float) -> float:
@@ -119,6 +122,9 @@ def _of_several(found: Features) -> Features:
         "mac-between": between,
         "damaged": spoilt,
         "bank-busy": busy,
+        "pin-unfit": truth("pin-wrong", "pin-block-wrong"),
+        "own-errors": truth("here-96", "format", "unsupported"),
+        "hsm-useless": truth("hsm-refuses", "hsm-fails"),
         "batch-or-sign-on": truth("batch", "not-signed-on"),
         "changed-before": truth("registry-changed", "node-restarted"),
     }
@@ -127,6 +133,9 @@ def _of_several(found: Features) -> Features:
 
 def _of_codes(bad: Rows, atlas: Atlas) -> Features:
     """Shares of the failures: what is only slow, or comes again, has a code that says nothing."""
+    chores = np.isin(bad.columns[Dim.KIND], [atlas.value(Dim.KIND, name) for name in _SIGN_ONS])
+    if len(bad) - int(chores.sum()) >= _TELLING_MIN:
+        bad = bad.only(~chores)  # who is refused signs on again
     fast = _refused_fast(bad, atlas)
     all_of_them = max(len(bad), 1)
     if len(bad) - int(fast.sum()) >= _TELLING_MIN:
@@ -218,7 +227,7 @@ def _of_volume(scene: Scene, atlas: Atlas) -> Features:
     ratio = came / expected if expected >= 3 else 1.0
     everything = max(len(scene.all_rows), 1)
     repeats = float(scene.rows.again.sum()) / max(came, 1)
-    signing = _kinds(scene.all_rows, atlas, (_SIGN_ON,)) / everything
+    signing = _kinds(scene.all_rows, atlas, _SIGN_ONS) / everything
     settling = _kinds(scene.all_rows, atlas, _SETTLEMENTS) / everything
     reversals = _kinds(scene.rows, atlas, (_REVERSAL,)) / max(came, 1)
     answered = scene.rows.hows == How.BANK

@@ -25,7 +25,7 @@ LOUD = frozenset({
     "bank-unreadable", "bank-mac-bad", "bank-unmatched", "bank-differs", "bank-answers-again",
     "bank-tls-not-yet", "lane-deep", "lane-stale", "node-slow", "clock-off",
     "bank-tls-expired", "bank-tls-unknown", "node-restarted", "node-restarts", "sheds", "fsync-slow",
-    "disk-low", "memory-grows", "descriptors-near", "hsm-down", "hsm-busy", "hsm-refuses",
+    "disk-low", "memory-grows", "descriptors-near", "hsm-down", "hsm-busy", "hsm-refuses", "hsm-fails",
     "gate-crowded", "gate-bad-frames", "frames-unreadable", "handshakes-fail",
     "misfit-banks", "key-exchange-failed", "bank-full",
 })  # fmt: skip
@@ -119,7 +119,7 @@ class Investigator:
 
     def _of_all_banks(self, look: Look, loud: Sequence[Fact], alarms: Sequence[Alarm]) -> Finding:
         """No bank can be reached: that is one cause."""
-        finding = self._finding(look, (), alarms)
+        finding = self._finding(look, (), alarms, everywhere=True)
         lines = frozenset((fact.name, fact.place) for fact in loud if fact.place != NODE)
         return finding._replace(facts=finding.facts | lines)
 
@@ -147,11 +147,15 @@ class Investigator:
         place: dict[str, str] | None = None,
         bank: str = "",
         streams: frozenset[int] | None = None,
+        *,
+        everywhere: bool = False,
     ) -> Finding:
         inside = look.rows.within(where)
         bank = bank or next((self._atlas.label(dim, value) for dim, value in where if dim is Dim.BANK), "")
         facts = tuple(
-            fact for fact in look.facts if fact.place == NODE or (bank and bank_of(fact.place) == bank)
+            fact
+            for fact in look.facts
+            if everywhere or fact.place == NODE or (bank and bank_of(fact.place) == bank)
         )
         links = links_of(self._past, bank)
         ill = {fact.place[1] for fact in facts if fact.place[0] == "link" and fact.name in LINK_TROUBLE}
@@ -223,7 +227,7 @@ def bank_of(place: Place) -> str:
 
 def _facts_of(facts: Sequence[Fact], judged: Named, bank: str) -> frozenset[tuple[str, Place]]:
     """Those of its bank; of the node those that speak for what it is."""
-    said = {one.name for one in judged.supports}
+    said = {one.name for one in judged.supports} if judged.first.kind else frozenset[str]()
     return frozenset(
         (fact.name, fact.place) for fact in facts if (fact.name in said if fact.place == NODE else bool(bank))
     )

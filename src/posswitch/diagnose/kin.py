@@ -159,7 +159,7 @@ def is_own(fact: Fact, incident: Incident) -> bool:
 
 def belongs(fact: Fact, incident: Incident) -> bool:
     """Whether a fact of the node says what an incident of the whole centre is, or comes of it."""
-    return not incident.kind or fact.name in _OWN_FACTS[incident.kind] or fact.name in _CONSEQUENCES
+    return bool(incident.kind) and (fact.name in _OWN_FACTS[incident.kind] or fact.name in _CONSEQUENCES)
 
 
 # Facts of the node that many troubles bring with them.

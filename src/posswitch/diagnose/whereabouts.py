@@ -7,7 +7,7 @@ import numpy as np
 
 from posswitch.diagnose.again import ITS_OWN
 from posswitch.diagnose.baseline import Baseline
-from posswitch.diagnose.cube import SLOW, Cube
+from posswitch.diagnose.cube import AGAIN, SLOW, Cube
 from posswitch.diagnose.detect import Alarm, Change
 from posswitch.diagnose.facts import LINKED_S, Fact
 from posswitch.diagnose.locate import locate
@@ -69,7 +69,11 @@ class Whereabouts:
         expected = usual_of(rows, look.shares, self._cube, look.streams)
         raised = [self._cube.slices[alarm.place] for alarm in alarms if alarm.change is Change.BAD]
         weights = bad * _weights(rows, bad)
-        found = locate(rows.columns, weights, np.ones(len(rows)), expected)
+        columns = rows.columns
+        if look.streams == {AGAIN}:  # who comes again does so in every way
+            columns = columns.copy()
+            columns[[Dim.KIND, Dim.ENTRY, Dim.BAND]] = 0
+        found = locate(columns, weights, np.ones(len(rows)), expected)
         places = [
             _simpler(look, self._closed(look, tuple((Dim(dim), value) for dim, value in one.place)))
             for one in found.places
