@@ -108,6 +108,15 @@ def features(scene: Scene, atlas: Atlas) -> Features:
     return found
 
 
+# Features that several facts speak for.
+SPOKEN_FOR: dict[str, tuple[str, ...]] = {
+    "mac-between": ("bank-mac-bad", "misfit-banks", "key-exchange-failed"),
+    "damaged": ("bank-unreadable",),
+    "hsm-useless": ("hsm-refuses", "hsm-fails"),
+    "changed-before": ("registry-changed", "node-restarted"),
+}
+
+
 def _of_several(found: Features) -> Features:
     """What can be seen in more ways than one."""
 

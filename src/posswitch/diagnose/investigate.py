@@ -8,7 +8,7 @@ from posswitch.diagnose.baseline import Baseline
 from posswitch.diagnose.cube import Cube
 from posswitch.diagnose.detect import Alarm, Change
 from posswitch.diagnose.facts import NODE, Fact, FactBoard, Place
-from posswitch.diagnose.features import Scene, features, place_name
+from posswitch.diagnose.features import SPOKEN_FOR, Scene, features, place_name
 from posswitch.diagnose.latency import Latencies
 from posswitch.diagnose.signals import Atlas, Dim, Mask
 from posswitch.diagnose.suspects import SEEMS_SLOW, Named, named
@@ -227,7 +227,8 @@ def bank_of(place: Place) -> str:
 
 def _facts_of(facts: Sequence[Fact], judged: Named, bank: str) -> frozenset[tuple[str, Place]]:
     """Those of its bank; of the node those that speak for what it is."""
-    said = {one.name for one in judged.supports} if judged.first.kind else frozenset[str]()
+    seen = {one.name for one in judged.supports} if judged.first.kind else set[str]()
+    said = seen.union(*(SPOKEN_FOR.get(name, ()) for name in seen))
     return frozenset(
         (fact.name, fact.place) for fact in facts if (fact.name in said if fact.place == NODE else bool(bank))
     )

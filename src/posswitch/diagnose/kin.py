@@ -6,6 +6,7 @@ from typing import Any
 from posswitch.base.moment import NS_PER_S
 from posswitch.diagnose.case import Case
 from posswitch.diagnose.facts import NODE, Fact, Place
+from posswitch.diagnose.features import SPOKEN_FOR
 from posswitch.diagnose.incident import Incident
 from posswitch.diagnose.investigate import LINK_TROUBLE, Finding
 from posswitch.diagnose.signals import Dim
@@ -164,7 +165,12 @@ def belongs(fact: Fact, incident: Incident) -> bool:
 
 # Facts of the node that many troubles bring with them.
 _CONSEQUENCES = frozenset({"sheds", "queue-stands", "node-lags", "link-down", "handshakes-fail", "hsm-busy"})
-_OWN_FACTS = {one.kind: frozenset(weight.feature for weight in one.speaks_for) for one in SUSPECTS}
+_OWN_FACTS = {
+    one.kind: frozenset(
+        fact for weight in one.speaks_for for fact in (weight.feature, *SPOKEN_FOR.get(weight.feature, ()))
+    )
+    for one in SUSPECTS
+}
 
 
 def banks_in(where: Where) -> Iterable[int]:
