@@ -22,12 +22,9 @@ from posswitch.sim.drills.titles import title_of
 
 # Kinds that a node cannot tell from one that is played, and those that have no anomaly of their own.
 SAME_AS = {
-    "sec-mac-mismatch-bank": "sec-mac-mismatch-all",
-    "ord-stan-duplicate-many": "ord-stan-duplicate",
     "lim-issuer-throttle": "lim-issuer-quota",
     "ovl-cpu-taken": "ovl-peak",
     "ovl-connections": "sec-dos-connect",
-    "iss-no-money": "iss-all-decline",
 }
 
 

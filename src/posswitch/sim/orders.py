@@ -22,6 +22,7 @@ _Link = Annotated[int, msgspec.Meta(ge=0, le=255)]
 _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 _Rates = Annotated[dict[_Name, _Share], msgspec.Meta(max_length=_FAULTS_MAX)]
 _Names = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=_NAMES_MAX)]
+Paper = Literal["expired", "unknown", "not-yet"]  # a certificate that is not right
 _Bytes = Annotated[int, msgspec.Meta(ge=0, le=_BYTES_MAX)]
 
 
@@ -89,7 +90,7 @@ class Certificate(_Order, frozen=True, tag="certificate"):
     """A bank shows another certificate from its next connection on; null: its own."""
 
     bank: _Name
-    which: Literal["expired", "unknown"] | None = None
+    which: Paper | None = None
 
 
 class Hsm(_Order, frozen=True, tag="hsm"):

@@ -26,6 +26,8 @@ from posswitch.sim.peers.seen import Seen
 from posswitch.sim.peers.terminal import Fitting, Terminal
 
 _KEEP_CONNECTION_RATE = 0.7
+# Certificates of a bank that are not right: whether the authority is known, and from which day to which.
+_STRANGE_PAPERS = {"expired": (True, (-30, -1)), "unknown": (False, (-1, 30)), "not-yet": (True, (1, 30))}
 
 
 class Mood(NamedTuple):
@@ -211,12 +213,13 @@ class Streets:
             await line.plug()
 
     def show_certificate(self, bank: str, authority: Authority, which: str | None) -> None:
-        """From the next connection on a bank shows an expired or unknown certificate, or its own."""
+        """From the next connection on a bank shows a strange certificate, one of a table, or its own."""
         folder = self.city.papers
         name = bank if which is None else f"{bank}-{which}"
         if which is not None:
-            issuer = authority if which == "expired" else Authority("somebody else")
-            issuer.issue(bank, (HOST,), (-30, -1) if which == "expired" else (-1, 30)).written(folder, name)
+            known, days = _STRANGE_PAPERS[which]
+            issuer = authority if known else Authority("somebody else")
+            issuer.issue(bank, (HOST,), days).written(folder, name)
         self._contexts[bank].load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
 
     def heal(self) -> None:

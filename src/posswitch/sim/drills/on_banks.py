@@ -5,37 +5,50 @@ from collections.abc import Callable
 from posswitch.sim.drills.drill import ALL, HALF_AND_MORE, Drill, Ground, Sign
 from posswitch.sim.drills.on_lines import told
 from posswitch.sim.drills.scene import Scene
-from posswitch.sim.orders import Certificate, Clock, Cut, Keys, Manner, Plug
+from posswitch.sim.orders import Certificate, Clock, Cut, Keys, Manner, Paper, Plug
 from posswitch.sim.peers.conducts import LIMITED
 
 _YEARS_AHEAD_S = 30 * 365 * 86_400
 _FEW_PER_SECOND = 5
+_UNHEARD = 0.3  # of the answers
 
 
-def _behaves(name: str, *, of_bin: bool = False, per_second: int = 0) -> Callable[[Scene], None]:
-    """A bank has a manner for as much as the severity wants."""
+def _behaves(
+    name: str, *, of_bin: bool = False, per_second: int = 0, most: float = 1.0
+) -> Callable[[Scene], None]:
+    """A bank has a manner for as much as the severity wants, `most` of what it is asked at full severity."""
 
     def begin(scene: Scene) -> None:
         cards = scene.bin.prefix if of_bin else ""
         scene.undo_with(Manner(scene.bank))
-        scene.tell(Manner(scene.bank, name, scene.share, cards, per_second))
+        scene.tell(Manner(scene.bank, name, most * scene.share, cards, per_second))
 
     return begin
 
 
-def _shows(which: str) -> Callable[[Scene], None]:
+def _shows(which: Paper) -> Callable[[Scene], None]:
     """A bank shows a bad certificate, and its connections are renewed."""
 
     def begin(scene: Scene) -> None:
-        assert which in ("expired", "unknown")
-        scene.undo_with(Plug(scene.bank))
-        scene.undo_with(Cut(scene.bank))
-        scene.undo_with(Certificate(scene.bank))
-        scene.tell(Certificate(scene.bank, "expired" if which == "expired" else "unknown"))
-        scene.tell(Cut(scene.bank))
-        scene.tell(Plug(scene.bank))
+        _renewed(scene, scene.bank, which)
 
     return begin
+
+
+def _clock_behind(scene: Scene) -> None:
+    """What a centre meets whose clock is days behind: to it every certificate begins in the future."""
+    for bank in scene.banks:
+        _renewed(scene, bank.id, "not-yet")
+
+
+def _renewed(scene: Scene, bank: str, which: Paper) -> None:
+    """A bank has another certificate, and its connections are made anew."""
+    scene.undo_with(Plug(bank))
+    scene.undo_with(Cut(bank))
+    scene.undo_with(Certificate(bank))
+    scene.tell(Certificate(bank, which))
+    scene.tell(Cut(bank))
+    scene.tell(Plug(bank))
 
 
 def _says(code: str, share: float = 0.7) -> tuple[Sign, ...]:
@@ -54,6 +67,8 @@ DRILLS = (
     Drill("sys-issuer-96-remote", ("bank",), _behaves("says-96"), _says("96"), severities=ALL),
     Drill("iss-says-91", ("bank",), _behaves("says-91"), _says("91"), severities=ALL),
     Drill("iss-all-decline", ("bank",), _behaves("says-05"), _says("05"), severities=HALF_AND_MORE),
+    Drill("iss-no-money", ("bank",), _behaves("says-51"), _says("51"), severities=HALF_AND_MORE),
+    Drill("time-cutover", ("bank",), _behaves("says-90"), _says("90"), severities=ALL),
     Drill("iss-all-decline+57", ("bank",), _behaves("says-57"), _says("57")),
     Drill(
         "iss-partial-bin", ("bin",), _behaves("says-05", of_bin=True), _says("05"),
@@ -62,6 +77,14 @@ DRILLS = (
     Drill(
         "iss-duplicate-answers", ("bank",), _behaves("twice"), (Sign("bank-answers-again"),),
         severities=ALL, alike=("ord-out-of-order-answer",),
+    ),
+    Drill(
+        "ord-out-of-order-answer", ("bank",), _behaves("crossed"), (Sign("bank-differs"),),
+        severities=HALF_AND_MORE, seconds_max=30.0,
+    ),
+    Drill(
+        "ord-timeout-approved", ("bank",), _behaves("unsaid", most=_UNHEARD), (Sign("link-lossy"),),
+        seconds_max=40.0,
     ),
     Drill(
         "data-format-one-peer", ("bank",), _behaves("shifted"), (Sign("bank-unreadable"),),
@@ -99,6 +122,10 @@ DRILLS = (
         (Sign("bank-mac-bad"),), alike=("sec-mac-mismatch-bank", "sec-key-expired"),
     ),
     Drill(
+        "sec-mac-mismatch-bank", ("bank",), _behaves("bad-mac"), (Sign("bank-mac-bad"),),
+        severities=HALF_AND_MORE,
+    ),
+    Drill(
         "sec-pin-key-mismatch-link", ("bank",),
         told(lambda scene: Keys(scene.bank, "ZPK"), undo=(lambda scene: Keys(scene.bank),)),
         (Sign(codes=("55",), share=0.3),), alike=("sec-key-expired",),
@@ -115,5 +142,9 @@ DRILLS = (
     Drill(
         "net-tls-untrusted", ("bank",), _shows("unknown"), (Sign("bank-tls-unknown"),),
         ground=Ground.TLS,
+    ),
+    Drill(
+        "net-tls-clock", (), _clock_behind, (Sign("bank-tls-not-yet"),),
+        ground=Ground.TLS, seconds_max=30.0,
     ),
 )  # fmt: skip

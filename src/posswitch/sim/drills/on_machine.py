@@ -23,6 +23,8 @@ from posswitch.sim.quota import held_to, may_hold
 from posswitch.sim.remote import Caller
 
 _CRASHES, _BETWEEN_S = 4, 1.5
+_HALT_S, _HALT_EVERY_S = 0.9, 3.0
+_JUMP_S = 32.0
 _SMALL_SHARE, _PERIOD_US = 0.02, 50_000  # of a core: too little for what comes
 _RUSH_TPS, _RUSH_TERMINALS = 250.0, 32
 _FSYNC_US = 60_000  # what each fsync takes longer
@@ -65,6 +67,31 @@ def _crash_loop(scene: Scene) -> None:
             ending.wait(_BETWEEN_S)
 
     scene.meanwhile(strike)
+
+
+def _halting(scene: Scene) -> None:
+    """Its process stands still again and again, as where memory is swapped or a machine is shared."""
+
+    def halt(caller: Caller, ending: threading.Event) -> None:
+        while not ending.wait(_HALT_EVERY_S):
+            _stand_still(scene.node_pid(), ending, _HALT_S)
+
+    scene.meanwhile(halt)
+
+
+def _clock_ahead(scene: Scene) -> None:
+    """It stands still for so long that to itself its clock has jumped."""
+    _stand_still(scene.node_pid(), threading.Event(), _JUMP_S)
+
+
+def _stand_still(pid: int, ending: threading.Event, seconds: float) -> None:
+    """Stops a process for a while; it goes on whatever happens."""
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        ending.wait(seconds)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def _overloaded(scene: Scene) -> None:
@@ -137,6 +164,12 @@ DRILLS = (
     Drill(
         "sys-centre-process-crash+loop", (), _crash_loop, (Sign("node-restarted"),),
         seconds_max=40.0,
+    ),
+    Drill(
+        "sys-gray-failure", (), _halting, (Sign("node-lags"),), seconds_max=40.0,
+    ),
+    Drill(
+        "sys-clock-jump", (), _clock_ahead, (Sign("clock-off"),), seconds_max=60.0,
     ),
     Drill(
         "ovl-peak", (), _overloaded, (Sign("queue-stands"),), alike=("ovl-cpu-taken",),

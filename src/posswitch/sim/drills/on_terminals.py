@@ -71,6 +71,10 @@ DRILLS = (
         (Sign(codes=("94",), share=0.5),), seconds_max=40.0,
     ),
     Drill(
+        "ord-stan-duplicate-many", ("model",), _quirk(Quirk.OLD_STANS, _of_model),
+        (Sign(codes=("94",), share=0.5),), seconds_max=40.0,
+    ),
+    Drill(
         "ord-batch-mismatch", ("terminal",), _quirk(Quirk.OTHER_BATCH, _one),
         (Sign(codes=("77",), share=0.3),), seconds_max=40.0,
     ),

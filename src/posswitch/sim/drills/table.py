@@ -14,7 +14,6 @@ _ONE_NODE, _NO_SHARED_POOL = "there is one node here", "banks share no pool in t
 _NO_FILE, _NO_CHIP = "no files are exchanged with a network here", "the city's cards have no chip"
 _IN_DAYS = "it takes a day"
 NOT_HERE: dict[str, str] = {
-    "net-tls-clock": "the clock of this machine is not to be set",
     "ovl-memory-leak": "no leak is known that could be opened",
     "ovl-thread-pool": _NO_SHARED_POOL,
     "ovl-hot-key": "no row is locked in this centre",
@@ -25,15 +24,10 @@ NOT_HERE: dict[str, str] = {
     "sys-db-failover": _ONE_NODE,
     "sys-config-drift": _ONE_NODE,
     "sys-log-storm": "the node's log is bounded by what changes",
-    "sys-gray-failure": "its half dead parts are lines and banks: see net-packet-loss, iss-slow",
     "sys-site-failover": _ONE_NODE,
-    "sys-clock-jump": "the clock of this machine is not to be set",
-    "time-cutover": _IN_DAYS,
     "time-cutover-stuck": _IN_DAYS,
-    "ord-timeout-approved": "it is what follows of iss-silent and net-one-way",
     "ord-reversal-overtakes": "what a bank answers then is repeated until it fits; nobody sees it",
     "ord-stan-wrap": _IN_DAYS,
-    "ord-out-of-order-answer": "no answer is taken that differs from its request",
     "lim-card-limit": "it is ordinary business",
     "sec-merchant-fraud": _IN_DAYS,
     "sec-key-expired": "it is seen as sec-mac-mismatch-all",

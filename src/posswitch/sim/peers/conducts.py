@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from posswitch.base.bounds import Timers
+from posswitch.codec import Message
 from posswitch.sim.peers.manners import (
     ADVICE_MANNERS,
     DECLINE,
@@ -47,6 +48,13 @@ def _weighing(manners: Sequence[Manner], share: float) -> list[Manner]:
 
 def _soon(timers: Timers, entropy: random.Random) -> float:
     return entropy.uniform(*_SOON_S)
+
+
+def _other_amount(message: Message, entropy: random.Random) -> None:
+    """The answer is about another amount, as if it belonged to somebody else's payment."""
+    if 4 in message.fields:
+        digits = str(message.fields[4])
+        message.fields[4] = f"{int(digits) ^ 1:0{len(digits)}d}"
 
 
 def _much_later(timers: Timers, entropy: random.Random) -> float:
@@ -101,9 +109,13 @@ ILLS: dict[str, Conduct] = {
     "garbage": _everywhere(Manner("garbage", 1.0, delay=_soon, spoil=_unreadable)),
     "shifted": _everywhere(Manner("shifted", 1.0, delay=_soon, spoil=_shifted)),
     "bad-mac": _everywhere(Manner("bad_mac", 1.0, delay=_soon, spoil=_unproven)),
+    "crossed": _of_sales(Manner("crossed", 1.0, delay=_soon, alter=_other_amount)),
+    "unsaid": _of_sales(Manner("unsaid", 1.0, answers=0)),  # booked, and nobody hears of it
     "keeps-reversals": Conduct((_MUTE,), (_BUSY,), (_BUSY,)),
     "says-96": _says("says-96", ("96",)),
     "says-91": _says("says-91", ("91",)),
+    "says-90": _says("says-90", ("90",)),
+    "says-51": _says("says-51", ("51",)),
     "says-05": _says("says-05", ("05",)),
     "says-57": _says("says-57", ("57",)),
     "says-14": _says("says-14", ("14",)),
