@@ -51,6 +51,7 @@ prove: .venv/.stamp
 	$(BIN)/python .ci/check_report.py build/prove.json --kills 200 --purchases-min 50000
 	$(BIN)/python -m tests.power.run --cuts 20 --seconds-between 10
 	$(BIN)/python -m tests.power.million
+	$(BIN)/python -m tests.drills.run --diagnosis  # about an hour
 	$(MAKE) pressure mutants
 
 prove-short: .venv/.stamp

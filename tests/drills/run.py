@@ -1,7 +1,8 @@
 """Plays drills on the real stack and checks what the node says: `python -m tests.drills.run [NAME …]`.
 
-With --diagnosis what diagnosis says is checked instead, as `posswitch drill` does. Drills that need the same
-city share one. Exit 1 when a sign does not come in time, a name is wrong, or money is lost.
+With --diagnosis what diagnosis says is checked instead, as `posswitch drill` does: at the end a line a drill
+and the figures of all. Drills that need the same city share one. Exit 1 when a sign does not come in time,
+when diagnosis names fewer than LEAST anomalies (of those asked for by NAME: not all), or when money is lost.
 """
 
 import argparse
@@ -12,10 +13,12 @@ from collections.abc import Callable, Iterator
 from posswitch.base.errors import PosswitchError
 from posswitch.sim.drills.drill import SEVERITIES, Drill, Ground
 from posswitch.sim.drills.monitor import Monitor
-from posswitch.sim.drills.play import play
+from posswitch.sim.drills.play import Played, play
 from posswitch.sim.drills.scene import Scene
 from posswitch.sim.drills.stage import Stage, Theatre
 from posswitch.sim.drills.table import DRILLS, drill_named
+
+from .summary import LEAST, anomalies, line_of, report
 
 _LOOK_S, _SETTLED_S = 0.25, 8.0
 _CALM_SECONDS_MAX = 45.0
@@ -61,20 +64,17 @@ def calm(monitor: Monitor) -> bool:
     return False
 
 
-def names(drill: Drill, stage: Stage, seed: int, severity: str) -> Iterator[str]:
-    """Whether diagnosis says what was played, in one incident that ends."""
-    played = play(drill, stage, seed, severity)
-    said = played.diagnosed
-    print(
-        f"{'ok' if played.correct else '--'} {drill.name} {played.expected.place}: "
-        f"{said and (said.kind, said.place, said.probability)} after {played.seconds_to_detect}, "
-        f"over after {played.seconds_to_resolve}, {played.incidents} incidents",
-        flush=True,
-    )
-    if not played.correct:
-        yield f"{drill.name} at {played.expected.place}: {said}"
-    if played.seconds_to_resolve is None:
-        yield f"{drill.name}: does not end"
+class Names:
+    """Lets diagnosis say what is played; what it has said of each is in `played`, and is no complaint."""
+
+    def __init__(self) -> None:
+        self.played: list[Played] = []
+
+    def __call__(self, drill: Drill, stage: Stage, seed: int, severity: str) -> Iterator[str]:
+        """One drill."""
+        self.played.append(play(drill, stage, seed, severity))
+        print(line_of(self.played[-1]), flush=True)
+        yield from ()
 
 
 def on_ground(ground: Ground, drills: list[Drill], seed: int, severity: str, judge: Judge) -> Iterator[str]:
@@ -110,14 +110,24 @@ def main() -> int:
     parser.add_argument("--diagnosis", action="store_true", help="what diagnosis says, not the node")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--severity", choices=list(SEVERITIES), default="full")
+    parser.add_argument(
+        "--least", type=int, help=f"anomalies to be named; {LEAST}, or all that are asked for"
+    )
     asked = parser.parse_args()
     drills = [drill_named(name) for name in asked.names] or list(DRILLS.values())
+    names = Names()
     judge = names if asked.diagnosis else signs
-    found = []
+    found: list[str] = []
     for ground in Ground:
         chosen = [drill for drill in drills if drill.ground is ground]
         if chosen:
             found += on_ground(ground, chosen, asked.seed, asked.severity, judge)
+    if asked.diagnosis:
+        least = asked.least or (len({drill.kind for drill in drills}) if asked.names else LEAST)
+        named = len(anomalies(names.played))
+        if named < least:
+            found.append(f"{named} anomalies were named, {least} must be")
+        print("", *report(names.played), sep="\n", flush=True)
     for line in found:
         print(f"drills: {line}", file=sys.stderr)
     return 1 if found else 0

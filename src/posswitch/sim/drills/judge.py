@@ -28,10 +28,19 @@ def right_places(drill: Drill, scene: Scene) -> list[Place]:
     return [narrow(scene.place(where)) for where in (drill.where, *drill.wider)]
 
 
+def is_of_kind(drill: Drill, incident: Incident) -> bool:
+    """Whether an incident names the kind, or one that nobody can tell from it."""
+    return incident.kind in (drill.kind, *drill.alike)
+
+
+def is_there(drill: Drill, scene: Scene, incident: Incident) -> bool:
+    """Whether an incident names a right place."""
+    return narrow(incident.place) in right_places(drill, scene)
+
+
 def is_right(drill: Drill, scene: Scene, incident: Incident) -> bool:
-    """Whether an incident names the kind, or one that nobody can tell from it, and a right place."""
-    of_kind = incident.kind in (drill.kind, *drill.alike)
-    return of_kind and narrow(incident.place) in right_places(drill, scene)
+    """Whether both are right."""
+    return is_of_kind(drill, incident) and is_there(drill, scene, incident)
 
 
 def likeliest(incidents: Sequence[Incident], places: Sequence[Place]) -> Incident | None:

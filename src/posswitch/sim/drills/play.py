@@ -9,10 +9,10 @@ import apsw
 import msgspec
 
 from posswitch.base.errors import PosswitchError
-from posswitch.diagnose.incident import Incident
+from posswitch.diagnose.incident import Incident, Phase
 from posswitch.diagnose.shelf import STALE_NS, read_incidents, read_now
 from posswitch.sim.drills.drill import SEVERITIES, Drill
-from posswitch.sim.drills.judge import is_right, likeliest, right_places
+from posswitch.sim.drills.judge import is_of_kind, is_right, is_there, likeliest, right_places
 from posswitch.sim.drills.scene import Scene
 from posswitch.sim.drills.stage import Ended, Stage
 
@@ -34,7 +34,10 @@ class Naming(msgspec.Struct, frozen=True):
 
 
 class Played(msgspec.Struct, frozen=True):
-    """What came of a drill; `lost` is known when its city has ended."""
+    """What came of a drill; `lost` is known when its city has ended.
+
+    `correct`: kind and place were. `beside`: what else was said for sure when it was named, or given up.
+    """
 
     drill: str
     expected: Naming
@@ -46,6 +49,9 @@ class Played(msgspec.Struct, frozen=True):
     seed: int = 1
     incidents: int = 0
     seconds_to_resolve: float | None = None
+    kind_correct: bool = False
+    place_correct: bool = False
+    beside: tuple[Naming, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -120,6 +126,7 @@ def _played(drill: Drill, scene: Scene, severity: str) -> Played:
     expected = Naming(drill.kind, drill.cause, scene.place(drill.where))
     seen: dict[int, None] = {}
     best: Incident | None = None
+    beside: list[Incident] = []
     detected_s: float | None = None
     right = False
     began = time.monotonic()
@@ -133,24 +140,30 @@ def _played(drill: Drill, scene: Scene, severity: str) -> Played:
         fitting = [one for one in new if is_right(drill, scene, one)]
         right = bool(fitting)
         best = likeliest(fitting or new, places) or best
+        beside = [one for one in new if one is not best and _sure(one)]
     named_s = round(time.monotonic() - began, 2)
     scene.heal()
     return Played(
         drill=drill.name,
         expected=expected,
-        diagnosed=_named(best),
+        diagnosed=_named(best) if best else None,
         correct=right,
         seconds_to_detect=named_s if right else detected_s,
         severity=severity,
         seed=scene.seed,
         incidents=len(seen),
         seconds_to_resolve=_over(data, before),
+        kind_correct=best is not None and is_of_kind(drill, best),
+        place_correct=best is not None and is_there(drill, scene, best),
+        beside=tuple(_named(one) for one in beside),
     )
 
 
-def _named(incident: Incident | None) -> Naming | None:
-    if incident is None:
-        return None
+def _sure(incident: Incident) -> bool:
+    return incident.phase is not Phase.SUSPECT and bool(incident.kind)
+
+
+def _named(incident: Incident) -> Naming:
     return Naming(incident.kind, incident.cause, incident.place, round(incident.probability, 3))
 
 
