@@ -164,6 +164,12 @@ def _garbage(attack: Attack) -> list[bytes]:
     return [framed("bin2", attack.chance.randbytes(attack.chance.randrange(20, 300))) for _ in range(_SHAPES)]
 
 
+def shares(due: int, among: int) -> list[int]:
+    """So many frames dealt out to so many lines, the first ones get what does not go round."""
+    each, more = divmod(due, among or 1)
+    return [each + (place < more) for place in range(among)]
+
+
 async def _babble(attack: Attack, frames: Sequence[bytes]) -> None:
     """So many frames a second over all lines; a cut line is dialled again, an unread one holds back."""
     lines: list[asyncio.StreamWriter | None] = [None] * BAD_LINES
@@ -188,8 +194,8 @@ async def _babble(attack: Attack, frames: Sequence[bytes]) -> None:
         due = int((time.monotonic() - began) * attack.per_second) - done
         done += due
         open_lines = [line for line in lines if line is not None and not line.is_closing()]
-        for line in open_lines:
-            count = due // len(open_lines) + 1
+        attack.chance.shuffle(open_lines)
+        for line, count in zip(open_lines, shares(due, len(open_lines)), strict=True):
             if line.transport.get_write_buffer_size() < _UNSENT_BYTES_MAX:
                 line.write(b"".join(attack.chance.choices(frames, k=count)))
                 attack.counts["frames"] += count
