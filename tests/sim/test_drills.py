@@ -66,6 +66,18 @@ def test_a_row_is_whole(drill):
     assert not any("{" in title or "[" in title for title in titles)
 
 
+def test_what_rouses_guards_is_played_last():
+    """They bar for minutes: whoever is played after it would meet what was left behind."""
+    lingering = [drill.lingers for drill in DRILLS.values()]
+    assert lingering == sorted(lingering)
+    assert all(
+        drill.lingers
+        for drill in DRILLS.values()
+        if any(sign.rises == "guards_barred" for sign in drill.signs)
+    )
+    assert DRILLS["sec-unknown-terminal"].lingers
+
+
 def test_the_severity_is_the_one_that_is_wanted_or_one_by_the_seed():
     loss = DRILLS["net-packet-loss"]
     assert severity_of(loss, "light", 1) == "light"

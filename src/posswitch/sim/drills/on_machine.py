@@ -197,7 +197,7 @@ DRILLS = (
     Drill(
         "sec-malformed-flood", (),
         _attacked("bad-frames", "--per-second", str(_BAD_FRAMES_PER_S)),
-        (Sign("frames-unreadable"),), seconds_max=30.0,
+        (Sign("frames-unreadable"),), seconds_max=30.0, lingers=True,
     ),
     Drill(
         "sec-dos-connect", (), _attacked("idle"), (Sign("gate-crowded"),), seconds_max=40.0,
@@ -205,6 +205,6 @@ DRILLS = (
     Drill(
         "sec-unknown-terminal", (),
         _attacked("forged-frames", "--per-second", str(_FORGED_PER_S)),
-        (Sign(codes=("97",), share=0.05),), seconds_max=40.0,
+        (Sign(codes=("97",), share=0.05),), seconds_max=40.0, lingers=True,
     ),
 )  # fmt: skip

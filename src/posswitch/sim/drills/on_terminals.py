@@ -92,7 +92,7 @@ DRILLS = (
     ),
     Drill(
         "ter-reversal-loop", ("terminal",), _quirk(Quirk.STUCK, _one),
-        (Sign(codes=("00", "25", "12"), kind="reversal"),), seconds_max=40.0,
+        (Sign(codes=("00", "25", "12"), kind="reversal"),), lingers=True, seconds_max=40.0,
     ),
     Drill(
         "ord-original-not-found", ("merchant",), _quirk(Quirk.LOSES_ORIGINALS, _of_merchant),
@@ -100,7 +100,7 @@ DRILLS = (
     ),
     Drill(
         "ord-refund-over", ("merchant",), _quirk(Quirk.OVER_REFUNDS, _of_merchant),
-        (Sign(codes=("64",), share=0.3),), alike=("ord-original-not-found",), seconds_max=30.0,
+        (Sign(codes=("64",), share=0.3),), alike=("ord-original-not-found",), lingers=True, seconds_max=30.0,
     ),
     Drill(
         "stl-imbalance-terminal", ("terminal",), _quirk(Quirk.FORGETS, _one),
@@ -128,19 +128,19 @@ DRILLS = (
             lambda scene: Come(Stranger.TRIES_CARDS, _TESTING_TPS, _TESTERS, cards=scene.bin.prefix),
         ),
         (Sign(codes=("14", "54", "59"), share=0.3), Sign(rises="guards_barred")),
-        seconds_max=30.0, wider=(("bank",), ()),
+        seconds_max=30.0, wider=(("bank",), ()), lingers=True,
     ),
     Drill(
         "sec-pin-brute", ("bin",),
         _comes(lambda scene: Come(Stranger.GUESSES_PIN, _GUESSING_TPS, _GUESSERS, cards=scene.bin.prefix)),
         (Sign(rises="guards_barred"),),
-        seconds_max=40.0, wider=(("bank",), ()),
+        seconds_max=40.0, wider=(("bank",), ()), lingers=True,
     ),
     Drill(
         "sec-pin-brute+spray", ("bin",),
         _comes(lambda scene: Come(Stranger.SPRAYS_PINS, _GUESSING_TPS, _GUESSERS, cards=scene.bin.prefix)),
         (Sign(rises="guards_barred"),),
-        seconds_max=40.0, wider=(("bank",), ()),
+        seconds_max=40.0, wider=(("bank",), ()), lingers=True,
     ),
     Drill(
         "sec-replay", (),
@@ -152,6 +152,6 @@ DRILLS = (
         "sec-unknown-terminal+clone", ("terminal",),
         _comes(lambda scene: Clone(scene.terminal, _CLONE_TPS)),
         (Sign(codes=("A0", "77", "94", "59"), share=0.2),),
-        seconds_max=40.0, alike=("sec-mac-mismatch-one", "sec-replay", "ord-stan-duplicate"),
+        lingers=True, seconds_max=40.0, alike=("sec-mac-mismatch-one", "sec-replay", "ord-stan-duplicate"),
     ),
 )  # fmt: skip

@@ -4,10 +4,11 @@ from posswitch.base.errors import PosswitchError
 from posswitch.sim.drills import on_banks, on_lines, on_machine, on_records, on_terminals
 from posswitch.sim.drills.drill import Drill
 
+_ROOMS = (on_lines, on_banks, on_terminals, on_records, on_machine)
+# What lingers comes last, so that many can be played in one city, one after the other.
 DRILLS: dict[str, Drill] = {
     drill.name: drill
-    for room in (on_lines, on_banks, on_terminals, on_records, on_machine)
-    for drill in room.DRILLS
+    for drill in sorted((one for room in _ROOMS for one in room.DRILLS), key=lambda one: one.lingers)
 }
 
 _ONE_NODE, _NO_SHARED_POOL = "there is one node here", "banks share no pool in this centre"
