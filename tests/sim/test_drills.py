@@ -36,7 +36,7 @@ class Chosen:
         return {name: values[name] for name in where}
 
 
-def incident(kind="net-half-open", number=1, probability=0.9, **place):
+def incident(kind="net-half-open", number=1, probability=0.9, /, **place):
     return Incident(number, Phase.CONFIRMED, kind, "network", place, 0, 0, 0, probability=probability)
 
 
@@ -105,6 +105,11 @@ def test_a_place_is_what_its_narrowest_names_say():
         ("net-half-open", incident(), False),
         ("net-packet-loss", incident("net-packet-loss", link="90020000/1"), True),
         ("sec-card-testing", incident("sec-card-testing"), True),
+        ("sec-card-testing", incident("sec-card-testing", bin="629002", kind="sale", entry="022"), True),
+        ("sec-card-testing", incident("sec-card-testing", bin="629002", kind="sale"), True),
+        ("sec-card-testing", incident("sec-card-testing", bin="629002", kind="void"), False),
+        ("sec-card-testing", incident("sec-card-testing", bin="629003", kind="sale"), False),
+        ("iss-says-91", incident("iss-says-91", bank="90020000", kind="sale"), False),
         ("net-all-links-down", incident("net-all-links-down", bank="90020000"), False),
         ("iss-all-decline+57", incident("iss-all-decline", bank="90020000"), True),
     ],

@@ -57,6 +57,7 @@ class Drill(NamedTuple):
     warm_s: float = 0.0  # beyond what every drill waits, before it begins
     needs: Callable[[], str] = lambda: ""  # why it cannot be played on this machine, if so
     wider: tuple[tuple[str, ...], ...] = ()  # places that are as right
+    does: tuple[tuple[str, str], ...] = ()  # what all of its requests are: a place may say so as well
     lingers: bool = False  # guards bar somebody, who stays barred for minutes: others are played before it
 
     @property

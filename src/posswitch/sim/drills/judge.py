@@ -34,8 +34,9 @@ def is_of_kind(drill: Drill, incident: Incident) -> bool:
 
 
 def is_there(drill: Drill, scene: Scene, incident: Incident) -> bool:
-    """Whether an incident names a right place."""
-    return narrow(incident.place) in right_places(drill, scene)
+    """Whether an incident names a right place, perhaps with what all requests of the drill are."""
+    place = {dim: value for dim, value in incident.place.items() if (dim, value) not in drill.does}
+    return narrow(place) in right_places(drill, scene)
 
 
 def is_right(drill: Drill, scene: Scene, incident: Incident) -> bool:

@@ -14,6 +14,7 @@ _GUESSING_TPS, _GUESSERS = 4.0, 3
 _CLONE_TPS = 3.0
 _REPLAYED, _REPLAYED_PER_S = 600, 30.0
 _BLIP_S = 3.0
+_WITHOUT_PIN, _WITH_PIN = (("kind", "sale"), ("entry", "022")), (("kind", "sale"), ("entry", "021"))
 
 
 def _quirk(quirk: Quirk, which: Callable[[Scene], dict[str, str]]) -> Callable[[Scene], None]:
@@ -128,19 +129,19 @@ DRILLS = (
             lambda scene: Come(Stranger.TRIES_CARDS, _TESTING_TPS, _TESTERS, cards=scene.bin.prefix),
         ),
         (Sign(codes=("14", "54", "59"), share=0.3), Sign(rises="guards_barred")),
-        seconds_max=30.0, wider=(("bank",), ()), lingers=True,
+        seconds_max=30.0, wider=(("bank",), ()), does=_WITHOUT_PIN, lingers=True,
     ),
     Drill(
         "sec-pin-brute", ("bin",),
         _comes(lambda scene: Come(Stranger.GUESSES_PIN, _GUESSING_TPS, _GUESSERS, cards=scene.bin.prefix)),
         (Sign(rises="guards_barred"),),
-        seconds_max=40.0, wider=(("bank",), ()), lingers=True,
+        seconds_max=40.0, wider=(("bank",), ()), does=_WITH_PIN, lingers=True,
     ),
     Drill(
         "sec-pin-brute+spray", ("bin",),
         _comes(lambda scene: Come(Stranger.SPRAYS_PINS, _GUESSING_TPS, _GUESSERS, cards=scene.bin.prefix)),
         (Sign(rises="guards_barred"),),
-        seconds_max=40.0, wider=(("bank",), ()), lingers=True,
+        seconds_max=40.0, wider=(("bank",), ()), does=_WITH_PIN, lingers=True,
     ),
     Drill(
         "sec-replay", (),
