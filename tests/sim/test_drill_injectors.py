@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from test_bank import ZAK, Desk, codes, reversal, sale
+from test_bank import PAN, ZAK, Desk, codes, reversal, sale
 
+from posswitch.codec import load_dialect
 from posswitch.sim.attackers import shares
 from posswitch.sim.authority import Authority
-from posswitch.sim.city import build_city
+from posswitch.sim.city import MIXED_DIALECTS, build_city
+from posswitch.sim.drills.on_lines import _NARROW_BYTES
 from posswitch.sim.drills.on_machine import _stand_still
 from posswitch.sim.peers import cups
 from posswitch.sim.peers.conducts import ILLS
@@ -72,6 +74,21 @@ def test_a_bank_shows_certificates_that_are_not_right(tmp_path):
     assert strange.not_valid_before_utc < now < strange.not_valid_after_utc
     assert early.not_valid_before_utc > now
     assert [one.issuer == ours.subject for one in (ended, strange, early)] == [True, False, True]
+
+
+@pytest.mark.parametrize("dialect", sorted(set(MIXED_DIALECTS)))
+def test_a_narrow_line_passes_what_has_no_pin(dialect):
+    """In every dialect of the city, with the track of a swiped card; one with PIN and track is lost."""
+
+    def size(message):
+        message.fields[35] = f"{PAN}D49121010000000000"
+        cups.sign(message, ZAK)
+        return len(cups.packed(load_dialect(dialect), message, "90010000", "00010000"))
+
+    with_pin, without = sale(), sale()
+    for field in (26, 52, 53):
+        del without.fields[field]
+    assert size(without) < _NARROW_BYTES[dialect] < size(with_pin)
 
 
 @pytest.mark.parametrize(

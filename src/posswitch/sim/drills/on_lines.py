@@ -11,7 +11,7 @@ from posswitch.sim.remote import Caller
 
 _LOSS, _DAMAGE, _DESYNC, _TAMPERED = 0.3, 0.3, 0.1, 0.12
 _FLAP_DOWN_S, _FLAP_UP_S = 0.6, 1.6
-_NARROW_BYTES = 250  # between a payment without and with PIN and track
+_NARROW_BYTES = {"cups": 292, "iso87a": 278, "iso87b": 176}  # between payments without and with a PIN
 
 Made = Callable[[Scene], Order]
 
@@ -72,6 +72,10 @@ def _all_regions(scene: Scene) -> None:
         scene.tell(Pull(region=region))
 
 
+def _narrow_bytes(scene: Scene) -> int:
+    return _NARROW_BYTES[scene.config.registry.banks[scene.bank].dialect]
+
+
 _ANSWERLESS = Sign("link-silent")
 
 DRILLS = (
@@ -120,7 +124,7 @@ DRILLS = (
     Drill(
         "net-vpn-tunnel-mtu", ("bank",),
         told(
-            lambda scene: Spoil(scene.bank, bytes_max=_NARROW_BYTES),
+            lambda scene: Spoil(scene.bank, bytes_max=_narrow_bytes(scene)),
             undo=(lambda scene: Spoil(scene.bank),),
         ),
         (Sign("link-lossy"),),
