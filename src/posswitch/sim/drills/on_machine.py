@@ -25,7 +25,7 @@ from posswitch.sim.remote import Caller
 _CRASHES, _BETWEEN_S = 4, 1.5
 _HALT_S, _HALT_EVERY_S = 0.9, 3.0
 _JUMP_S = 32.0
-_SMALL_SHARE, _PERIOD_US = 0.1, 10_000  # of a core: too little for what comes; no disk looks slow for it
+_SMALL_SHARE, _PERIOD_US = 0.02, 50_000  # of a core: too little for what comes
 _RUSH_TPS, _RUSH_TERMINALS = 250.0, 32
 _FSYNC_US = 60_000  # what each fsync takes longer
 _ATTACK_S = 600
