@@ -32,7 +32,8 @@ class Chosen:
     """A scene that is nowhere."""
 
     def place(self, where):
-        values = {"bank": "90020000", "link": "90020000/1", "bin": "629002", "terminal": "10000007"}
+        values = {"bank": "90020000", "link": "90020000/1", "bin": "629002", "terminal": "10000007",
+                  "merchant": "M1"}  # fmt: skip
         return {name: values[name] for name in where}
 
 
@@ -110,6 +111,8 @@ def test_a_place_is_what_its_narrowest_names_say():
         ("sec-card-testing", incident("sec-card-testing", bin="629002", kind="void"), False),
         ("sec-card-testing", incident("sec-card-testing", bin="629003", kind="sale"), False),
         ("iss-says-91", incident("iss-says-91", bank="90020000", kind="sale"), False),
+        ("ord-refund-over", incident("ord-refund-over", merchant="M1", kind="refund"), True),
+        ("ord-refund-over", incident("ord-refund-over", merchant="M1", kind="void"), False),
         ("net-all-links-down", incident("net-all-links-down", bank="90020000"), False),
         ("iss-all-decline+57", incident("iss-all-decline", bank="90020000"), True),
     ],

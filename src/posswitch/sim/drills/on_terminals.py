@@ -97,11 +97,12 @@ DRILLS = (
     ),
     Drill(
         "ord-original-not-found", ("merchant",), _quirk(Quirk.LOSES_ORIGINALS, _of_merchant),
-        (Sign(codes=("25",), share=0.3),), seconds_max=30.0,
+        (Sign(codes=("25",), share=0.3),), does=(("kind", "void"),), seconds_max=30.0,
     ),
     Drill(
         "ord-refund-over", ("merchant",), _quirk(Quirk.OVER_REFUNDS, _of_merchant),
-        (Sign(codes=("64",), share=0.3),), alike=("ord-original-not-found",), lingers=True, seconds_max=30.0,
+        (Sign(codes=("64",), share=0.3),), alike=("ord-original-not-found",),
+        does=(("kind", "refund"),), lingers=True, seconds_max=30.0,
     ),
     Drill(
         "stl-imbalance-terminal", ("terminal",), _quirk(Quirk.FORGETS, _one),
