@@ -125,7 +125,10 @@ class Node(SystemClock):
         for bank in self.banks:
             for _ in range(self.random.randrange(3, 8)):
                 number = 10_000_001 + self.random.randrange(24)
-                request = replace(sale(1), bank=bank, bin=bank[:6], terminal=str(number), amount_minor=4200)
+                request = replace(
+                    sale(1), bank=bank, bin=bank[:6], terminal=str(number), amount_minor=4200,
+                    pan_print=self.random.randbytes(16),
+                )  # fmt: skip
                 wait_ns = int(self.random.lognormvariate(2.9, 0.3) * 1e6)
                 if bank == failing:
                     self.vitals.payment(request, "98", How.OVERDUE, 900_000_000, 900_000_000)
