@@ -259,6 +259,16 @@ def test_a_clock_that_goes_back_leaves_no_fact_behind():
     assert [fact.name for fact in facts] == ["clock-off"]  # which it is
 
 
+def test_a_node_that_stood_still_has_no_other_time():
+    """By the clock that nobody sets: a minute of silence is no jump, a jump is one."""
+    for stood_s, jumped in ((60, False), (0, True)):
+        board = FactBoard()
+        board.look(AT_NS, well() | {"ticks_s": 5.0})
+        board.look(AT_NS + 60 * NS_PER_S, well() | {"ticks_s": 5.0 + stood_s})
+        facts = board.look(AT_NS + 61 * NS_PER_S, well() | {"ticks_s": 6.0 + stood_s})
+        assert ("clock-off" in {fact.name for fact in facts}) is jumped
+
+
 def test_banks_that_come_and_go_are_looked_at():
     board = FactBoard()
     board.look(AT_NS, well())

@@ -32,7 +32,9 @@ class Past:
         """The newest."""
         began_s = gauges.get("began_s") or self._began_s  # its last word, at an orderly end, lacks it
         gone_s = (at_ns - self.at_ns) / NS_PER_S if self.at_ns else 0.0
-        if began_s == self._began_s and abs(gone_s) >= _JUMP_S:
+        if "ticks_s" in gauges and "ticks_s" in self.now:  # who only stood still has no other time
+            gone_s -= gauges["ticks_s"] - self.now["ticks_s"]
+        if began_s and began_s == self._began_s and abs(gone_s) >= _JUMP_S:
             self._jumped = at_ns, abs(gone_s)
         if began_s != self._began_s or at_ns < self.at_ns:
             if self._began_s != began_s and self._began_s:

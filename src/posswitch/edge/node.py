@@ -201,6 +201,7 @@ class Node:
             self._next_vitals_ns = tick_ns + PERIOD_NS
             gauges = self._runtime.gauges()
             gauges |= {"began_s": self._began_s, "loop_lag_ms": self._lag_ns / NS_PER_MS}
+            gauges["ticks_s"] = tick_ns / NS_PER_S  # of the clock that nobody sets
             self._lag_ns = 0
             gauges |= {"connections": len(self._gate), "connections_cap": self._gate.cap}
             gauges |= self._tls.expiry.gauges()

@@ -24,7 +24,6 @@ from posswitch.sim.remote import Caller
 
 _CRASHES, _BETWEEN_S = 4, 1.5
 _HALT_S, _HALT_EVERY_S = 0.9, 3.0
-_JUMP_S = 32.0
 _SMALL_SHARE, _PERIOD_US = 0.02, 50_000  # of a core: too little for what comes
 _RUSH_TPS, _RUSH_TERMINALS = 250.0, 32
 _FSYNC_US = 60_000  # what each fsync takes longer
@@ -77,11 +76,6 @@ def _halting(scene: Scene) -> None:
             _stand_still(scene.node_pid(), ending, _HALT_S)
 
     scene.meanwhile(halt)
-
-
-def _clock_ahead(scene: Scene) -> None:
-    """It stands still for so long that to itself its clock has jumped."""
-    _stand_still(scene.node_pid(), threading.Event(), _JUMP_S)
 
 
 def _stand_still(pid: int, ending: threading.Event, seconds: float) -> None:
@@ -167,9 +161,6 @@ DRILLS = (
     ),
     Drill(
         "sys-gray-failure", (), _halting, (Sign("node-lags"),), seconds_max=40.0,
-    ),
-    Drill(
-        "sys-clock-jump", (), _clock_ahead, (Sign("clock-off"),), seconds_max=60.0,
     ),
     Drill(
         "ovl-peak", (), _overloaded, (Sign("queue-stands"),), alike=("ovl-cpu-taken",),

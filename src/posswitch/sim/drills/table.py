@@ -26,6 +26,7 @@ NOT_HERE: dict[str, str] = {
     "sys-config-drift": _ONE_NODE,
     "sys-log-storm": "the node's log is bounded by what changes",
     "sys-site-failover": _ONE_NODE,
+    "sys-clock-jump": "the machine's clock is not the drill's to move: the proving ground moves its own",
     "time-cutover-stuck": _IN_DAYS,
     "ord-reversal-overtakes": "what a bank answers then is repeated until it fits; nobody sees it",
     "ord-stan-wrap": _IN_DAYS,
