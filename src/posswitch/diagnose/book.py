@@ -141,9 +141,11 @@ class Book:
 
     def _reopen(self, case: Case, at_ns: int) -> Case:
         self._ended = [one for one in self._ended if one[0] is not case]
+        sure = case.incident.phase is not Phase.SUSPECT
         case.incident = replace(
             case.incident,
-            phase=Phase.CONFIRMED, closed_ns=0, changed_ns=at_ns, opened_again=case.incident.opened_again + 1,
+            phase=Phase.CONFIRMED if sure else Phase.SUSPECT, closed_ns=0, changed_ns=at_ns,
+            opened_again=case.incident.opened_again + 1,
         )  # fmt: skip
         case.looks, case.looked_ns, case.calm_ns = len(LOOKS_S), at_ns, 0
         self.cases[case.incident.number] = case
@@ -175,7 +177,8 @@ class Book:
         if phase is Phase.SUSPECT and (first.kind or sure):
             phase = Phase.CONFIRMED
         if not believes(before, finding, at_ns):
-            case.incident = replace(before, phase=phase)
+            if phase is not before.phase:
+                case.incident = replace(before, phase=phase, changed_ns=at_ns)
             return phase is not before.phase
         place = before.place
         if may_move(case, finding, age_ns):
@@ -249,8 +252,10 @@ class Book:
         """Whether a fact belongs to what is known already."""
         key = (fact.name, fact.place)
         bank = bank_of(fact.place)
+        if any(key in case.facts for case in self.cases.values()):
+            return True
         for case in self.cases.values():
-            if key in case.facts or (bank and bank == case.bank):
+            if bank and bank == case.bank:
                 case.facts.add(key)
                 return True
             whole = not case.where and not case.bank

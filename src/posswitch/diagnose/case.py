@@ -19,7 +19,6 @@ class Case:
         self.looks = 0
         self.looked_ns = incident.opened_ns
         self.calm_ns = 0  # since when; 0: it is not
-        self.bad = 0
 
     def __repr__(self) -> str:
         return f"<case {self.incident!r}>"

@@ -185,7 +185,7 @@ class Centre:
         ]
         due = [case for case in self.book.cases.values() if case.due(at_ns) and not case.calm_ns]
         if raised or loud or due:
-            known = self._known_facts() if loud else frozenset()
+            known = self._known_facts() - {(fact.name, fact.place) for fact in loud} if loud else frozenset()
             again = [fact for fact in facts if due and self._is_told(fact)]
             findings = self._investigator.look(at_ns, alarms if due else raised, [*loud, *again], known)
             answer_ms = (self._spent() - began) * 1000
@@ -287,7 +287,7 @@ class Centre:
         rows = self._window.since(0, _ROWS_MAX)
         mine = rows.only(rows.within(where))
         for case in cases:
-            known = mine.within(()) if not case.where else mine.columns[case.where[0][0]] > 0
+            known = mine.columns[case.where[0][0]] > 0  # one about the whole centre explains it anyway
             came = int(np.count_nonzero(known))
             if came and int(np.count_nonzero(mine.within(case.where) & known)) >= _ITS_SHARE * came:
                 return True

@@ -75,6 +75,7 @@ _CODES: dict[str, tuple[frozenset[str], frozenset[How] | None]] = {
     "no-money": (frozenset({"51"}), None),
     "bad-card": (frozenset({"14", "54", "56"}), None),
     "stolen": (frozenset({"41", "43", "59", "34", "04", "07", "35", "36"}), frozenset({How.BANK})),
+    "guarded": (frozenset({"59"}), frozenset({How.HERE})),
     "unknown-terminal": (frozenset({"97", "03", "58"}), None),
     "no-route": (frozenset({"15", "31", "92", "14"}), frozenset({How.HERE, How.EDGE})),
     "misrouted": (frozenset({"15", "31", "92", "14", "56"}), None),
@@ -169,9 +170,6 @@ def _of_codes(bad: Rows, atlas: Atlas) -> Features:
     found["strange-code"] = Feature(_step(unheard, 0.1, 0.7), round(unheard, 3))
     here = float(np.isin(hows, [How.HERE, How.EDGE]).sum()) / count
     found["decided-here"] = Feature(_step(here, 0.2, 0.8), round(here, 3))
-    guarded = float((np.isin(codes, [number for number, code in named.items() if code == "59"]) & (
-        hows == How.HERE)).sum()) / count  # fmt: skip
-    found["guarded"] = Feature(_step(guarded, 0.1, 0.7), round(guarded, 3))
     banks = float((hows == How.BANK).sum()) / count
     found["banks-word"] = Feature(_step(banks, 0.2, 0.8), round(banks, 3))
     return found
@@ -205,7 +203,8 @@ def _of_cards(scene: Scene, bad: Rows) -> Features:
     failing = scene.rows.said[Column.CARD][(scene.rows.sorts > 0) & (scene.rows.sorts < Sort.NOTHING)]
     failing = failing[failing != 0]
     per_card = len(failing) / len(np.unique(failing)) if len(failing) else 0.0
-    homes = np.array([scene.homes.get(int(one), 0) for one in bad.columns[Dim.BIN]], np.int32)
+    bins, of = np.unique(bad.columns[Dim.BIN], return_inverse=True)
+    homes = np.array([scene.homes.get(one, 0) for one in bins.tolist()], np.int32)[of]
     strays = (homes > 0) & (bad.columns[Dim.BANK] > 0) & (homes != bad.columns[Dim.BANK])
     astray = float(strays.sum()) / count
     return {

@@ -144,7 +144,6 @@ class Investigator:
         look: Look,
         where: Where,
         alarms: Sequence[Alarm],
-        place: dict[str, str] | None = None,
         bank: str = "",
         streams: frozenset[int] | None = None,
         *,
@@ -170,8 +169,7 @@ class Investigator:
             self._latencies.own_ms, self.homes,
         )  # fmt: skip
         seen = features(scene, self._atlas)
-        if place is None:
-            place = self._named_place(where, bank, ill, links, scene)
+        place = self._named_place(where, bank, ill, links)
         kind_of_place = "link" if "link" in place else place_name(where)
         judged = named(kind_of_place, seen)
         return Finding(
@@ -193,9 +191,7 @@ class Investigator:
         found = self._cube.find(where)
         return float(self._baseline.rate(len(self._cube.slices))[found]) if found >= 0 else 0.0
 
-    def _named_place(
-        self, where: Where, bank: str, ill: set[str], links: int, scene: Scene
-    ) -> dict[str, str]:
+    def _named_place(self, where: Where, bank: str, ill: set[str], links: int) -> dict[str, str]:
         """The place as people call it; a link, where only some of a bank's links have trouble."""
         if len(where) <= 1 and bank and len(ill) == 1 and links > 1:
             return {"link": next(iter(ill))}

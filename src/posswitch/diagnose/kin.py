@@ -171,11 +171,3 @@ _OWN_FACTS = {
     )
     for one in SUSPECTS
 }
-
-
-def banks_in(where: Where) -> Iterable[int]:
-    """The banks that a place names."""
-    return (value for dim, value in where if dim is Dim.BANK)
-
-
-Facts = frozenset[tuple[str, Place]]

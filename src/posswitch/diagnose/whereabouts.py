@@ -57,7 +57,7 @@ class Whereabouts:
     def __repr__(self) -> str:
         return f"<whereabouts in {self._window!r}>"
 
-    def places(self, look: "Look", alarms: Sequence[Alarm]) -> list[Where]:
+    def places(self, look: Look, alarms: Sequence[Alarm]) -> list[Where]:
         """The places that explain what is bad."""
         rows, bad = look.rows, look.bad
         if not look.streams or int(bad.sum()) < _BAD_MIN:
@@ -98,7 +98,7 @@ class Whereabouts:
             ]  # fmt: skip
         return self._pin_ways
 
-    def _closed(self, look: "Look", place: Where) -> Where:
+    def _closed(self, look: Look, place: Where) -> Where:
         """With what all that is bad there has in common, where that is rare in this place otherwise."""
         if len(place) == 1 and place[0][0] in (Dim.TERMINAL, Dim.MERCHANT):
             return place
@@ -119,7 +119,7 @@ class Whereabouts:
                 return tuple(sorted((*wider, (dim, value)))) if len(wider) <= 1 else place
         return place
 
-    def _only_bank(self, look: "Look") -> Where:
+    def _only_bank(self, look: Look) -> Where:
         """The whole centre; where there is one bank only, and it is its word or its silence, the bank."""
         banks = look.rows.columns[Dim.BANK]
         known = np.unique(banks[banks > 0])
@@ -167,7 +167,7 @@ def banks_of(past: Past) -> tuple[int, int]:
     return len(banks), down if past.age_s > LINKED_S else 0
 
 
-def _is_nearly_all(look: "Look", place: Where) -> bool:
+def _is_nearly_all(look: Look, place: Where) -> bool:
     """Whether so little is outside of a place that nobody can say it is well there."""
     outside = ~look.rows.within(place)
     came = int(np.count_nonzero(outside))
@@ -177,7 +177,7 @@ def _is_nearly_all(look: "Look", place: Where) -> bool:
     return few or came < _OUTSIDE_MIN
 
 
-def _simpler(look: "Look", place: Where) -> Where:
+def _simpler(look: Look, place: Where) -> Where:
     """Without values that say nothing: where hardly anything is well that has the others and not this one."""
     for dim, value in reversed(place):
         wider = tuple(one for one in place if one != (dim, value))
