@@ -209,6 +209,7 @@ class Node:
             "links": len(lines),
             "links_fenced": standings[Standing.FENCED],
             "began_s": self.began_ns / NS_PER_S,
+            "ticks_s": self._now_ns / NS_PER_S,
             "connections": self._connections(),
             "connections_cap": _CONNECTIONS_CAP,
             "descriptors": _DESCRIPTORS + self._connections(),
