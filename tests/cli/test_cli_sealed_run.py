@@ -66,7 +66,13 @@ def shown(pid):
 
 def role(pid):
     """What a process that the switch has started is."""
-    return "diagnosis" if b"incidents" in shown(pid).split(b"\0") else "node"
+    words = shown(pid).split(b"\0")
+    return next((name for name in ("backup", "incidents") if name.encode() in words), "node")
+
+
+def roles(process):
+    """Of everything that the switch has started, in order."""
+    return sorted(map(role, children(process.pid)))
 
 
 def test_a_node_that_dies_at_night_is_started_without_a_person_and_without_the_file(city):
@@ -76,7 +82,7 @@ def test_a_node_that_dies_at_night_is_started_without_a_person_and_without_the_f
     secrets = {"root": root, "passphrase": WORDS}
     with started(city, f"{WORDS}\n") as process:
         (city.folder / "secret.key").unlink()  # the key is locked away again
-        until(lambda: len(children(process.pid)) == 2)  # the node and the backup
+        until(lambda: roles(process) == ["backup", "incidents", "node"])
         first = int((city.data / "node.pid").read_text())
         for pid in (process.pid, *children(process.pid)):
             assert leaks_in(shown(pid), secrets) == []
@@ -106,7 +112,7 @@ def test_a_service_manager_opens_it_with_a_credential(city, tmp_path):
     credential.touch(0o600)
     credential.write_text(f"{WORDS}\n")
     with started(city, **{FILE_VARIABLE: str(credential)}) as process:
-        assert until(lambda: sorted(map(role, children(process.pid))) == ["diagnosis", "node"])
+        assert until(lambda: roles(process) == ["incidents", "node"])
 
 
 @pytest.mark.parametrize(
