@@ -6,31 +6,11 @@ from posswitch.base.moment import NS_PER_S
 from posswitch.diagnose.book import CALM_S, CALM_SILENT_S, OPEN_MAX, VERIFIED_S, Book
 from posswitch.diagnose.facts import NODE, Fact
 from posswitch.diagnose.incident import Guess, Phase
-from posswitch.diagnose.investigate import Finding
-from posswitch.diagnose.signals import Dim, Sort
-from posswitch.diagnose.suspects import SUSPECTS, Named
+from posswitch.diagnose.signals import Dim
+from posswitch.diagnose.suspects import Named
 
+from .findings import found
 from .streams import AT_NS
-
-CAUSE = {one.kind: one.cause for one in SUSPECTS}
-STREAMS = frozenset({int(Sort.FAIL)})
-
-
-def found(kind="iss-silent", probability=0.9, bank=1, since_s=0.0, where=None, place=None, facts=()):
-    """A finding at a bank; bank 0: at the whole centre."""
-    where = (((Dim.BANK, bank),) if bank else ()) if where is None else where
-    place = ({"bank": f"B{bank}"} if bank else {}) if place is None else place
-    guess = Guess(kind, CAUSE[kind], probability)
-    return Finding(
-        place,
-        where,
-        Named((guess,), (), (), ()),
-        AT_NS + int(since_s * NS_PER_S),
-        9,
-        frozenset(facts),
-        1,
-        STREAMS,
-    )
 
 
 class Desk:
@@ -185,6 +165,13 @@ def test_a_storm_belongs_to_its_cause_and_changes_nothing_of_it(desk, closed):
         desk.calm(20)
     (known,) = desk.enter(found("ovl-retry-storm", 0.95, bank=0, since_s=10), after_s=20)
     assert (known.number, known.kind, known.place) == (1, "net-issuer-link-down", {"bank": "B1"})
+
+
+def test_a_storm_does_not_take_the_name_of_a_cause_that_is_young_and_not_sure(desk):
+    desk.enter(found("iss-slow", 0.6))
+    guesses = (Guess("ovl-retry-storm", "overload", 0.7), Guess("iss-slow", "bank", 0.25))
+    (known,) = desk.enter(found()._replace(named=Named(guesses, (), (), ())), after_s=5)
+    assert known.kind == "iss-slow"
 
 
 def test_a_storm_has_nothing_to_do_with_one_terminal(desk):

@@ -7,6 +7,7 @@ import pytest
 
 from posswitch.diagnose.centre import Centre
 from posswitch.diagnose.incident import Phase, packed
+from posswitch.diagnose.investigate import Investigator
 from posswitch.diagnose.signals import Tick
 from posswitch.journal.vitals import WIDTH, Column, How
 
@@ -198,6 +199,16 @@ def test_a_node_that_says_nothing_but_outcomes_is_understood():
     play = Play(street=street, spoil=befall(street, lambda rows: street.says("B2", "96", rows)),
                 gauges=lambda said, second: said.clear())  # fmt: skip
     assert [one.place for one in play.own] == [{"bank": "B2"}]
+
+
+def test_what_an_open_incident_explains_is_looked_into_now_and_then_only(monkeypatch):
+    looks, look = [], Investigator.look
+    monkeypatch.setattr(
+        Investigator, "look", lambda self, at_ns, *rest: looks.append(at_ns) or look(self, at_ns, *rest)
+    )
+    street = Street()
+    Play(END_S, street=street, spoil=befall(street, lambda rows: street.silent("B2", rows)))
+    assert 5 <= len(looks) <= 12  # after 0, 1, 2, 4 and 8 s, then every 10
 
 
 def test_the_same_stream_is_judged_the_same_and_a_copy_goes_on_the_same():

@@ -352,3 +352,13 @@ def test_without_the_public_cases_it_says_so(monkeypatch, capsys):
     monkeypatch.setattr(rca, "folder", lambda: None)
     assert rca.main([]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_bad_everywhere_is_the_whole_even_where_all_rows_share_a_value():
+    columns = payments(600)
+    columns[BANK] = 1  # there is one bank only
+    columns[KIND] = 1 + columns[KIND] % 2
+    bad = spoilt(columns, np.ones(600, bool), seed=4)
+    assert places(columns, bad) == [()]
+    mostly = spoilt(columns, np.random.default_rng(5).random(600) < 0.8)
+    assert places(columns, mostly) == [()]

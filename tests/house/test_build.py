@@ -112,3 +112,11 @@ def test_a_good_report_passes():
 def test_the_check_of_reports_bites(name, value):
     bad = copy.deepcopy(GOOD) | {name: value}
     assert complaints(bad, kills=2, purchases_min=5000)
+
+
+def test_every_planted_bug_has_its_place_and_its_catcher():
+    rows = tomllib.loads((ROOT / "tests" / "mutants" / "mutants.toml").read_text())["mutant"]
+    for row in rows:
+        assert (ROOT / "src" / "posswitch" / row["file"]).read_text().count(row["old"]) == 1, row["name"]
+        catcher = row.get("catcher", "worlds")
+        assert catcher in ("worlds", "digest") or (ROOT / catcher.partition("::")[0]).exists(), row["name"]

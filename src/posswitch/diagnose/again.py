@@ -51,8 +51,10 @@ class _Lately:
 
     def seen(self, at_ns: int, keys: list[int]) -> list[int]:
         """Of each: how often before; then it has been there once more."""
-        if not 0 <= at_ns - self._since_ns < self._kept_ns or len(self._new) > _KEPT_MAX:
-            self._old, self._new, self._since_ns = self._new, {}, at_ns
+        rounds = (at_ns - self._since_ns) // self._kept_ns
+        if rounds or len(self._new) > _KEPT_MAX:
+            self._old, self._new = self._new if rounds <= 1 else {}, {}  # clocks go back, too
+            self._since_ns = at_ns if rounds < 0 else self._since_ns + rounds * self._kept_ns
         new, old = self._new, self._old
         found = []
         for key in keys:

@@ -304,7 +304,7 @@ def _split(rows: _Rows, best: _Best, left: int, depth: int) -> _Best:
         base = _Base(tuple(dims), np.array([codes], np.intp), inside, np.zeros_like(inside))
         tally = _tally(rows, base, range(len(rows.codes)))
         scores = _scores(tally.bad, tally.total, tally.expected, tally.costs)[0]
-        worth, child = best.score, best
+        worth, child = _worth(rows, best.codes), best
         for dim, start in zip(tally.dims, tally.starts, strict=True):
             if dim in dims:
                 continue
@@ -319,6 +319,13 @@ def _split(rows: _Rows, best: _Best, left: int, depth: int) -> _Best:
             break
         best = child
     return best
+
+
+def _worth(rows: _Rows, codes: Place) -> float:
+    """The score of a place as its children are scored: the whole centre's own one is stricter."""
+    bad, total, expected = (np.array(one) for one in _counts(rows, _inside(rows, codes)))
+    cost = sum(rows.costs[dim] for dim, _ in codes) + VALUE_COST * max(len(codes) - 1, 0)
+    return float(_scores(bad, total, expected * rows.off, np.array(cost)))
 
 
 def _named(columns: Ints, rest: Bools, place: Place) -> tuple[Place, Bools]:
