@@ -51,7 +51,7 @@ def test_places_are_related_where_one_lies_in_the_other(one, other, are):
     [
         (("iss-slow", 0.9), [("iss-slow", 0.45)], 99, True),  # the same, as it looks now
         (("iss-slow", 0.9), [("iss-silent", 0.95)], 5, True),  # it is not even thought of any more
-        (("iss-slow", 0.9), [("iss-silent", 0.5), ("iss-slow", 0.45)], 5, False),  # it was sure, and may still be
+        (("iss-slow", 0.9), [("iss-silent", 0.5), ("iss-slow", 0.45)], 5, False),  # it was sure
         (("iss-slow", 0.6), [("iss-silent", 0.7), ("iss-slow", 0.25)], 5, True),  # young, and surer
         (("iss-slow", 0.6), [("iss-silent", 0.7), ("iss-slow", 0.25)], 31, False),  # not young
         (("iss-slow", 0.6), [("iss-silent", 0.2)], 5, False),  # nobody knows

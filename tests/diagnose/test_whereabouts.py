@@ -1,4 +1,4 @@
-"""Where something is wrong, from outcomes to a place as people say it: whole, simple, not wider than it is."""
+"""Where something is wrong, from outcomes to a place as people say it: simple, and no wider than it is."""
 
 import numpy as np
 import pytest
