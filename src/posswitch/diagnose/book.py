@@ -16,6 +16,7 @@ from posswitch.diagnose.kin import (
     belongs,
     elsewhere,
     has_a_wake,
+    is_life,
     is_most_of,
     is_own,
     is_whole_of,
@@ -155,7 +156,7 @@ class Book:
         self._last += 1
         first = finding.named.first
         incident = Incident(
-            self._last, Phase.CONFIRMED if first.probability >= INCONCLUSIVE else Phase.SUSPECT,
+            self._last, Phase.CONFIRMED if first.kind and not is_life(finding) else Phase.SUSPECT,
             first.kind, first.cause, finding.place, finding.since_ns, at_ns, at_ns,
             answer_ms=round(answer_ms, 1), **told(finding),
         )  # fmt: skip
@@ -174,7 +175,7 @@ class Book:
         age_ns = at_ns - before.opened_ns
         phase = before.phase
         sure = finding.odds >= _SURE_ODDS and age_ns >= _SURE_NS
-        if phase is Phase.SUSPECT and (first.kind or sure):
+        if phase is Phase.SUSPECT and (first.kind or sure) and not is_life(finding):
             phase = Phase.CONFIRMED
         if not believes(before, finding, at_ns):
             if phase is not before.phase:

@@ -31,6 +31,8 @@ _COVERED = 12.0  # what is left of an alarm beside the open incidents is less li
 _STILL = 4.0
 _LEARN_S = 30.0  # after the start nothing is raised: nobody knows yet what is usual
 _FACT_STANDS_NS = NS_PER_S // 2  # shorter ones raise nothing
+_LINK_STANDS_S = 4.0  # one link of several that is down so long
+_WHOLE_ODDS = 5.0  # less, and what rang in a small place is nothing that everybody has
 _TRIES_MAX = 20
 _BINS_MAX = 4096
 _SERVED, _SERVED_MIN = 0.2, 5  # a share of bad ones, among so many
@@ -178,11 +180,7 @@ class Centre:
         shares = self._baseline.share(len(self._cube.slices))
         alarms = [alarm for alarm in alarms if alarm.change is not Change.MUCH or self._is_chore(alarm)]
         raised = self._new(at_ns, alarms, shares)
-        loud = [
-            fact
-            for fact in facts
-            if fact.name in LOUD and at_ns - fact.since_ns >= _FACT_STANDS_NS and not self.book.covers(fact)
-        ]
+        loud = [fact for fact in facts if self._is_loud(at_ns, fact) and not self.book.covers(fact)]
         due = [case for case in self.book.cases.values() if case.due(at_ns) and not case.calm_ns]
         if raised or loud or due:
             known = self._known_facts() - {(fact.name, fact.place) for fact in loud} if loud else frozenset()
@@ -202,6 +200,15 @@ class Centre:
         self._count(tick, changed)
         self._find_calm(at_ns, facts, shares, changed)
         return [case.incident for case in changed.values()]
+
+    def _is_loud(self, at_ns: int, fact: Fact) -> bool:
+        """Whether it raises something by itself: one link of several may be closed for a moment."""
+        if fact.name not in LOUD or at_ns - fact.since_ns < _FACT_STANDS_NS:
+            return False
+        bank, _, index = fact.place[1].partition("/")
+        past = self._board.past
+        passes = fact.name == "link-down" and past.get(f"bank.{bank}.links_able") > 0
+        return not passes or not past.most(f"link.{bank}.{index}.up", _LINK_STANDS_S)
 
     def _is_chore(self, alarm: Alarm) -> bool:
         """Whether what comes so often is nothing that customers ask for: shops are full on some days."""
@@ -232,6 +239,7 @@ class Centre:
             one for one in findings
             if (fresh or one.alarms or (one.facts & new) or self._is_open(one))
             and (one.streams or one.kind or one.facts or one.place)  # more of something is nothing by itself
+            and (one.where or one.place or one.facts or not one.streams or one.odds >= _WHOLE_ODDS)
         ]  # fmt: skip
 
     def _known_facts(self) -> frozenset[tuple[str, tuple[str, str]]]:

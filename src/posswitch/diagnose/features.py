@@ -85,6 +85,8 @@ _CODES: dict[str, tuple[frozenset[str], frozenset[How] | None]] = {
 _FLAPS_MIN = 3
 _TELLING_MIN = 3  # failures that are no consequence, and they tell more
 _SMALL_BAND = 0
+_DATES = ("90", "D2")
+_CHIPS = ("05", "07")  # of F22: their messages are large
 _SIGN_ONS, _REVERSAL = ("sign-on", "0800"), "reversal"
 _SETTLEMENTS = ("settlement", "upload", "upload-end")
 
@@ -100,10 +102,11 @@ def features(scene: Scene, atlas: Atlas) -> Features:
     bad = scene.rows.only(scene.bad)
     told = np.isin(bad.sorts, list(scene.streams))
     found.update(_of_codes(bad.only(told | bad.again if AGAIN in scene.streams else told), atlas))
+    found["dates"] = _dates(scene, atlas)
     found.update(_of_cards(scene, bad))
     found.update(_of_volume(scene, atlas))
     found.update(_of_time(scene, bad))
-    found.update(_of_place(scene))
+    found.update(_of_place(scene, atlas))
     found.update(_of_facts(scene))
     found.update(_of_several(found))
     return found
@@ -115,6 +118,7 @@ SPOKEN_FOR: dict[str, tuple[str, ...]] = {
     "damaged": ("bank-unreadable",),
     "hsm-useless": ("hsm-refuses", "hsm-fails"),
     "changed-before": ("registry-changed", "node-restarted"),
+    "mac-strange": ("bank-mac-bad",),
 }
 
 
@@ -127,11 +131,14 @@ def _of_several(found: Features) -> Features:
     doubted = min(truth("misfit-banks", "key-exchange-failed"), truth("bank-says-96", "mac-wrong"))
     damaged = min(1.5 * min(truth("mac-wrong"), truth("format")), 1.0)
     busy = truth("bank-says-91", "bank-says-96")
+    dates = min(3 * truth("dates"), 1.0) * min(2 * truth("format", "order-mismatch"), 1.0)
     between, spoilt = max(truth("bank-mac-bad"), doubted), max(truth("bank-unreadable"), damaged)
     several = {
         "mac-between": between,
         "damaged": spoilt,
         "bank-busy": busy,
+        "mac-strange": truth("bank-mac-bad", "mac-wrong"),
+        "dates-wrong": max(dates, 0.9 * truth("cutover")),
         "pin-unfit": truth("pin-wrong", "pin-block-wrong"),
         "own-errors": truth("here-96", "format", "unsupported"),
         "hsm-useless": truth("hsm-refuses", "hsm-fails"),
@@ -173,6 +180,13 @@ def _of_codes(bad: Rows, atlas: Atlas) -> Features:
     banks = float((hows == How.BANK).sum()) / count
     found["banks-word"] = Feature(_step(banks, 0.2, 0.8), round(banks, 3))
     return found
+
+
+def _dates(scene: Scene, atlas: Atlas) -> Feature:
+    """Hardly ever is a date refused, so whatever else is bad there: how many to what is."""
+    ids = [atlas.value(Dim.KIND, code) for code in _DATES]
+    share = float(np.isin(scene.rows.codes, ids).sum()) / max(int(scene.bad.sum()), 1)
+    return Feature(_step(share, 0.1, 0.7), round(share, 3))
 
 
 def _refused_fast(rows: Rows, atlas: Atlas) -> Mask:
@@ -247,6 +261,8 @@ def _of_volume(scene: Scene, atlas: Atlas) -> Features:
     fast = _refused_fast(scene.rows, atlas)
     asked_bad = scene.bad[~fast] if came - int(fast.sum()) >= _TELLING_MIN else scene.bad
     share = float(asked_bad.mean()) if came else 0.0
+    late = scene.bad[came // 2 :] if int(scene.bad[came // 2 :].sum()) >= _TELLING_MIN else scene.bad
+    lately = float(late.mean()) if came else 0.0
     bad_ms = scene.rows.outcomes[answered & scene.bad, Column.BANK_US] / 1000
     haste = float(np.median(bad_ms)) / scene.usual_ms if scene.usual_ms > 0 and len(bad_ms) >= 3 else 1.0
     own = scene.rows.outcomes[answered, Column.WAIT_US] / 1000 - bank_ms
@@ -267,6 +283,7 @@ def _of_volume(scene: Scene, atlas: Atlas) -> Features:
         "slow-answers": Feature(_step(slow, 0.1, 0.4), round(slow, 3)),
         "half-slower": Feature(_step(times, 1.6, 3.0), round(times, 1)),
         "nearly-all": Feature(_step(share, 0.6, 0.95), round(share, 3)),
+        "a-few": Feature(_step(0.35 - lately, 0.0, 0.15) * _step(lately, 0.0, 0.02), round(lately, 3)),
         "a-part": Feature(_step(0.8 - share, 0.0, 0.2) * _step(share, 0.0, 0.02), round(share, 3)),
     }
 
@@ -307,8 +324,9 @@ def place_name(where: Where) -> str:
     return "+".join(_PLACE_NAMES[dim] for dim, _ in where) or "all"
 
 
-def _of_place(scene: Scene) -> Features:
-    """Who else is ill."""
+def _of_place(scene: Scene, atlas: Atlas) -> Features:
+    """Which cards it is about, who else is ill."""
+    entry = next((atlas.label(dim, value) for dim, value in scene.where if dim is Dim.ENTRY), "")
     banks = scene.all_rows.columns[Dim.BANK]
     others = ~scene.all_rows.within(scene.where) if scene.where else np.zeros(len(scene.all_rows), bool)
     well = 1.0 - float(scene.all_bad[others].mean()) if others.any() else 0.0
@@ -317,6 +335,7 @@ def _of_place(scene: Scene) -> Features:
     ill_banks = int(np.count_nonzero((ill >= np.maximum(0.3 * share * came, 1))[1:]))
     some = max(scene.banks, 1)
     return {
+        "chip-only": Feature(float(entry.startswith(_CHIPS)), 0.0),
         "others-are-well": Feature(_step(well, 0.9, 0.97), round(well, 3)),
         "all-banks": Feature(_step(ill_banks / some, 0.5, 0.9), ill_banks),
         "outside-all": Feature(_step(scene.unexplained, 0.3, 0.6), round(scene.unexplained, 2)),

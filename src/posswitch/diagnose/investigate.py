@@ -102,7 +102,8 @@ class Investigator:
         if 1 < banks <= down and loud:
             findings = [self._of_all_banks(look, loud, alarms)]
         if any(alarm.change is Change.MUCH for alarm in alarms):
-            findings += [self._finding(look, (), alarms, streams=frozenset())]
+            more = self._finding(look, (), alarms, streams=frozenset())
+            findings += [more] if more.kind not in {one.kind for one in findings} else []
         findings = self._crowded(look, findings, alarms)
         for fact in loud:
             if not any((fact.name, fact.place) in one.facts for one in findings):

@@ -5,6 +5,7 @@ from typing import Any
 
 from posswitch.base.moment import NS_PER_S
 from posswitch.diagnose.case import Case
+from posswitch.diagnose.cube import AGAIN
 from posswitch.diagnose.facts import NODE, Fact, Place
 from posswitch.diagnose.features import SPOKEN_FOR
 from posswitch.diagnose.incident import Incident
@@ -22,6 +23,8 @@ STORM = (
     "ord-original-not-found",
 )  # what follows
 _OURS = frozenset({"sys-io-fsync-slow", "sys-db-slow", "sys-gray-failure", "sys-hsm-slow"})  # beside overload
+_LIFE = frozenset({"lim-card-limit", "iss-no-money"})
+_WAKE = frozenset({AGAIN})
 _ALL_DOWN = "net-all-links-down"
 _SURE = 0.7  # what is known so surely is only changed for what is surer: consequences look like causes
 _MOST = 0.6  # of what is bad
@@ -34,6 +37,8 @@ _NAMED_NS, _LINKED_NS = 15 * NS_PER_S, 20 * NS_PER_S  # it may get another name;
 
 def may_move(case: Case, finding: Finding, age_ns: int) -> bool:
     """Whether a later look may tell the place: what is left of a trouble at its end is not where it was."""
+    if finding.streams == _WAKE and case.streams != _WAKE:
+        return False  # customers come again in other ways
     if "link" in finding.place and case.incident.place.get("bank", "") == bank_of_finding(finding):
         return age_ns <= _LINKED_NS
     if set(finding.where) == set(case.where):
@@ -68,6 +73,11 @@ def is_most_of(case: Case, finding: Finding, at_ns: int) -> bool:
     young = at_ns - case.incident.opened_ns <= _NAMED_NS
     inside = set(case.where) < set(finding.where) and bool(finding.streams & case.streams)
     return young and inside and finding.share >= _MOST and not _families(case.facts)
+
+
+def is_life(finding: Finding) -> bool:
+    """Whether it is only what customers everywhere have by themselves: empty purses, limits of their cards."""
+    return not finding.place and finding.named.guesses[0].kind in _LIFE
 
 
 def slows(case: Case) -> bool:

@@ -22,7 +22,6 @@ _SHARPNESS = 0.9
 INCONCLUSIVE = 0.35  # below it no kind is named
 _RULED_OUT = 0.05
 _SAID_MAX = 8
-_ANY = "any"
 # What a bank seems to have while this centre is slow itself.
 SEEMS_SLOW = frozenset({
     "", "iss-slow", "net-packet-loss", "sys-gray-failure", "ord-late-response", "ovl-thread-pool",
@@ -127,7 +126,7 @@ def _score(one: Suspect, place: str, seen: Features) -> float:
 
 def _distance(one: Suspect, place: str) -> float:
     """What speaks against a kind by where it is; of several dimensions, one may be its own."""
-    if place in one.places or _ANY in one.places:
+    if place in one.places:
         return 0.0
     return _NARROWER if not one.places.isdisjoint(place.split("+")) else _ELSEWHERE
 
