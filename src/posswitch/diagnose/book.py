@@ -89,13 +89,13 @@ class Book:
                 continue
             if not case.incident.place and not finding.place:
                 continue  # of the whole centre, and another kind
-            if case.incident.number not in taken and related(case.where, finding.where):
+            if case.incident.number not in taken and related(case.lies_in, finding.lies_in):
                 same_bank = case.bank and case.bank == bank_of_finding(finding)
                 whole = not case.where and not case.bank  # lies around everything
                 if (
                     same_bank
                     or case.incident.cause == finding.named.first.cause != ""
-                    or (not finding.kind and not whole)
+                    or (not (finding.kind and case.incident.kind) and not whole)
                 ):
                     return case
         return None
@@ -183,7 +183,7 @@ class Book:
             return phase is not before.phase
         place = before.place
         if may_move(case, finding, age_ns):
-            case.where, place = finding.where, finding.place
+            case.where, case.lies_in, place = finding.where, finding.lies_in, finding.place
         kind, cause = (first.kind, first.cause) if first.kind else (before.kind, before.cause)
         case.incident = replace(
             before, phase=phase, kind=kind, cause=cause, place=place,

@@ -13,7 +13,7 @@ class Case:
 
     def __init__(self, incident: Incident, finding: Finding) -> None:
         self.incident = incident
-        self.where = finding.where
+        self.where, self.lies_in = finding.where, finding.lies_in
         self.streams = finding.streams
         self.facts = set(finding.facts)
         self.looks = 0

@@ -52,11 +52,17 @@ class Finding(NamedTuple):
     strained: bool = False  # the node has more to do than it can
     share: float = 0.0  # of what is bad anywhere
     odds: float = 0.0  # how sure it is that something is wrong there: log likelihood ratio
+    home: int = 0  # the bank of its BIN
 
     @property
     def kind(self) -> str:
         """The likeliest kind; empty: inconclusive."""
         return self.named.first.kind
+
+    @property
+    def lies_in(self) -> frozenset[tuple[Dim, int]]:
+        """The values of its place, and the bank of its BIN."""
+        return frozenset((*self.where, (Dim.BANK, self.home)) if self.home else self.where)
 
 
 class Investigator:
@@ -179,6 +185,7 @@ class Investigator:
             len(alarms), _streams_of(look, inside) if streams is None else streams,
             any(fact.name in _STRAIN for fact in look.facts),
             mine / total_bad if total_bad else 0.0, self._odds(look, inside),
+            next((self.homes.get(value, 0) for dim, value in where if dim is Dim.BIN), 0),
         )  # fmt: skip
 
     def _odds(self, look: Look, inside: Mask) -> float:

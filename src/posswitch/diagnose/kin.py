@@ -12,7 +12,6 @@ from posswitch.diagnose.incident import Incident
 from posswitch.diagnose.investigate import LINK_TROUBLE, Finding
 from posswitch.diagnose.signals import Dim
 from posswitch.diagnose.suspects import INCONCLUSIVE, SEEMS_SLOW, SUSPECTS
-from posswitch.diagnose.window import Where
 
 STORM = (
     "ovl-retry-storm",
@@ -43,7 +42,7 @@ def may_move(case: Case, finding: Finding, age_ns: int) -> bool:
         return age_ns <= _LINKED_NS
     if set(finding.where) == set(case.where):
         return "link" not in case.incident.place or len(_links_of(finding)) > 1
-    if set(finding.where) < set(case.where):
+    if finding.lies_in < case.lies_in:
         before = case.incident
         return not before.kind or finding.named.first.probability >= before.probability - _LESS_SURE
     return age_ns <= _SETTLED_NS or not case.streams
@@ -56,7 +55,7 @@ def one_name(case: Case, finding: Finding, at_ns: int) -> bool:
         return True
     young = at_ns - case.incident.opened_ns <= _NAMED_NS
     mine, other = _families(case.facts), _families(finding.facts)  # of what the node itself says
-    return young and (not mine or bool(mine & other))
+    return "hsm" in mine & other or (young and (not mine or bool(mine & other)))
 
 
 def _families(facts: Iterable[tuple[str, Place]]) -> set[str]:
@@ -71,7 +70,7 @@ def _links_of(finding: Finding) -> set[str]:
 def is_most_of(case: Case, finding: Finding, at_ns: int) -> bool:
     """Whether a finding is about nearly all of what a young case was thought to be about."""
     young = at_ns - case.incident.opened_ns <= _NAMED_NS
-    inside = set(case.where) < set(finding.where) and bool(finding.streams & case.streams)
+    inside = case.lies_in < finding.lies_in and bool(finding.streams & case.streams)
     return young and inside and finding.share >= _MOST and not _families(case.facts)
 
 
@@ -125,9 +124,9 @@ def bank_of_finding(finding: Finding) -> str:
     return finding.place.get("bank", "") or finding.place.get("link", "").partition("/")[0]
 
 
-def related(one: Where, other: Where) -> bool:
+def related(one: frozenset[tuple[Dim, int]], other: frozenset[tuple[Dim, int]]) -> bool:
     """Whether one place lies in the other."""
-    return set(one) <= set(other) or set(other) <= set(one)
+    return one <= other or other <= one
 
 
 def one_cause(older: Case, case: Case) -> bool:
