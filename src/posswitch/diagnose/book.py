@@ -28,7 +28,7 @@ from posswitch.diagnose.kin import (
     slows,
     told,
 )
-from posswitch.diagnose.suspects import INCONCLUSIVE, SEEMS_SLOW
+from posswitch.diagnose.suspects import SEEMS_SLOW
 
 CALM_S, CALM_SILENT_S = 5.0, 45.0  # without trouble, with and without traffic, and it is verified
 VERIFIED_S = 10.0  # of more calm, and it is over

@@ -22,7 +22,6 @@ STORM = (
     "ord-original-not-found",
 )  # what follows
 _OURS = frozenset({"sys-io-fsync-slow", "sys-db-slow", "sys-gray-failure", "sys-hsm-slow"})  # beside overload
-_LIFE = frozenset({"lim-card-limit", "iss-no-money"})
 _WAKE = frozenset({AGAIN})
 _ALL_DOWN = "net-all-links-down"
 _SURE = 0.7  # what is known so surely is only changed for what is surer: consequences look like causes
@@ -75,8 +74,9 @@ def is_most_of(case: Case, finding: Finding, at_ns: int) -> bool:
 
 
 def is_life(finding: Finding) -> bool:
-    """Whether it is only what customers everywhere have by themselves: empty purses, limits of their cards."""
-    return not finding.place and finding.named.guesses[0].kind in _LIFE
+    """Whether it is what customers have by themselves: empty purses; everywhere, limits of their cards."""
+    kind = finding.named.guesses[0].kind
+    return kind == "iss-no-money" or (kind == "lim-card-limit" and not finding.place)
 
 
 def slows(case: Case) -> bool:
