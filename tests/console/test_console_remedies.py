@@ -140,7 +140,9 @@ def test_only_so_many_run_at_once(program):
             runner.start(("wait",), lambda run: None)
         with pytest.raises(TooMany, match="are running"):
             runner.start(("wait",), lambda run: None)
-        await runner.close()
+        began = time.monotonic()
+        await runner.close()  # also what has only just been begun
+        assert time.monotonic() - began < 30
 
     asyncio.run(crowd())
 

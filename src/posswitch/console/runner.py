@@ -68,6 +68,8 @@ class Run:
             self.output, self.code = str(error.strerror), 2
             told(self)
             return
+        if self.why:
+            self.stop()  # it was stopped before there was anything to stop
         reading = asyncio.create_task(self._read(child, told))
         try:
             async with asyncio.timeout(SECONDS_MAX):
