@@ -11,6 +11,7 @@ from posswitch.diagnose.investigate import Investigator
 from posswitch.diagnose.signals import Tick
 from posswitch.journal.vitals import WIDTH, Column, How
 
+from .findings import found
 from .streams import AT_NS, BANKS, TICK_NS, Street
 
 BEGIN_S, END_S, LAST_S = 90.0, 130.0, 175.0
@@ -110,6 +111,21 @@ def test_one_link_of_two_is_named():
     (incident,) = play.own
     assert incident.place == {"link": "B3/1"}
     assert incident.affected == 0
+
+
+def test_one_link_of_two_that_is_closed_for_a_moment_is_nothing():
+    street = Street()
+    play = Play(gauges=lambda said, second: BEGIN_S <= second < BEGIN_S + 2.5 and said.update(
+        {"link.B3.1.up": 0}
+    ), street=street)  # fmt: skip
+    assert play.own == []
+
+
+def test_what_rang_in_a_small_place_and_is_nowhere_else_is_nothing_of_the_whole_centre():
+    centre = Centre(Street().atlas())
+    whole = found(bank=0)
+    for finding, wanted in ((whole._replace(odds=1.0), 0), (whole._replace(odds=9.0), 1), (found(), 1)):
+        assert len(centre._wanted([finding], [], fresh=True)) == wanted
 
 
 def test_two_banks_at_once_are_two_incidents():

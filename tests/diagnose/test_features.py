@@ -126,3 +126,36 @@ def test_links_and_volume():
 def test_places_have_names():
     assert place_name(()) == "all"
     assert place_name(((Dim.BANK, 1), (Dim.ENTRY, 2))) == "bank+entry"
+
+
+def some(code, share, entry=""):
+    """A part of a bank's payments gets a code of its own word; at a way of entry."""
+    street = Street()
+    rows = street.rows(400)
+    hit = (rows[:, Column.BANK] == street.bank("B1")) & (street.chance.random(400) < share)
+    where = ((Dim.BANK, street.bank("B1")),)
+    if entry:
+        where = (*where, (Dim.ENTRY, street.names.index(entry)))
+    for one, part in zip(code, np.array_split(np.flatnonzero(hit), len(code)), strict=True):
+        if one not in street.codes:
+            street.codes[one] = street._name(one)
+        rows[part, Column.CODE] = street.codes[one]
+    return features(scene(rows, street, where), street.atlas())
+
+
+@pytest.mark.parametrize(("share", "few", "part"), [(0.08, 1.0, 1.0), (0.45, 0.0, 1.0), (1.0, 0.0, 0.0)])
+def test_a_few_is_less_than_a_part(share, few, part):
+    seen = some(["A0"], share)
+    assert (seen["a-few"].truth > 0.5) is (few > 0.5)
+    assert (seen["a-part"].truth > 0.5) is (part > 0.5)
+    assert seen["mac-strange"].truth > 0.5
+
+
+@pytest.mark.parametrize(("codes", "wrong"), [(["30", "90"], True), (["90"], True), (["30"], False)])
+def test_dates_that_are_refused_beside_what_cannot_be_read(codes, wrong):
+    assert (some(codes, 0.6)["dates-wrong"].truth > 0.5) is wrong
+
+
+@pytest.mark.parametrize(("entry", "chip"), [("051", 1.0), ("071", 1.0), ("021", 0.0), ("", 0.0)])
+def test_chips_are_a_way_of_entry(entry, chip):
+    assert some(["98"], 0.9, entry)["chip-only"].truth == chip

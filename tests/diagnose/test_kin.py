@@ -5,8 +5,9 @@ import pytest
 from posswitch.base.moment import NS_PER_S
 from posswitch.diagnose import kin
 from posswitch.diagnose.book import Book
+from posswitch.diagnose.cube import AGAIN
 from posswitch.diagnose.facts import NODE, Fact
-from posswitch.diagnose.incident import Guess
+from posswitch.diagnose.incident import Guess, Phase
 from posswitch.diagnose.signals import Dim
 from posswitch.diagnose.suspects import Named
 
@@ -159,3 +160,25 @@ def test_a_person_reads_again_what_is_called_otherwise_is_elsewhere_or_much_sure
     assert not kin.news(before, case_of(found("iss-slow", 0.55)).incident)
     for other in (found("iss-slow", 0.65), found("iss-silent", 0.5), found("iss-slow", 0.5, **PART)):
         assert kin.news(before, case_of(other).incident)
+
+
+def test_a_bin_lies_in_its_bank():
+    bin_ = found("iss-slow", where=((Dim.BIN, 7),), place={"bin": "62"})
+    assert not kin.related(bin_.lies_in, found("iss-slow").lies_in)
+    at_home = bin_._replace(home=1)
+    assert kin.related(at_home.lies_in, found("iss-slow").lies_in)
+    assert not kin.related(at_home.lies_in, found("iss-slow", bank=2).lies_in)
+
+
+def test_those_who_come_again_move_no_place():
+    wake = found("iss-slow", 0.9)._replace(streams=frozenset({AGAIN}))
+    assert not kin.may_move(case_of(found("iss-slow", 0.7, **PART)), wake, at(1))
+    assert kin.may_move(case_of(wake), wake, at(1))
+
+
+def test_empty_purses_are_life_and_so_are_limits_of_cards_that_are_reached_everywhere():
+    assert kin.is_life(found("iss-no-money"))
+    assert kin.is_life(found("lim-card-limit", bank=0))
+    assert not kin.is_life(found("lim-card-limit"))
+    assert not kin.is_life(found("iss-all-decline", bank=0))
+    assert case_of(found("iss-no-money")).incident.phase is Phase.SUSPECT
