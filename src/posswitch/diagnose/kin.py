@@ -75,7 +75,7 @@ def is_most_of(case: Case, finding: Finding, at_ns: int) -> bool:
 
 def is_life(finding: Finding) -> bool:
     """Whether it is what customers have by themselves: empty purses; everywhere, limits of their cards."""
-    kind = finding.named.guesses[0].kind
+    kind = finding.kind
     return kind == "iss-no-money" or (kind == "lim-card-limit" and not finding.place)
 
 

@@ -277,8 +277,14 @@ def _counts(rows: _Rows, inside: Bools) -> tuple[float, float, float]:
 
 def _judged(rows: _Rows, codes: Place, off_max: float = OFF_MAX, trust: float = OFF_PRIOR) -> float:
     """The score of one place against what is outside of it; of the whole centre against the worst usual."""
-    bad, total, expected = (np.array(one) for one in _counts(rows, _inside(rows, codes)))
+    bad, _, expected = (np.array(one) for one in _counts(rows, _inside(rows, codes)))
     off = np.clip(_outside(rows, bad, expected, trust), 1.0, off_max) if codes else OFF_MAX
+    return _scored(rows, codes, float(off))
+
+
+def _scored(rows: _Rows, codes: Place, off: float) -> float:
+    """The score of one place, where so many times the usual share is usual."""
+    bad, total, expected = (np.array(one) for one in _counts(rows, _inside(rows, codes)))
     cost = sum(rows.costs[dim] for dim, _ in codes) + VALUE_COST * max(len(codes) - 1, 0)
     return float(_scores(bad, total, expected * off, np.array(cost)))
 
@@ -304,7 +310,7 @@ def _split(rows: _Rows, best: _Best, left: int, depth: int) -> _Best:
         base = _Base(tuple(dims), np.array([codes], np.intp), inside, np.zeros_like(inside))
         tally = _tally(rows, base, range(len(rows.codes)))
         scores = _scores(tally.bad, tally.total, tally.expected, tally.costs)[0]
-        worth, child = _worth(rows, best.codes), best
+        worth, child = _scored(rows, best.codes, rows.off), best  # as its children are scored
         for dim, start in zip(tally.dims, tally.starts, strict=True):
             if dim in dims:
                 continue
@@ -319,13 +325,6 @@ def _split(rows: _Rows, best: _Best, left: int, depth: int) -> _Best:
             break
         best = child
     return best
-
-
-def _worth(rows: _Rows, codes: Place) -> float:
-    """The score of a place as its children are scored: the whole centre's own one is stricter."""
-    bad, total, expected = (np.array(one) for one in _counts(rows, _inside(rows, codes)))
-    cost = sum(rows.costs[dim] for dim, _ in codes) + VALUE_COST * max(len(codes) - 1, 0)
-    return float(_scores(bad, total, expected * rows.off, np.array(cost)))
 
 
 def _named(columns: Ints, rest: Bools, place: Place) -> tuple[Place, Bools]:
