@@ -20,12 +20,12 @@ class Counter:
     def __init__(self):
         self.again = Again()
 
-    def comes(self, second, *, card=7, terminal=3, how=How.BANK, sort=Sort.GOOD):
+    def comes(self, second, *, card=7, terminal=3, kind=1, band=2, how=How.BANK, sort=Sort.GOOD):
         """Whether the request came once more, and whether its failure is stale."""
         columns = np.zeros((len(Dim), 1), np.int32)
-        columns[Dim.TERMINAL] = terminal
+        columns[[Dim.TERMINAL, Dim.KIND], 0] = terminal, kind
         outcomes = np.zeros((1, WIDTH), np.int32)
-        outcomes[0, [Column.CARD, Column.HOW]] = card, how
+        outcomes[0, [Column.CARD, Column.HOW, Column.BAND]] = card, how, band
         sorts = np.array([sort], np.int32)
         again, stale = self.again.look(AT_NS + int(second * NS_PER_S), columns, sorts, outcomes)
         return bool(again[0]), bool(stale[0])
@@ -50,6 +50,23 @@ def test_long_after_it_is_another_one(counter):
 def test_another_card_or_another_terminal_is_another_customer(counter, other):
     counter.comes(0)
     assert counter.comes(1, **other) == (False, False)
+
+
+@pytest.mark.parametrize("other", [{"kind": 2}, {"band": 3}])
+def test_another_kind_or_amount_is_another_request_of_the_same_customer(counter, other):
+    """A void right after its sale is no storm; a card that fails both times is still one customer's."""
+    assert counter.comes(0, sort=Sort.PIN) == (False, False)
+    assert counter.comes(2, sort=Sort.PIN, **other) == (False, True)
+
+
+@given(st.tuples(*[st.integers(-(2**31), 2**31 - 1)] * 3, st.integers(0, 255)))
+def test_whatever_numbers_they_have_two_kinds_of_one_card_are_apart(numbers):
+    card, terminal, kind, band = numbers
+    counter = Counter()
+    request = {"card": card or 1, "terminal": terminal, "kind": kind, "band": band}
+    assert counter.comes(0, **request) == (False, False)
+    assert counter.comes(1, **{**request, "kind": kind ^ 1}) == (False, False)
+    assert counter.comes(2, **request) == (True, False)
 
 
 def test_a_till_that_sends_one_card_on_and_on_counts_twice_only(counter):

@@ -1,4 +1,7 @@
-"""Which requests come once more, which failures are one customer's: by card and terminal, within seconds."""
+"""Which requests come once more, which failures are one customer's: by card and terminal, within seconds.
+
+A void is not its sale once more: a request is asked again only where kind and amount are the same, too.
+"""
 
 import numpy as np
 
@@ -8,6 +11,7 @@ from posswitch.journal.vitals import Column, How
 
 _REQUESTS_NS, _FAILURES_NS = 10 * NS_PER_S, 60 * NS_PER_S  # that are remembered, and as long once more
 _KEPT_MAX = 200_000
+_APART = 0x9E37_79B9_7F4A_7C15 - (1 << 64)  # odd, its bits spread: kinds and amounts of one card are apart
 _EACH_MAX = 2  # of one card at one terminal that count as coming again, in all that time
 ITS_OWN = (Sort.FAIL, Sort.PIN, Sort.LIMIT, Sort.DECLINE)  # what a customer can have by himself
 
@@ -27,10 +31,12 @@ class Again:
         how = outcomes[:, Column.HOW]
         cards = outcomes[:, Column.CARD].astype(np.int64)
         keys = (columns[Dim.TERMINAL].astype(np.int64) << 32) | (cards & 0xFFFF_FFFF)
+        what = (columns[Dim.KIND].astype(np.int64) << 8) | outcomes[:, Column.BAND]
+        requests = keys ^ what * _APART
         asked = (cards != 0) & (how != How.OVERDUE) & (how != How.REPEAT)  # overdue ones have yet to end
         again = how == How.REPEAT
         rows = np.flatnonzero(asked)
-        again[rows] = [0 < seen <= _EACH_MAX for seen in self._requests.seen(at_ns, keys[rows].tolist())]
+        again[rows] = [0 < seen <= _EACH_MAX for seen in self._requests.seen(at_ns, requests[rows].tolist())]
         failed = np.flatnonzero((cards != 0) & np.isin(sorts, ITS_OWN))
         stale = np.zeros(len(how), bool)
         stale[failed] = [seen > 0 for seen in self._failures.seen(at_ns, keys[failed].tolist())]
