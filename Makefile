@@ -56,7 +56,7 @@ prove: .venv/.stamp
 
 prove-short: .venv/.stamp
 	$(BIN)/posswitch sim --seeds 1-300 --requests 300 --workers $(WORKERS)
-	$(BIN)/python -m pytest -q -m slow tests/cli/test_ping_lines.py
+	$(BIN)/python -m pytest -q -m slow tests/cli/test_ping_lines.py tests/demo/test_demo_quiet.py
 	$(BIN)/python -m pytest -q -rPs -m slow tests/console/test_first_five_minutes.py  # skipped without chromium
 	mkdir -p build
 	$(BIN)/posswitch demo --seconds 90 --kills 20 --no-console --report build/prove-short.json

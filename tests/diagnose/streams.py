@@ -43,6 +43,10 @@ class Street:
     def bank(self, name):
         return self.names.index(name)
 
+    def named(self, name):
+        """The id of a name that nobody has used before."""
+        return self._name(name)
+
     def atlas(self):
         found = Atlas(self.sites)
         found.know(self.names)

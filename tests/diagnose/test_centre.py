@@ -49,6 +49,22 @@ def test_nothing_wrong_opens_nothing():
     assert Play(600.0).known == {}
 
 
+@pytest.mark.parametrize(("kinds", "share"), [(("sign-on",), 0.05), (("sign-on", "settlement"), 1.0)])
+def test_shops_that_settle_and_sign_on_in_waves_are_no_trouble(kinds, share):
+    """Every 40 s, for 8 s: more than usual in a wave, nothing between two."""
+    street = Street()
+    chores = [street.named(kind) for kind in kinds]
+
+    def waves(rows, second):
+        if second % 40 < 8:
+            more = rows[street.chance.random(len(rows)) < share]
+            more[:, Column.KIND] = street.chance.choice(chores, len(more))
+            return np.concatenate((rows, more))
+        return rows
+
+    assert Play(400.0, street, spoil=waves).known == {}
+
+
 @pytest.mark.parametrize(
     ("change", "kinds", "within_s"),
     [

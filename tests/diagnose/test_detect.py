@@ -91,6 +91,29 @@ def test_slow_answers_are_a_stream_of_their_own():
     assert bench.until(Change.BAD, stream=SLOW) <= 2.5
 
 
+def test_a_stall_of_a_moment_holds_many_answers_back_and_raises_nothing():
+    bench = Bench(tps=300.0, share=0.002)
+    bench.stream = SLOW
+    bench.run(WARM_S, 1.0)
+    for _ in range(20):
+        bench.share[:] = 0.2
+        assert not bench.tick()
+        bench.share[:] = 0.002
+        assert not bench.run(5.0)
+    bench.share[:] = 0.2
+    assert bench.until(Change.BAD, stream=SLOW) <= 1.0  # one that lasts
+
+
+def test_where_it_is_bad_more_often_than_not_and_always_was_nothing_rings():
+    bench = Bench(slices=2, tps=20.0, share=0.7)
+    bench.learn(WARM_S)
+    assert not bench.run(600.0)
+    bench.share[:] = 0.3
+    bench.run(7200.0, 1.0)
+    bench.share[:] = 0.9
+    assert bench.until(Change.BAD) <= 5.0  # where less is usual, it does
+
+
 def test_silence_is_found_and_since_when():
     bench = Bench(tps=10.0)
     bench.run(WARM_S, 1.0)

@@ -97,6 +97,7 @@ def test_two_about_the_whole_centre_are_one_by_their_kind_or_while_nobody_knows(
     assert not kin.one_name(case, found("sys-disk-full", bank=0), late)
     soon = AT_NS + at(5)
     assert kin.one_name(case, found("sys-hsm-slow", bank=0, facts=[("hsm-busy", NODE)]), soon)
+    assert kin.one_name(case, found("sys-hsm-slow", bank=0, facts=[("hsm-busy", NODE)]), late)  # there is one
     assert not kin.one_name(case, found("sys-disk-full", bank=0, facts=[("disk-low", NODE)]), soon)
 
 

@@ -12,7 +12,7 @@ _SHARE_HALF_S = 1800.0
 _VOLUME_HALF_S = 300.0
 _SPREAD_HALF_S = 600.0
 _PRIOR = 200.0  # outcomes that the parent's share is worth
-_SHARE_MIN, _SHARE_MAX = 0.0005, 0.5
+_SHARE_MIN, SHARE_MAX = 0.0005, 0.5
 _FIRST = np.full(STREAMS, 0.005)  # of everything, before anything was seen
 _FIRST[Sort.DECLINE], _FIRST[Sort.PIN], _FIRST[SLOW] = 0.05, 0.01, 0.02
 _YOUNG = np.zeros(STREAMS)  # as much may be usual where nobody knows it yet: banks differ
@@ -51,7 +51,7 @@ class Baseline:
         parents = self._parents[:size]
         parent = (self._bad[parents] + _PRIOR * whole) / (self._total[parents] + _PRIOR)
         share = (self._bad[:size] + _PRIOR * parent) / (self._total[:size] + _PRIOR)
-        usual: Floats = np.clip(share, _SHARE_MIN, _SHARE_MAX)
+        usual: Floats = np.clip(share, _SHARE_MIN, SHARE_MAX)
         return usual
 
     def cautious(self, size: int) -> Floats:

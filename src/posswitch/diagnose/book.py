@@ -183,7 +183,8 @@ class Book:
             return phase is not before.phase
         place = before.place
         if may_move(case, finding, age_ns):
-            case.where, case.lies_in, place = finding.where, finding.lies_in, finding.place
+            case.lie_at(finding)
+            place = finding.place
         kind, cause = (first.kind, first.cause) if first.kind else (before.kind, before.cause)
         case.incident = replace(
             before, phase=phase, kind=kind, cause=cause, place=place,

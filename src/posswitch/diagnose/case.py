@@ -13,7 +13,7 @@ class Case:
 
     def __init__(self, incident: Incident, finding: Finding) -> None:
         self.incident = incident
-        self.where, self.lies_in = finding.where, finding.lies_in
+        self.lie_at(finding)
         self.streams = finding.streams
         self.facts = set(finding.facts)
         self.looks = 0
@@ -22,6 +22,10 @@ class Case:
 
     def __repr__(self) -> str:
         return f"<case {self.incident!r}>"
+
+    def lie_at(self, finding: Finding) -> None:
+        """Takes the place of a finding for its own."""
+        self.where, self.lies_in = finding.where, finding.lies_in
 
     def due(self, at_ns: int) -> bool:
         """Whether it is to be looked at again."""

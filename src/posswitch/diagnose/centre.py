@@ -178,7 +178,7 @@ class Centre:
         at_ns = tick.at_ns
         changed: dict[int, Case] = {}
         shares = self._baseline.share(len(self._cube.slices))
-        alarms = [alarm for alarm in alarms if alarm.change is not Change.MUCH or self._is_chore(alarm)]
+        alarms = [alarm for alarm in alarms if alarm.change is Change.BAD or self._is_told_by_volume(alarm)]
         raised = self._new(at_ns, alarms, shares)
         loud = [fact for fact in facts if self._is_loud(at_ns, fact) and not self.book.covers(fact)]
         due = [case for case in self.book.cases.values() if case.due(at_ns) and not case.calm_ns]
@@ -210,12 +210,11 @@ class Centre:
         passes = fact.name == "link-down" and past.get(f"bank.{bank}.links_able") > 0
         return not passes or not past.most(f"link.{bank}.{index}.up", _LINK_STANDS_S)
 
-    def _is_chore(self, alarm: Alarm) -> bool:
-        """Whether what comes so often is nothing that customers ask for: shops are full on some days."""
+    def _is_told_by_volume(self, alarm: Alarm) -> bool:
+        """Whether so many or so few of them say anything: shops have full days, chores waves."""
         where = self._cube.slices[alarm.place]
-        return len(where) == 1 and where[0][0] is Dim.KIND and (
-            self._atlas.label(Dim.KIND, where[0][1]) in _CHORES
-        )  # fmt: skip
+        chores = [dim is Dim.KIND and self._atlas.label(dim, value) in _CHORES for dim, value in where]
+        return chores == [True] if alarm.change is Change.MUCH else not any(chores)
 
     def _new(self, at_ns: int, alarms: Sequence[Alarm], shares: Floats) -> list[Alarm]:
         """Those that nobody has looked into within the last second, and that no open incident explains."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from posswitch.base.moment import NS_PER_S
-from posswitch.diagnose.baseline import Baseline
+from posswitch.diagnose.baseline import SHARE_MAX, Baseline
 from posswitch.diagnose.cube import AGAIN, SLICES_MAX, SLOW, STREAMS, Counts, Cube
 from posswitch.diagnose.signals import Dim, Floats, Mask
 
@@ -27,6 +27,7 @@ _LEVEL_MIN, _LEVEL_PLACES = 5.0, 4  # so many were usual lately, at so many plac
 _VOLUME_MIN = 0.5  # a second: below it silence says little
 _MUCH_MIN = 0.02
 _USUAL_NS = 600 * NS_PER_S  # of more than usual, and it is what is usual
+_STALL, _STALL_S = 0.4 * ALARM, 0.25  # slow answers say no more in so long: a stall holds many back at once
 _CAP = 1.4 * ALARM  # beyond it nothing more is learned from, and the way back stays short
 
 
@@ -72,7 +73,7 @@ class Detectors:
     def look(self, at_ns: int, seconds: float, counts: Counts) -> list[Alarm]:
         """Takes one tick in; every slice that stands above the line."""
         size = len(counts.total)
-        self._take_bad(at_ns, counts, size)
+        self._take_bad(at_ns, seconds, counts, size)
         self._take_volume(at_ns, seconds, counts, size)
         suspected = self.suspected(size)
         stands = self._volume[1, :size] >= SUSPECT
@@ -91,7 +92,7 @@ class Detectors:
         self._bad[:, places] = 0.0
         self._volume[:, places] = 0.0
 
-    def _take_bad(self, at_ns: int, counts: Counts, size: int) -> None:
+    def _take_bad(self, at_ns: int, seconds: float, counts: Counts, size: int) -> None:
         usual = self._usual.cautious(size)
         total = np.broadcast_to(counts.total[:, None], usual.shape).copy()
         total[:, SLOW], total[:, AGAIN] = counts.answered, counts.came
@@ -101,9 +102,10 @@ class Detectors:
         large = np.minimum(np.maximum(_LARGE, 0.5 + usual / 2), 0.95)
         for index, changed in enumerate((small, large)):
             gain = bad * np.log(changed / usual) + good * np.log((1 - changed) / (1 - usual))
-            _accumulate(
-                self._bad[index, :size], self._bad_since[index, :size], gain / self._usual.spread(size), at_ns
-            )
+            gain /= self._usual.spread(size)
+            gain[usual >= SHARE_MAX] = 0.0  # where it is bad more often than not, one more says nothing
+            gain[:, SLOW] = np.minimum(gain[:, SLOW], _STALL * max(seconds / _STALL_S, 1.0))
+            _accumulate(self._bad[index, :size], self._bad_since[index, :size], gain, at_ns)
         self._bad[:, :size, 0] = 0.0  # the column of good ones
 
     def _take_volume(self, at_ns: int, seconds: float, counts: Counts, size: int) -> None:

@@ -109,7 +109,8 @@ class Investigator:
             findings = [self._of_all_banks(look, loud, alarms)]
         if any(alarm.change is Change.MUCH for alarm in alarms):
             more = self._finding(look, (), alarms, streams=frozenset())
-            findings += [more] if more.kind not in {one.kind for one in findings} else []
+            if more.kind not in {one.kind for one in findings}:
+                findings.append(more)
         findings = self._crowded(look, findings, alarms)
         for fact in loud:
             if not any((fact.name, fact.place) in one.facts for one in findings):

@@ -54,7 +54,8 @@ def one_name(case: Case, finding: Finding, at_ns: int) -> bool:
         return True
     young = at_ns - case.incident.opened_ns <= _NAMED_NS
     mine, other = _families(case.facts), _families(finding.facts)  # of what the node itself says
-    return "hsm" in mine & other or (young and (not mine or bool(mine & other)))
+    hsm = "hsm" in mine & other  # first it is slow, then it is gone: there is only one
+    return hsm or (young and (not mine or bool(mine & other)))
 
 
 def _families(facts: Iterable[tuple[str, Place]]) -> set[str]:

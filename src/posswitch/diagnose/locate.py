@@ -277,14 +277,15 @@ def _counts(rows: _Rows, inside: Bools) -> tuple[float, float, float]:
 
 def _judged(rows: _Rows, codes: Place, off_max: float = OFF_MAX, trust: float = OFF_PRIOR) -> float:
     """The score of one place against what is outside of it; of the whole centre against the worst usual."""
-    bad, _, expected = (np.array(one) for one in _counts(rows, _inside(rows, codes)))
+    counts = _counts(rows, _inside(rows, codes))
+    bad, _, expected = (np.array(one) for one in counts)
     off = np.clip(_outside(rows, bad, expected, trust), 1.0, off_max) if codes else OFF_MAX
-    return _scored(rows, codes, float(off))
+    return _scored(rows, codes, counts, float(off))
 
 
-def _scored(rows: _Rows, codes: Place, off: float) -> float:
-    """The score of one place, where so many times the usual share is usual."""
-    bad, total, expected = (np.array(one) for one in _counts(rows, _inside(rows, codes)))
+def _scored(rows: _Rows, codes: Place, counts: tuple[float, float, float], off: float) -> float:
+    """The score of one place with such counts, where so many times the usual share is usual."""
+    bad, total, expected = (np.array(one) for one in counts)
     cost = sum(rows.costs[dim] for dim, _ in codes) + VALUE_COST * max(len(codes) - 1, 0)
     return float(_scores(bad, total, expected * off, np.array(cost)))
 
@@ -306,11 +307,12 @@ def _split(rows: _Rows, best: _Best, left: int, depth: int) -> _Best:
     """Its most telling child instead, where some children together explain more than it does."""
     while len(best.codes) < depth and left > 1:
         dims, codes = [dim for dim, _ in best.codes], [code for _, code in best.codes]
-        inside = np.flatnonzero(_inside(rows, best.codes))
+        mine = _inside(rows, best.codes)
+        inside = np.flatnonzero(mine)
         base = _Base(tuple(dims), np.array([codes], np.intp), inside, np.zeros_like(inside))
         tally = _tally(rows, base, range(len(rows.codes)))
         scores = _scores(tally.bad, tally.total, tally.expected, tally.costs)[0]
-        worth, child = _scored(rows, best.codes, rows.off), best  # as its children are scored
+        child, worth = best, _scored(rows, best.codes, _counts(rows, mine), rows.off)  # as its children are
         for dim, start in zip(tally.dims, tally.starts, strict=True):
             if dim in dims:
                 continue
