@@ -24,28 +24,25 @@ class Street:
         self.chance = np.random.default_rng(seed)
         self.banks = banks
         self.names = ["", *banks]
-        self.bins = {bank: [self._name(f"62{at}{number}") for number in range(_BINS)]
+        self.bins = {bank: [self.named(f"62{at}{number}") for number in range(_BINS)]
                      for at, bank in enumerate(banks)}  # fmt: skip
-        self.shops = [self._name(f"M{number}") for number in range(_SHOPS)]
-        self.terminals = [self._name(f"T{number}") for number in range(_TERMINALS)]
-        self.kinds = [self._name(kind) for kind in _KINDS]
-        self.entries = [self._name(entry) for entry in _ENTRIES]
-        self.codes = {code: self._name(code) for code in _CODES}
+        self.shops = [self.named(f"M{number}") for number in range(_SHOPS)]
+        self.terminals = [self.named(f"T{number}") for number in range(_TERMINALS)]
+        self.kinds = [self.named(kind) for kind in _KINDS]
+        self.entries = [self.named(entry) for entry in _ENTRIES]
+        self.codes = {code: self.named(code) for code in _CODES}
         self.sites = {
             f"T{number}": Site(f"model {number % 4}", f"town {number % 5}", f"acquirer {number % 3}")
             for number in range(_TERMINALS)
         }
 
-    def _name(self, name):
+    def named(self, name):
+        """The id of a name that nobody has used before."""
         self.names.append(name)
         return len(self.names) - 1
 
     def bank(self, name):
         return self.names.index(name)
-
-    def named(self, name):
-        """The id of a name that nobody has used before."""
-        return self._name(name)
 
     def atlas(self):
         found = Atlas(self.sites)

@@ -86,7 +86,7 @@ def test_codes_and_whose_word_they_are(code, how, true, false):
 
 def test_a_code_in_no_table_is_strange():
     street = Street()
-    street.codes["ZZ"] = street._name("ZZ")
+    street.codes["ZZ"] = street.named("ZZ")
     rows = street.rows(200)
     rows[:, Column.CODE] = street.codes["ZZ"]
     assert features(scene(rows, street), street.atlas())["strange-code"].truth == 1.0
@@ -138,7 +138,7 @@ def some(code, share, entry=""):
         where = (*where, (Dim.ENTRY, street.names.index(entry)))
     for one, part in zip(code, np.array_split(np.flatnonzero(hit), len(code)), strict=True):
         if one not in street.codes:
-            street.codes[one] = street._name(one)
+            street.codes[one] = street.named(one)
         rows[part, Column.CODE] = street.codes[one]
     return features(scene(rows, street, where), street.atlas())
 
